@@ -1,6 +1,12 @@
 //! The project's tasks. `cargo xtask --help` lists them.
 #![forbid(unsafe_code)]
 
+mod command;
+mod firmware;
+mod setup;
+mod toolchain;
+mod workspace;
+
 use clap::{Parser, Subcommand};
 
 /// Latchkey's tasks.
@@ -13,8 +19,19 @@ struct Arguments {
 
 /// One variant a task, one module a variant.
 #[derive(Subcommand)]
-enum Task {}
+enum Task {
+    /// Install what the other tasks need and this machine lacks; every task does this by itself
+    Setup,
+    /// Build bootloader and lock app for a board
+    Firmware(firmware::Options),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {}
+    match Arguments::parse().task {
+        Task::Setup => setup::everything(),
+        Task::Firmware(options) => {
+            setup::boards()?;
+            firmware::run(&options)
+        }
+    }
 }

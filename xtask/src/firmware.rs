@@ -1,0 +1,212 @@
+//! `cargo xtask firmware`: bootloader and lock app for a board, as files a programmer or the emulator takes.
+//!
+//! The same sources give the same bytes on every machine with the same compiler: paths are mapped away.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use object::{Object, ObjectSegment};
+
+use crate::{command, toolchain, workspace};
+
+/// What to build.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// Which board to build for
+    #[arg(long, value_enum)]
+    pub(crate) board: Board,
+    /// Version of the lock app, X.Y.Z or X.Y.Z+B
+    #[arg(long)]
+    pub(crate) version: String,
+    /// Folder for the results; .latchkey/firmware/BOARD-VERSION when not given
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Trust policy baked into bootloader and app; without it the example keys are trusted
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Public key of the update server's director, PEM; without it the example key is trusted
+    #[arg(long)]
+    pub(crate) director: Option<PathBuf>,
+    /// A build for locks in the field: refuses every example key
+    #[arg(long, requires = "policy", requires = "director")]
+    pub(crate) release: bool,
+    /// A bad app, to see what becomes of it
+    #[arg(long, value_enum)]
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A board Latchkey runs on.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Board {
+    /// QEMU's mps2-an386
+    Emulator,
+    /// Nordic nRF52840
+    Nrf52840,
+}
+
+impl Board {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Emulator => "emulator",
+            Self::Nrf52840 => "nrf52840",
+        }
+    }
+
+    fn target(self) -> &'static str {
+        match self {
+            Self::Emulator => "thumbv7em-none-eabi",
+            Self::Nrf52840 => "thumbv7em-none-eabihf",
+        }
+    }
+}
+
+/// Ways for a lock app to be bad.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fault {
+    /// Faults at start
+    Crash,
+    /// Stops at start
+    Hang,
+    /// Runs, but never confirms itself
+    NeverConfirm,
+}
+
+impl Fault {
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Crash => "fault-crash",
+            Self::Hang => "fault-hang",
+            Self::NeverConfirm => "fault-never-confirm",
+        }
+    }
+}
+
+/// The files a build leaves behind.
+pub(crate) struct Built {
+    /// The bootloader as an ELF file, for the emulator and for debuggers.
+    pub(crate) bootloader: PathBuf,
+    /// The lock app's payload, ready to be signed.
+    pub(crate) app: PathBuf,
+}
+
+/// Builds both and says where they are and what comes next.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let built = build(options)?;
+    println!("bootloader  {}", built.bootloader.display());
+    println!("lock app    {}", built.app.display());
+    println!("next: sign the app with `latchkey-sign sign`");
+    Ok(())
+}
+
+/// Builds both.
+pub(crate) fn build(options: &Options) -> Result<Built> {
+    let name = format!("{}-{}", options.board.name(), options.version);
+    let out = options
+        .out
+        .clone()
+        .unwrap_or_else(|| workspace::scratch().join("firmware").join(name));
+    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+
+    let bootloader = out.join("bootloader.elf");
+    let package = format!("latchkey-boot-{}", options.board.name());
+    fs::copy(compile(options, &package, None)?, &bootloader)?;
+    flatten(&bootloader, &out.join("bootloader.bin"))?;
+
+    let elf = out.join("app.elf");
+    let package = format!("latchkey-firmware-{}", options.board.name());
+    fs::copy(compile(options, &package, options.fault)?, &elf)?;
+    let app = out.join("app.bin");
+    flatten(&elf, &app)?;
+    Ok(Built { bootloader, app })
+}
+
+/// Compiles one board program; gives its ELF file.
+fn compile(options: &Options, package: &str, fault: Option<Fault>) -> Result<PathBuf> {
+    let toolchain = toolchain::provide()?;
+    let target = options.board.target();
+    let folder = workspace::root().join("target/boards");
+    let keys = workspace::root().join("keys-example");
+    let policy = options.policy.clone().unwrap_or_else(|| keys.join("policy.toml"));
+    let director = options
+        .director
+        .clone()
+        .unwrap_or_else(|| keys.join("director.pub.pem"));
+    eprintln!("building {package} {} with {}", options.version, toolchain.name());
+    let mut cargo = toolchain.cargo_build(target)?;
+    cargo
+        .current_dir(workspace::root())
+        .args([
+            "--quiet",
+            "--profile",
+            "firmware",
+            "--package",
+            package,
+            "--target-dir",
+        ])
+        .arg(&folder)
+        .arg("--config")
+        .arg(path_mapping(target)?)
+        .env("LATCHKEY_VERSION", &options.version)
+        .env("LATCHKEY_POLICY", absolute(&policy)?)
+        .env("LATCHKEY_DIRECTOR", absolute(&director)?);
+    if options.release {
+        cargo.env("LATCHKEY_RELEASE", "1");
+    }
+    if let Some(fault) = fault {
+        cargo.args(["--features", fault.feature()]);
+    }
+    command::run(&mut cargo)?;
+    Ok(folder.join(target).join("firmware").join(package))
+}
+
+/// `--config` value that maps this machine's paths out of the programs.
+fn path_mapping(target: &str) -> Result<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let home = home.context("neither CARGO_HOME nor a home directory is known")?;
+    let root = workspace::root();
+    Ok(format!(
+        "target.{target}.rustflags=[{:?}, {:?}]",
+        format!("--remap-path-prefix={}=/src", root.display()),
+        format!("--remap-path-prefix={}=/cargo", home.display()),
+    ))
+}
+
+fn absolute(path: &Path) -> Result<OsString> {
+    let path = path
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", path.display()))?;
+    Ok(path.into_os_string())
+}
+
+/// Writes what an ELF file loads into flash as one raw file, from the lowest load address up.
+fn flatten(elf: &Path, raw: &Path) -> Result<()> {
+    let data = fs::read(elf)?;
+    let file = object::read::elf::ElfFile32::<object::Endianness>::parse(&*data)
+        .with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let mut parts = Vec::new();
+    for segment in file.segments() {
+        let bytes = segment.data()?;
+        if !bytes.is_empty() {
+            parts.push((segment.elf_program_header().p_paddr.get(file.endian()), bytes));
+        }
+    }
+    parts.sort_by_key(|(address, _)| *address);
+    let Some((base, _)) = parts.first().copied() else {
+        bail!("{} loads nothing", elf.display())
+    };
+    let mut image = Vec::new();
+    for (address, bytes) in parts {
+        let offset = usize::try_from(address.checked_sub(base).context("segments out of order")?)?;
+        if offset < image.len() {
+            bail!("{} loads two things at {address:#x}", elf.display());
+        }
+        image.resize(offset, 0xff);
+        image.extend_from_slice(bytes);
+    }
+    fs::write(raw, image)?;
+    Ok(())
+}

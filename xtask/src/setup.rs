@@ -1,0 +1,118 @@
+//! What the tasks need beyond Rust: found when it is there, installed when it is not. Says what it installs,
+//! asks nobody, and costs a few milliseconds when all is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command;
+use crate::toolchain;
+use crate::workspace;
+
+/// Everything any task needs.
+pub(crate) fn everything() -> Result<()> {
+    boards()?;
+    emulator()?;
+    peers().map(drop)
+}
+
+/// A compiler for the boards.
+pub(crate) fn boards() -> Result<()> {
+    toolchain::provide().map(drop)
+}
+
+/// The emulator.
+pub(crate) fn emulator() -> Result<()> {
+    if command::succeeds(Command::new("qemu-system-arm").arg("--version")) {
+        return Ok(());
+    }
+    debian(&["qemu-system-arm"], "the emulated lock runs in QEMU")
+}
+
+/// The Python environment with the programs of others that the tests use; gives its folder.
+pub(crate) fn peers() -> Result<PathBuf> {
+    let wanted_path = workspace::root().join("xtask/peers/requirements.txt");
+    let wanted =
+        fs::read_to_string(&wanted_path).with_context(|| format!("cannot read {}", wanted_path.display()))?;
+    let folder = workspace::scratch().join("venv");
+    let stamp = folder.join("installed-requirements.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if !command::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
+        debian(
+            &["python3", "python3-venv"],
+            "the tests' peers are Python programs",
+        )?;
+    }
+    eprintln!(
+        "setup: installing {} into {}",
+        requirement_names(&wanted),
+        folder.display()
+    );
+    command::output(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    command::output(
+        Command::new(folder.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(&wanted_path),
+    )?;
+    fs::write(&stamp, wanted)?;
+    Ok(folder)
+}
+
+/// Installs Debian packages, as root or through sudo.
+///
+/// # Errors
+/// When this is no Debian, nobody may install, or a package is not to be had; the message names the packages.
+pub(crate) fn debian(packages: &[&str], why: &str) -> Result<()> {
+    if !Path::new("/etc/debian_version").exists() {
+        bail!(
+            "{why}: please install {} by hand, then run this again",
+            packages.join(", ")
+        );
+    }
+    eprintln!("setup: installing Debian's {} ({why})", packages.join(", "));
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
+fn apt(arguments: &[&str]) -> Result<()> {
+    let root = command::output(Command::new("id").arg("-u"))?.trim() == "0";
+    let mut command = if root {
+        Command::new("apt-get")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--non-interactive", "apt-get"]);
+        sudo
+    };
+    command::output(
+        command
+            .arg("--quiet")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+    .map(drop)
+    .context("apt-get could not install; run this as root, or install the packages by hand")
+}
+
+fn requirement_names(requirements: &str) -> String {
+    let lines = requirements.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with(['#', '-']))
+        .map(|line| line.split_whitespace().next().unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,127 @@
+//! The compiler for the boards. rustup's, with the target added, where rustup can fetch it; else Debian's,
+//! whose packages carry the library source, so that `core` is built on the spot.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command;
+use crate::setup;
+
+/// The targets the boards need.
+const TARGETS: [&str; 2] = ["thumbv7em-none-eabi", "thumbv7em-none-eabihf"];
+/// How long rustup may try to fetch a target before Debian's packages are used, in seconds.
+const RUSTUP_PATIENCE_S: &str = "120";
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
+
+/// A compiler that can build for the boards.
+pub(crate) enum Toolchain {
+    /// The toolchain cargo runs under, with rustup's targets.
+    Rustup,
+    /// Debian's, building `core` from source.
+    Debian,
+}
+
+impl Toolchain {
+    /// A `cargo build` for `target`, to be completed with packages and features.
+    pub(crate) fn cargo_build(&self, target: &str) -> Result<Command> {
+        match self {
+            Self::Rustup => {
+                let mut cargo = Command::new(env_cargo());
+                cargo.args(["build", "--target", target]);
+                Ok(cargo)
+            }
+            Self::Debian => {
+                let mut cargo = Command::new(DEBIAN_CARGO);
+                let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+                cargo
+                    .args(["build", "--target", target])
+                    .args(["-Zbuild-std=core,alloc,compiler_builtins"])
+                    .args(["-Zbuild-std-features=compiler-builtins-mem"])
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env_remove("RUSTUP_TOOLCHAIN")
+                    .env(linker, linker_path()?);
+                Ok(cargo)
+            }
+        }
+    }
+
+    /// For people: which one it is.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Rustup => "rustup's toolchain",
+            Self::Debian => "Debian's rustc, building core from source",
+        }
+    }
+}
+
+/// Finds a compiler for the boards, or installs one.
+pub(crate) fn provide() -> Result<Toolchain> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    eprintln!("setup: adding the targets {} with rustup", TARGETS.join(", "));
+    let mut rustup = Command::new("timeout");
+    rustup
+        .arg(RUSTUP_PATIENCE_S)
+        .args(["rustup", "target", "add"])
+        .args(TARGETS);
+    if command::succeeds(&mut rustup) && rustup_has_targets() {
+        return Ok(Toolchain::Rustup);
+    }
+    eprintln!("setup: rustup cannot fetch them here; Debian's compiler and library source will do");
+    setup::debian(
+        &["rustc-web", "cargo-web", "rust-web-src", "lld"],
+        "rustup cannot fetch the boards' target; Debian carries the library source",
+    )?;
+    find().context("the compiler for the boards was installed, but is not where it should be")
+}
+
+fn find() -> Option<Toolchain> {
+    if rustup_has_targets() {
+        Some(Toolchain::Rustup)
+    } else if [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_SOURCE]
+        .iter()
+        .all(|path| Path::new(path).exists())
+    {
+        Some(Toolchain::Debian)
+    } else {
+        None
+    }
+}
+
+fn rustup_has_targets() -> bool {
+    let library = |sysroot: &Path, target| sysroot.join("lib/rustlib").join(target).join("lib");
+    sysroot().is_ok_and(|sysroot| TARGETS.iter().all(|target| library(&sysroot, target).is_dir()))
+}
+
+/// Where the running toolchain lies.
+fn sysroot() -> Result<PathBuf> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    command::output(Command::new(rustc).args(["--print", "sysroot"])).map(|path| path.trim().into())
+}
+
+/// rustup ships a linker with every toolchain; Debian has it as a package.
+fn linker_path() -> Result<PathBuf> {
+    let host = "lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld";
+    let shipped = sysroot()
+        .map(|sysroot| sysroot.join(host))
+        .ok()
+        .filter(|path| path.exists());
+    if let Some(path) = shipped {
+        return Ok(path);
+    }
+    let debian = PathBuf::from("/usr/bin/ld.lld");
+    if !debian.exists() {
+        setup::debian(&["lld"], "the boards' programs are linked with it")?;
+    }
+    Ok(debian)
+}
+
+fn env_cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
