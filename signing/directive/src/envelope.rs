@@ -17,7 +17,7 @@ use crate::message::{DeviceId, FromDevice, Purpose};
 /// Length of an Ed25519 public key, in bytes.
 pub const DIRECTOR_KEY_LENGTH: usize = 32;
 
-/// An Ed25519 public key that is a valid curve point and not of small order.
+/// An Ed25519 public key that is a valid curve point, in its one canonical form, and not of small order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
@@ -28,6 +28,8 @@ impl PublicKey {
         VerifyingKey::from_bytes(bytes)
             .ok()
             .filter(|key| !key.is_weak())
+            // A second spelling of the same point would be a second name for the same device.
+            .filter(|key| key.to_edwards().compress().as_bytes() == bytes)
             .map(Self)
     }
 

@@ -13,6 +13,8 @@
 mod codec;
 mod envelope;
 mod message;
+#[cfg(test)]
+mod tests;
 
 pub use envelope::{DIRECTOR_KEY_LENGTH, Malformed, OpenError, PublicKey, SealError, Sealed, seal};
 pub use message::{
