@@ -1,0 +1,14 @@
+//! The laboratory: an emulated lock with its flash in a file, an update server, and releases for both.
+//!
+//! Everything is the real program in a process of its own; the only thing simulated is the board, by QEMU.
+//! Cutting the power is `kill -9`. Nothing here waits for a time to pass: it waits for a line to be printed,
+//! and a limit only says when to give up.
+#![forbid(unsafe_code)]
+
+mod console;
+mod emulator;
+mod flash;
+
+pub use console::{Console, Silence};
+pub use emulator::{Emulator, Machine};
+pub use flash::FlashFile;
