@@ -1,0 +1,179 @@
+//! The emulated flash: 1 MB of file-backed memory that behaves like the nRF52840's NOR flash.
+//!
+//! The memory would take any write, so this driver keeps NOR's rules itself: erase by page to ones, program by
+//! word and only from one to zero, stay in bounds, and leave protected pages alone. One word is programmed by
+//! one store, so a machine killed at any moment leaves whole words.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
+
+/// Where the processor sees the flash.
+pub const BASE: u32 = 0x2100_0000;
+/// How much of it there is, in bytes.
+pub const SIZE: u32 = 0x10_0000;
+/// A page: what is erased at once, in bytes.
+pub const PAGE: u32 = 0x1000;
+/// A word: what is programmed at once, in bytes.
+pub const WORD: u32 = 4;
+
+/// Pages that only the bootloader writes: itself and the engine's state; floor, boot record and ACTIVE.
+pub const PROTECTED: [Range<u32>; 2] = [0..0x1_1000, 0x1_3000..0x7_8000];
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Why the flash did not do as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlashError {
+    /// Not whole words, or not whole pages.
+    NotAligned,
+    /// Beyond the end.
+    OutOfBounds,
+    /// A page that is protected until the next reset.
+    Protected,
+}
+
+impl NorFlashError for FlashError {
+    fn kind(&self) -> NorFlashErrorKind {
+        match self {
+            Self::NotAligned => NorFlashErrorKind::NotAligned,
+            Self::OutOfBounds => NorFlashErrorKind::OutOfBounds,
+            Self::Protected => NorFlashErrorKind::Other,
+        }
+    }
+}
+
+impl From<NorFlashErrorKind> for FlashError {
+    fn from(kind: NorFlashErrorKind) -> Self {
+        if kind == NorFlashErrorKind::NotAligned {
+            Self::NotAligned
+        } else {
+            Self::OutOfBounds
+        }
+    }
+}
+
+/// The flash. There is one.
+pub struct Flash {
+    locked: bool,
+}
+
+impl Flash {
+    /// The flash as the bootloader has it: every page may be written until [`Self::lock`].
+    ///
+    /// `None` when it has been taken before.
+    #[must_use]
+    pub fn take_unlocked() -> Option<Self> {
+        take(false)
+    }
+
+    /// The flash as the app has it: [`PROTECTED`] pages refuse.
+    ///
+    /// `None` when it has been taken before.
+    #[must_use]
+    pub fn take() -> Option<Self> {
+        take(true)
+    }
+
+    /// Refuses every change to [`PROTECTED`] pages from now on.
+    pub fn lock(&mut self) {
+        self.locked = true;
+    }
+
+    fn check_protection(&self, range: &Range<u32>) -> Result<(), FlashError> {
+        let touched = |page: &Range<u32>| range.start < page.end && page.start < range.end;
+        if self.locked && PROTECTED.iter().any(touched) {
+            Err(FlashError::Protected)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn take(locked: bool) -> Option<Flash> {
+    (!TAKEN.swap(true, Ordering::Relaxed)).then_some(Flash { locked })
+}
+
+impl ErrorType for Flash {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        check_read(self, offset, bytes.len())?;
+        let mut address = BASE.wrapping_add(offset);
+        // Four words at a time where they are aligned: an image is hashed through here.
+        let blocks = if address.is_multiple_of(WORD) {
+            bytes.len() & !15
+        } else {
+            0
+        };
+        let (blocks, rest) = bytes.split_at_mut(blocks);
+        for block in blocks.chunks_exact_mut(16) {
+            for word in block.chunks_exact_mut(4) {
+                word.copy_from_slice(&load_word(address).to_ne_bytes());
+                address = address.wrapping_add(WORD);
+            }
+        }
+        for byte in rest {
+            *byte = load_byte(address);
+            address = address.wrapping_add(1);
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        SIZE as usize
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = WORD as usize;
+    const ERASE_SIZE: usize = PAGE as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        check_erase(self, from, to)?;
+        self.check_protection(&(from..to))?;
+        for offset in (from..to).step_by(WORD as usize) {
+            store_word(BASE.wrapping_add(offset), u32::MAX);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        check_write(self, offset, bytes.len())?;
+        // Checked above: the length fits the flash.
+        let end = offset.wrapping_add(bytes.len() as u32);
+        self.check_protection(&(offset..end))?;
+        for (offset, word) in (offset..end).step_by(WORD as usize).zip(bytes.chunks_exact(4)) {
+            let address = BASE.wrapping_add(offset);
+            let mut new = [0; 4];
+            new.copy_from_slice(word);
+            store_word(address, load_word(address) & u32::from_ne_bytes(new));
+        }
+        Ok(())
+    }
+}
+
+/// `address` lies in the flash and is word-aligned.
+fn load_word(address: u32) -> u32 {
+    // SAFETY: callers have checked that the word lies inside the flash window, which is memory on this
+    // machine for as long as it runs and is referred to by no Rust reference; and that it is aligned.
+    unsafe { core::ptr::with_exposed_provenance::<u32>(address as usize).read_volatile() }
+}
+
+fn load_byte(address: u32) -> u8 {
+    // SAFETY: as above, for one byte.
+    unsafe { core::ptr::with_exposed_provenance::<u8>(address as usize).read_volatile() }
+}
+
+/// `address` lies in the flash and is word-aligned.
+fn store_word(address: u32, word: u32) {
+    // SAFETY: as above; `Flash` is the only writer, and there is one (TAKEN).
+    unsafe { core::ptr::with_exposed_provenance_mut::<u32>(address as usize).write_volatile(word) }
+}
