@@ -1,10 +1,11 @@
 //! The compiler for the boards. rustup's, with the target added, where rustup can fetch it; else Debian's,
-//! whose packages carry the library source, so that `core` is built on the spot.
+//! whose packages carry the library source, so that `core` is built on the spot. `LATCHKEY_TOOLCHAIN`, set to
+//! `rustup` or `debian`, allows only that one: to see that both work.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 
 use crate::command;
 use crate::setup;
@@ -61,37 +62,40 @@ impl Toolchain {
 
 /// Finds a compiler for the boards, or installs one.
 pub(crate) fn provide() -> Result<Toolchain> {
-    if let Some(found) = find() {
-        return Ok(found);
+    let only = std::env::var("LATCHKEY_TOOLCHAIN").ok();
+    let allowed = |name| only.as_deref().is_none_or(|only| only == name);
+    if allowed("rustup") && (rustup_has_targets() || (!debian_is_there() && rustup_adds_targets())) {
+        return Ok(Toolchain::Rustup);
     }
+    if !allowed("debian") {
+        bail!("rustup has no {} and cannot fetch them here", TARGETS.join(", "));
+    }
+    if !debian_is_there() {
+        setup::debian(
+            &["rustc-web", "cargo-web", "rust-web-src"],
+            "rustup cannot fetch the boards' targets; Debian carries the library source",
+        )?;
+    }
+    if !debian_is_there() {
+        bail!("Debian's compiler was installed, but is not at {DEBIAN_CARGO} and {DEBIAN_SOURCE}");
+    }
+    Ok(Toolchain::Debian)
+}
+
+fn debian_is_there() -> bool {
+    [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_SOURCE]
+        .iter()
+        .all(|path| Path::new(path).exists())
+}
+
+fn rustup_adds_targets() -> bool {
     eprintln!("setup: adding the targets {} with rustup", TARGETS.join(", "));
     let mut rustup = Command::new("timeout");
     rustup
         .arg(RUSTUP_PATIENCE_S)
         .args(["rustup", "target", "add"])
         .args(TARGETS);
-    if command::succeeds(&mut rustup) && rustup_has_targets() {
-        return Ok(Toolchain::Rustup);
-    }
-    eprintln!("setup: rustup cannot fetch them here; Debian's compiler and library source will do");
-    setup::debian(
-        &["rustc-web", "cargo-web", "rust-web-src", "lld"],
-        "rustup cannot fetch the boards' target; Debian carries the library source",
-    )?;
-    find().context("the compiler for the boards was installed, but is not where it should be")
-}
-
-fn find() -> Option<Toolchain> {
-    if rustup_has_targets() {
-        Some(Toolchain::Rustup)
-    } else if [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_SOURCE]
-        .iter()
-        .all(|path| Path::new(path).exists())
-    {
-        Some(Toolchain::Debian)
-    } else {
-        None
-    }
+    command::succeeds(&mut rustup) && rustup_has_targets()
 }
 
 fn rustup_has_targets() -> bool {
