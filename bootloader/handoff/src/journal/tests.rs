@@ -1,0 +1,242 @@
+//! The journal against a flash that tears: every cut, every torn value a property test can think of.
+
+#![allow(clippy::arithmetic_side_effects, reason = "the numbers are the test's own")]
+
+use embedded_storage::nor_flash::{ErrorType, NorFlashErrorKind};
+use proptest::prelude::*;
+
+use super::*;
+
+const PAGE: usize = 256;
+
+/// Two pages of NOR flash that lose power at a chosen operation and keep a chosen mix of old and new bits.
+/// Torn bits read differently on every read: `noise` decides.
+#[derive(Clone)]
+struct Torn {
+    bytes: Vec<u8>,
+    unstable: Vec<u8>,
+    /// Operations left before the cut.
+    fuel: Option<usize>,
+    noise: u64,
+    operations: usize,
+}
+
+impl Torn {
+    fn new(seed: u64) -> Self {
+        Self {
+            bytes: vec![0x5a; 2 * PAGE],
+            unstable: vec![0; 2 * PAGE],
+            fuel: None,
+            noise: seed | 1,
+            operations: 0,
+        }
+    }
+
+    fn random(&mut self) -> u8 {
+        self.noise ^= self.noise << 13;
+        self.noise ^= self.noise >> 7;
+        self.noise ^= self.noise << 17;
+        (self.noise >> 32) as u8
+    }
+
+    fn cut(&mut self) -> bool {
+        self.operations += 1;
+        match &mut self.fuel {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+impl ErrorType for Torn {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Torn {
+    const READ_SIZE: usize = 4;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let at = offset as usize + index;
+            let noise = self.random();
+            *byte = (self.bytes[at] & !self.unstable[at]) | (noise & self.unstable[at]);
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        2 * PAGE
+    }
+}
+
+impl NorFlash for Torn {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        let cut = self.cut();
+        for at in from as usize..to as usize {
+            if cut {
+                self.unstable[at] |= !self.bytes[at];
+            } else {
+                (self.bytes[at], self.unstable[at]) = (0xff, 0);
+            }
+        }
+        if cut {
+            Err(NorFlashErrorKind::Other)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        for (word, new) in bytes.chunks(4).enumerate() {
+            let cut = self.cut();
+            for (index, new) in new.iter().enumerate() {
+                let at = offset as usize + word * 4 + index;
+                if cut {
+                    self.unstable[at] |= self.bytes[at] & !new;
+                } else {
+                    self.bytes[at] &= new;
+                    self.unstable[at] &= *new;
+                }
+            }
+            if cut {
+                return Err(NorFlashErrorKind::Other);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn body(number: u32) -> Body {
+    let mut body = [0x11; BODY];
+    body[..4].copy_from_slice(&number.to_le_bytes());
+    body
+}
+
+fn number(body: Option<&Body>) -> Option<u32> {
+    body.map(|body| u32::from_le_bytes(*body.first_chunk().unwrap()))
+}
+
+/// A journal whose newest record is `count`, from flash full of garbage.
+fn used(count: u32, seed: u64) -> Torn {
+    let mut flash = Torn::new(seed);
+    let mut journal = Journal::open(&mut flash).unwrap();
+    for value in 1..=count {
+        journal.append(&body(value)).unwrap();
+    }
+    flash
+}
+
+#[test]
+fn the_newest_record_survives_every_page_change() {
+    for count in 0..20 {
+        let mut flash = used(count, 3);
+        let expected = (count > 0).then_some(count);
+        assert_eq!(number(newest(&mut flash).unwrap().as_ref()), expected);
+        assert_eq!(number(Journal::open(&mut flash).unwrap().newest()), expected);
+    }
+}
+
+#[test]
+fn opening_what_was_finished_costs_no_operation() {
+    for count in 1..20 {
+        let mut flash = used(count, 3);
+        flash.operations = 0;
+        Journal::open(&mut flash).unwrap();
+        assert_eq!(flash.operations, 0, "after {count} records");
+    }
+}
+
+#[test]
+fn a_journal_of_another_shape_is_refused() {
+    struct Odd(Torn);
+    impl ErrorType for Odd {
+        type Error = NorFlashErrorKind;
+    }
+    impl ReadNorFlash for Odd {
+        const READ_SIZE: usize = 4;
+        fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+            self.0.read(offset, bytes)
+        }
+        fn capacity(&self) -> usize {
+            PAGE
+        }
+    }
+    impl NorFlash for Odd {
+        const WRITE_SIZE: usize = 4;
+        const ERASE_SIZE: usize = PAGE;
+        fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+            self.0.erase(from, to)
+        }
+        fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+            self.0.write(offset, bytes)
+        }
+    }
+    let refused = Journal::open(Odd(Torn::new(1))).err();
+    assert_eq!(refused, Some(JournalError::Geometry));
+}
+
+#[test]
+fn used_up_sequence_numbers_are_an_error_and_no_wrap() {
+    let mut flash = Torn::new(1);
+    let place = Place::of(u32::MAX, flash.capacity());
+    let data = seal_less(u32::MAX, &body(9));
+    flash.bytes.fill(0xff);
+    flash.write(place.offset, &data).unwrap();
+    flash.write(place.offset + DATA as u32, &SEAL).unwrap();
+    let mut journal = Journal::open(&mut flash).unwrap();
+    assert_eq!(number(journal.newest()), Some(9));
+    assert_eq!(journal.append(&body(10)), Err(JournalError::Exhausted));
+    assert_eq!(number(newest(&mut flash).unwrap().as_ref()), Some(9));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    /// Cut an append, cut the recovery twice: the state is the old or the new one, and once an open has
+    /// answered, every later open gives the same answer, however the torn words read.
+    #[test]
+    fn what_an_open_answers_stays_true(
+        count in 0_u32..14,
+        cuts in proptest::collection::vec(0_usize..40, 1..4),
+        seed in any::<u64>(),
+    ) {
+        let mut flash = used(count, seed);
+        let mut fuel = cuts.into_iter();
+        flash.fuel = fuel.next();
+        let written = Journal::open(&mut flash)
+            .and_then(|mut journal| journal.append(&body(count + 1)))
+            .is_ok();
+        let mut possible = vec![(count > 0).then_some(count), Some(count + 1)];
+        if written {
+            possible.remove(0);
+        }
+        for cut in fuel {
+            flash.fuel = Some(cut);
+            if let Ok(journal) = Journal::open(&mut flash) {
+                let answer = number(journal.newest());
+                prop_assert!(possible.contains(&answer));
+                possible = vec![answer];
+            }
+        }
+        flash.fuel = None;
+        let answer = number(Journal::open(&mut flash).unwrap().newest());
+        prop_assert!(possible.contains(&answer), "{answer:?} is none of {possible:?}");
+        for _ in 0..4 {
+            prop_assert_eq!(number(newest(&mut flash).unwrap().as_ref()), answer);
+            let again = number(Journal::open(&mut flash).unwrap().newest());
+            prop_assert_eq!(again, answer);
+        }
+        let mut journal = Journal::open(&mut flash).unwrap();
+        for next in 100..120 {
+            journal.append(&body(next)).unwrap();
+        }
+        prop_assert_eq!(number(newest(&mut flash).unwrap().as_ref()), Some(119));
+    }
+}
