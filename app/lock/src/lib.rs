@@ -1,0 +1,20 @@
+//! What a lock does, as state machines: bytes and events in, bytes and actions out.
+//!
+//! [`update`] talks with the update server and decides when a new image is fetched, proven and asked for;
+//! [`staging`] writes it into the DFU slot; [`self_test`] decides when the running image may confirm itself;
+//! [`settings`] is what must outlive a power cut.
+//!
+//! This crate knows no network, no clock, no random numbers and no allocator; they come in with the events.
+//! It keeps the invariant that an install is only ever asked for with a [`staging::Proven`] image, and that
+//! nothing received from outside ends in a panic, an unbounded wait or an unbounded write.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+mod key;
+pub mod reason;
+pub mod self_test;
+pub mod settings;
+pub mod staging;
+pub mod update;
+
+pub use key::DeviceKey;

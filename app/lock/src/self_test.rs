@@ -1,0 +1,166 @@
+//! When a new image may confirm itself: once everything has been seen to work that it takes to replace it again.
+//!
+//! Three things must pass: settings read back from flash, the network interface has a link, and the update core
+//! answers (it seals a message and opens it again). That the update server answers is *not* asked for: a router
+//! or a server that is down would send every good image back. So a server can delay an update, never undo one.
+//! One failure is final, and what has not passed by the deadline has failed; then the app resets, which uses up
+//! one of the image's starts. A verdict, once given, stands.
+
+/// What is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Settings can be written and read back.
+    Storage,
+    /// The network interface works and has a link.
+    Link,
+    /// The update core seals and opens messages.
+    Core,
+}
+
+impl Check {
+    /// The name in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Storage => "storage",
+            Self::Link => "link",
+            Self::Core => "core",
+        }
+    }
+}
+
+/// What came of the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not everything has been seen yet.
+    Pending,
+    /// All is well: confirm.
+    Passed(Passed),
+    /// This check failed, or did not pass in time: reset.
+    Failed(Check),
+}
+
+/// Leave to confirm the running image. Only a [`SelfTest`] gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed(());
+
+/// The test of one start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelfTest {
+    deadline_ms: u64,
+    storage: bool,
+    link: bool,
+    core: bool,
+    verdict: Verdict,
+}
+
+impl SelfTest {
+    /// A test that must be over at `deadline_ms` on the caller's clock.
+    #[must_use]
+    pub fn until(deadline_ms: u64) -> Self {
+        Self {
+            deadline_ms,
+            storage: false,
+            link: false,
+            core: false,
+            verdict: Verdict::Pending,
+        }
+    }
+
+    /// Takes in what a check showed.
+    pub fn observe(&mut self, check: Check, passed: bool, now_ms: u64) -> Verdict {
+        if self.poll(now_ms) == Verdict::Pending {
+            match check {
+                Check::Storage => self.storage = passed,
+                Check::Link => self.link = passed,
+                Check::Core => self.core = passed,
+            }
+            if !passed {
+                self.verdict = Verdict::Failed(check);
+            } else if self.missing().is_none() {
+                self.verdict = Verdict::Passed(Passed(()));
+            }
+        }
+        self.verdict
+    }
+
+    /// The verdict at this time.
+    pub fn poll(&mut self, now_ms: u64) -> Verdict {
+        if self.verdict == Verdict::Pending
+            && now_ms >= self.deadline_ms
+            && let Some(check) = self.missing()
+        {
+            self.verdict = Verdict::Failed(check);
+        }
+        self.verdict
+    }
+
+    fn missing(&self) -> Option<Check> {
+        [
+            (self.storage, Check::Storage),
+            (self.link, Check::Link),
+            (self.core, Check::Core),
+        ]
+        .into_iter()
+        .find_map(|(passed, check)| (!passed).then_some(check))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Check; 3] = [Check::Storage, Check::Link, Check::Core];
+
+    #[test]
+    fn only_everything_passed_in_time_confirms() {
+        for first in ALL {
+            for second in ALL {
+                let mut test = SelfTest::until(100);
+                test.observe(first, true, 1);
+                assert_eq!(
+                    test.observe(second, true, 2),
+                    Verdict::Pending,
+                    "two at most are not three"
+                );
+            }
+        }
+        let mut test = SelfTest::until(100);
+        assert_eq!(test.observe(Check::Core, true, 1), Verdict::Pending);
+        assert_eq!(test.observe(Check::Link, true, 2), Verdict::Pending);
+        assert_eq!(
+            test.observe(Check::Storage, true, 99),
+            Verdict::Passed(Passed(()))
+        );
+        assert_eq!(test.poll(1_000), Verdict::Passed(Passed(())), "a verdict stands");
+        assert_eq!(
+            test.observe(Check::Link, false, 1_000),
+            Verdict::Passed(Passed(()))
+        );
+    }
+
+    #[test]
+    fn a_failed_check_is_final() {
+        let mut test = SelfTest::until(100);
+        assert_eq!(
+            test.observe(Check::Storage, false, 1),
+            Verdict::Failed(Check::Storage)
+        );
+        for check in ALL {
+            assert_eq!(test.observe(check, true, 2), Verdict::Failed(Check::Storage));
+        }
+    }
+
+    #[test]
+    fn what_has_not_passed_at_the_deadline_has_failed() {
+        let mut test = SelfTest::until(100);
+        test.observe(Check::Storage, true, 1);
+        test.observe(Check::Core, true, 1);
+        assert_eq!(test.poll(99), Verdict::Pending);
+        assert_eq!(
+            test.observe(Check::Link, true, 100),
+            Verdict::Failed(Check::Link),
+            "too late"
+        );
+    }
+}
