@@ -7,6 +7,8 @@
     reason = "test data"
 )]
 
+pub(crate) mod forge;
+
 use latchkey_image::build::{Description, ImageFile, SigningKey};
 use latchkey_image::{
     Authority, Bytes, Hardware, Image, ImageDigest, PublicKey, Refusal, SecurityCounter, TrustPolicy, Version,
