@@ -1,4 +1,6 @@
 //! A lock's flash, as a file that survives the lock's process.
+//!
+//! Knows bytes and places only; [`Chip`](crate::Chip) knows what they mean.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -8,7 +10,8 @@ use anyhow::{Context, Result, bail};
 
 /// Size of the memory the emulated board backs with the file; the chip is its first megabyte.
 pub(crate) const BACKING_BYTES: u64 = 16 << 20;
-const CHIP_BYTES: usize = 1 << 20;
+/// Size of the chip.
+pub(crate) const CHIP_BYTES: usize = 1 << 20;
 
 /// A flash file. Remains when this value is dropped.
 #[derive(Clone, Debug)]
@@ -77,6 +80,10 @@ impl FlashFile {
     /// # Errors
     /// When the bytes do not lie within the chip.
     pub fn read(&self, offset: u32, length: usize) -> Result<Vec<u8>> {
+        let end = usize::try_from(offset)?.checked_add(length);
+        if end.is_none_or(|end| end > CHIP_BYTES) {
+            bail!("{length} bytes at {offset:#x} lie outside the chip");
+        }
         let mut bytes = vec![0; length];
         File::open(&self.path)?.read_exact_at(&mut bytes, u64::from(offset))?;
         Ok(bytes)

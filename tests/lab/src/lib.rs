@@ -5,10 +5,16 @@
 //! and a limit only says when to give up.
 #![forbid(unsafe_code)]
 
+mod builds;
+mod chip;
 mod console;
 mod emulator;
 mod flash;
+mod release;
 
+pub use builds::{Builds, Variant, server_program};
+pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};
 pub use flash::FlashFile;
+pub use release::{Release, SignedImage, Signer, example_director};

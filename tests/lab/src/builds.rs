@@ -1,0 +1,130 @@
+//! The board programs that the laboratory runs, and where they lie. `cargo xtask` makes them; nothing here
+//! builds, and nothing here goes on without one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// A lock app that the laboratory has. All but [`Variant::V1`] have content of their own, so that an update
+/// from one to the other moves pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Version 1.0.0, as from the factory.
+    V1,
+    /// Version 2.0.0, a good update.
+    V2,
+    /// Faults at start.
+    Crash,
+    /// Stops at start, and feeds no watchdog.
+    Hang,
+    /// Runs and checks in, but never confirms itself.
+    NeverConfirm,
+}
+
+impl Variant {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::V1, Self::V2, Self::Crash, Self::Hang, Self::NeverConfirm];
+
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::Crash => "crash",
+            Self::Hang => "hang",
+            Self::NeverConfirm => "never-confirm",
+        }
+    }
+
+    /// The version it is built as.
+    #[must_use]
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::V1 => "1.0.0",
+            Self::V2 | Self::Crash | Self::Hang | Self::NeverConfirm => "2.0.0",
+        }
+    }
+}
+
+/// The folder with one folder a variant, `bootloader.elf` and `app.bin` in each.
+#[derive(Clone, Debug)]
+pub struct Builds {
+    folder: PathBuf,
+}
+
+impl Builds {
+    /// Where `LATCHKEY_LAB` says, or `.latchkey/lab` in this checkout.
+    #[must_use]
+    pub fn find() -> Self {
+        let folder = std::env::var_os("LATCHKEY_LAB").map(PathBuf::from);
+        Self {
+            folder: folder.unwrap_or_else(|| checkout().join(".latchkey/lab")),
+        }
+    }
+
+    /// Those in `folder`.
+    #[must_use]
+    pub fn within(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The folder of one variant, whether or not it is there.
+    #[must_use]
+    pub fn folder(&self, variant: Variant) -> PathBuf {
+        self.folder.join(variant.name())
+    }
+
+    /// The bootloader; the same whatever the app.
+    ///
+    /// # Errors
+    /// It has not been built; the message says what builds it.
+    pub fn bootloader(&self) -> Result<PathBuf> {
+        there(self.folder(Variant::V1).join("bootloader.elf"))
+    }
+
+    /// A lock app's payload, ready to be signed.
+    ///
+    /// # Errors
+    /// It has not been built; the message says what builds it.
+    pub fn payload(&self, variant: Variant) -> Result<Vec<u8>> {
+        let path = there(self.folder(variant).join("app.bin"))?;
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+}
+
+/// The `latchkey-server` program: where `LATCHKEY_SERVER` says, or in the folder that cargo put this program in.
+///
+/// # Errors
+/// It has not been built; the message says what builds it.
+pub fn server_program() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("LATCHKEY_SERVER") {
+        return there(path.into());
+    }
+    let this = std::env::current_exe().context("this program does not know where it lies")?;
+    // Programs lie in target/PROFILE, tests one folder further down.
+    let mut folders = this.ancestors().skip(1).take(2);
+    match folders.find_map(|folder| Some(folder.join("latchkey-server")).filter(|path| path.exists())) {
+        Some(path) => Ok(path),
+        None => there(this.with_file_name("latchkey-server")),
+    }
+}
+
+/// The root of this checkout.
+pub(crate) fn checkout() -> PathBuf {
+    // Cargo fixes this crate's place when it builds it: two folders below the root.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+fn there(path: PathBuf) -> Result<PathBuf> {
+    if !path.exists() {
+        bail!(
+            "{} has not been built; run `cargo xtask test`, which builds what the tests need",
+            path.display()
+        );
+    }
+    Ok(path)
+}
