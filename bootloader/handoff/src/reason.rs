@@ -13,6 +13,8 @@ pub const OTHER_IMAGE: u16 = 101;
 pub const ALREADY_RUNNING: u16 = 102;
 /// The image did not confirm itself in its starts, and the old one does not verify any more: it stays.
 pub const NOTHING_TO_RETURN_TO: u16 = 103;
+/// The image demands a newer version than the running one to come from.
+pub const TOO_BIG_A_STEP: u16 = 104;
 
 /// What `code` means and what to do; `None` when it is not one of the bootloader's.
 #[must_use]
@@ -30,6 +32,10 @@ pub const fn describe(code: u16) -> Option<&'static str> {
         NOTHING_TO_RETURN_TO => {
             "the new image did not confirm itself and the old one does not verify any more, the new one \
              stays; publish a repaired build"
+        }
+        TOO_BIG_A_STEP => {
+            "the running version is older than the image allows to upgrade from, nothing was moved; \
+             install a version in between first"
         }
         _ => return None,
     })

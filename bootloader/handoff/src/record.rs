@@ -32,12 +32,10 @@ pub enum Phase {
     },
     /// DFU moves into ACTIVE, ACTIVE into DFU one page up.
     Installing(Moves),
-    /// A new image is in ACTIVE and has `starts_left` starts to confirm itself.
+    /// A new image is in ACTIVE and has [`BootReport::starts_left`] starts to confirm itself.
     Trial {
         /// Pages of the window in which the old image lies in DFU, one page up.
         held: u16,
-        /// Starts left.
-        starts_left: u8,
     },
     /// DFU, from one page up, moves back into ACTIVE; ACTIVE into DFU.
     Reverting(Moves),
@@ -157,7 +155,7 @@ impl BootRecord {
         let (tag, pages, moves) = match self.phase {
             Phase::Steady { held } => (0, held, None),
             Phase::Installing(moves) => (1, moves.pages, Some(moves)),
-            Phase::Trial { held, .. } => (2, held, None),
+            Phase::Trial { held } => (2, held, None),
             Phase::Reverting(moves) => (3, moves.pages, Some(moves)),
         };
         let (image_pages, copies, marks) = moves.map_or((0, 0, u16::MAX), |moves| {
@@ -203,10 +201,7 @@ impl BootRecord {
         let phase = match tag >> 4 {
             0 => Phase::Steady { held: pages },
             1 => Phase::Installing(moves),
-            2 => Phase::Trial {
-                held: pages,
-                starts_left,
-            },
+            2 => Phase::Trial { held: pages },
             3 => Phase::Reverting(moves),
             _ => return None,
         };
@@ -249,10 +244,7 @@ mod tests {
             Phase::Steady { held: 0x0708 },
             Phase::Installing(moves(None)),
             Phase::Installing(moves(Some(0))),
-            Phase::Trial {
-                held: 65,
-                starts_left: 2,
-            },
+            Phase::Trial { held: 65 },
             Phase::Reverting(moves(Some(0x090a))),
         ];
         let outcomes = [
