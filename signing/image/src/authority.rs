@@ -52,33 +52,53 @@ impl Authority<'_> {
         mut image: Image<'f, F>,
         floor: SecurityCounter,
     ) -> Result<Verified<Image<'f, F>>, Refusal> {
-        let vectors = authenticate(&self.policy, &mut image)?;
-        if image.vendor() != self.vendor {
-            return Err(Refusal::OtherVendor {
-                vendor: image.vendor(),
-            });
-        }
-        if image.class() != self.class {
-            return Err(Refusal::OtherClass { class: image.class() });
-        }
-        let offered = image.security_counter();
-        if offered < floor {
-            return Err(Refusal::BelowFloor { offered, floor });
-        }
+        let vectors = self
+            .policy
+            .check_identity(self.vendor, self.class, &mut image, floor)?;
         self.slot.check(&image, vectors)?;
         Ok(Verified { inner: image })
     }
 }
 
 impl TrustPolicy<'_> {
-    /// Whether enough of the policy's keys signed this image. For tools that know no hardware and no floor: it
-    /// proves nothing about what a lock would do, and gives no [`Verified`].
+    /// Everything but the slot: for tools that look at images no lock of this project could run. Gives no
+    /// [`Verified`], because it does not say what a lock would do.
     ///
     /// # Errors
     /// The first [`Refusal`] met.
     #[cfg(feature = "build")]
-    pub fn check_signatures<F: ReadNorFlash>(&self, image: &mut Image<'_, F>) -> Result<(), Refusal> {
-        authenticate(self, image).map(|_| ())
+    pub fn check_without_slot<F: ReadNorFlash>(
+        &self,
+        vendor: Uuid,
+        class: Uuid,
+        image: &mut Image<'_, F>,
+        floor: SecurityCounter,
+    ) -> Result<(), Refusal> {
+        self.check_identity(vendor, class, image, floor).map(drop)
+    }
+
+    /// Signers, hash, signatures, vendor, class, floor. Gives the payload's first eight bytes as hashed.
+    fn check_identity<F: ReadNorFlash>(
+        &self,
+        vendor: Uuid,
+        class: Uuid,
+        image: &mut Image<'_, F>,
+        floor: SecurityCounter,
+    ) -> Result<[u8; 8], Refusal> {
+        let vectors = authenticate(self, image)?;
+        if image.vendor() != vendor {
+            return Err(Refusal::OtherVendor {
+                vendor: image.vendor(),
+            });
+        }
+        if image.class() != class {
+            return Err(Refusal::OtherClass { class: image.class() });
+        }
+        let offered = image.security_counter();
+        if offered < floor {
+            return Err(Refusal::BelowFloor { offered, floor });
+        }
+        Ok(vectors)
     }
 }
 
@@ -91,10 +111,20 @@ impl Slot {
         image: &Image<'_, F>,
         vectors: [u8; 8],
     ) -> Result<(), Refusal> {
-        if image.total_size() > self.size {
-            return Err(Refusal::TooLarge { room: self.size });
-        }
+        self.check_size(image.total_size())?;
         self.check_vectors(image.payload_offset(), image.header().payload_size, vectors)
+    }
+
+    /// Whether an image of `total_size` bytes has room here.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`]
+    pub const fn check_size(&self, total_size: u32) -> Result<(), Refusal> {
+        if total_size > self.size {
+            Err(Refusal::TooLarge { room: self.size })
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a payload of `size` bytes, `offset` bytes into this slot, starts with a plausible vector table:

@@ -2,6 +2,7 @@
 //! UUIDs of who made the lock and which hardware it is. Plain values; they prove nothing by themselves.
 
 use core::fmt;
+use core::str::FromStr;
 
 /// An image's version, as MCUboot's header holds it and imgtool writes it: `major.minor.revision+build`.
 ///
@@ -25,6 +26,46 @@ impl fmt::Display for Version {
             "{}.{}.{}+{}",
             self.major, self.minor, self.revision, self.build
         )
+    }
+}
+
+/// Text that is no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAVersion;
+
+impl fmt::Display for NotAVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "not a version; write MAJOR.MINOR.REVISION+BUILD, at most 255.255.65535+4294967295, the later parts optional",
+        )
+    }
+}
+
+impl core::error::Error for NotAVersion {}
+
+impl FromStr for Version {
+    type Err = NotAVersion;
+
+    /// As imgtool reads versions: `1`, `1.2`, `1.2.3` and `1.2.3+4` are ones; what is left out is 0.
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        let (numbers, build) = text.split_once('+').unwrap_or((text, "0"));
+        let mut parts = numbers.splitn(3, '.');
+        let version = Self {
+            major: number(parts.next().unwrap_or_default())?,
+            minor: number(parts.next().unwrap_or("0"))?,
+            revision: number(parts.next().unwrap_or("0"))?,
+            build: number(build)?,
+        };
+        Ok(version)
+    }
+}
+
+/// Digits only: `from_str` of an integer would take a sign as well.
+fn number<N: FromStr>(digits: &str) -> Result<N, NotAVersion> {
+    if digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        digits.parse().map_err(|_| NotAVersion)
+    } else {
+        Err(NotAVersion)
     }
 }
 
@@ -84,6 +125,41 @@ fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_read_as_imgtool_reads_them() {
+        for (text, version) in [
+            ("1", (1, 0, 0, 0)),
+            ("1.2", (1, 2, 0, 0)),
+            ("1.2.3", (1, 2, 3, 0)),
+            ("1.2.3+4", (1, 2, 3, 4)),
+            ("255.255.65535+4294967295", (255, 255, 65535, u32::MAX)),
+        ] {
+            let (major, minor, revision, build) = version;
+            let version = Version {
+                major,
+                minor,
+                revision,
+                build,
+            };
+            assert_eq!(text.parse(), Ok(version), "{text}");
+        }
+        for text in [
+            "",
+            "v1.0",
+            "1.2.3.4",
+            "256.0.0",
+            "1.2.65536",
+            "1..3",
+            "1.2.3+",
+            "+1",
+            "1.-2",
+            "1.2.3+4+5",
+            "1 ",
+        ] {
+            assert_eq!(text.parse::<Version>(), Err(NotAVersion), "{text:?}");
+        }
+    }
 
     #[test]
     fn identities_print_as_people_write_them() {

@@ -164,8 +164,10 @@ pub use bytes::{Bytes, OutOfBounds};
 pub use example::EXAMPLE_KEY_HASHES;
 pub use hardware::{Hardware, Slot};
 pub use header::{HEADER_SIZE_STEP, Header, MAX_HEADER_SIZE};
-pub use identity::{ImageDigest, SecurityCounter, Uuid, Version};
+pub use identity::{ImageDigest, NotAVersion, SecurityCounter, Uuid, Version};
 pub use image::{Image, MAX_SIGNATURES};
+#[cfg(feature = "build")]
+pub use name::NameError;
 pub use policy::{KeyHash, MAX_KEYS, PolicyError, PublicKey, TrustPolicy};
 pub use protected::MAX_PROTECTED;
 pub use refusal::Refusal;
