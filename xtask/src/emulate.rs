@@ -36,7 +36,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let flash = if options.flash.exists() {
         FlashFile::open(&options.flash)?
     } else {
-        eprintln!("{} is new: a lock as it leaves the factory", options.flash.display());
+        eprintln!(
+            "{} is new: a lock as it leaves the factory",
+            options.flash.display()
+        );
         let image = std::fs::read(built.signed.context("an example build is signed")?)?;
         FlashFile::factory(&options.flash, latchkey_handoff::layout::ACTIVE.offset, &image)?
     };

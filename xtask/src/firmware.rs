@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use latchkey_image::{Hardware, SecurityCounter, Version};
+use latchkey_lab::Release;
 use object::{Object, ObjectSegment};
 
 use crate::{command, toolchain, workspace};
@@ -21,6 +23,9 @@ pub(crate) struct Options {
     /// Version of the lock app, X.Y.Z or X.Y.Z+B
     #[arg(long)]
     pub(crate) version: String,
+    /// Its security counter: a lock never goes back below the highest it has confirmed
+    #[arg(long, default_value_t = 1)]
+    pub(crate) security_counter: u32,
     /// Folder for the results; .latchkey/firmware/BOARD-VERSION when not given
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
@@ -52,6 +57,13 @@ impl Board {
         match self {
             Self::Emulator => "emulator",
             Self::Nrf52840 => "nrf52840",
+        }
+    }
+
+    fn hardware(self) -> Hardware {
+        match self {
+            Self::Emulator => Hardware::EMULATOR,
+            Self::Nrf52840 => Hardware::NRF52840,
         }
     }
 
@@ -90,6 +102,24 @@ pub(crate) struct Built {
     pub(crate) bootloader: PathBuf,
     /// The lock app's payload, ready to be signed.
     pub(crate) app: PathBuf,
+    /// The lock app signed with the example keys, where those are what the build trusts.
+    pub(crate) signed: Option<PathBuf>,
+}
+
+impl Options {
+    /// A build that trusts the example keys.
+    pub(crate) fn example(board: Board, version: &str, security_counter: u32) -> Self {
+        Self {
+            board,
+            version: version.to_owned(),
+            security_counter,
+            out: None,
+            policy: None,
+            director: None,
+            release: false,
+            fault: None,
+        }
+    }
 }
 
 /// Builds both and says where they are and what comes next.
@@ -97,7 +127,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let built = build(options)?;
     println!("bootloader  {}", built.bootloader.display());
     println!("lock app    {}", built.app.display());
-    println!("next: sign the app with `latchkey-sign sign`");
+    match &built.signed {
+        Some(signed) => println!("signed with the example keys  {}", signed.display()),
+        None => println!(
+            "next: `latchkey-sign sign --version {} --security-counter {} --vid {} --cid {} --key KEY {} OUT`",
+            options.version,
+            options.security_counter,
+            options.board.hardware().vendor_name,
+            options.board.hardware().class_name,
+            built.app.display()
+        ),
+    }
     Ok(())
 }
 
@@ -120,7 +160,30 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     fs::copy(compile(options, &package, options.fault)?, &elf)?;
     let app = out.join("app.bin");
     flatten(&elf, &app)?;
-    Ok(Built { bootloader, app })
+    let signed = match options.policy {
+        Some(_) => None,
+        None => Some(sign(options, &app, &out.join("app.signed.bin"))?),
+    };
+    Ok(Built {
+        bootloader,
+        app,
+        signed,
+    })
+}
+
+/// Signs with two of the three example keys, as the example policy asks.
+fn sign(options: &Options, app: &Path, to: &Path) -> Result<PathBuf> {
+    let version = options.version.parse::<Version>().context("--version")?;
+    let hardware = options.board.hardware();
+    let release = Release {
+        version,
+        counter: SecurityCounter(options.security_counter),
+        vendor: hardware.vendor,
+        class: hardware.class,
+        ..Release::new(fs::read(app)?, version.major)
+    };
+    fs::write(to, release.sign()?.bytes)?;
+    Ok(to.to_owned())
 }
 
 /// Compiles one board program; gives its ELF file.

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod emulate;
 mod firmware;
 mod setup;
+mod test;
 mod toolchain;
 mod workspace;
 
@@ -24,6 +26,10 @@ enum Task {
     Setup,
     /// Build bootloader and lock app for a board
     Firmware(firmware::Options),
+    /// Run the emulated lock on a flash file, its console in this terminal, until it is killed
+    Emulate(emulate::Options),
+    /// Run every test
+    Test,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -33,5 +39,11 @@ fn main() -> anyhow::Result<()> {
             setup::boards()?;
             firmware::run(&options)
         }
+        Task::Emulate(options) => {
+            setup::boards()?;
+            setup::emulator()?;
+            emulate::run(&options)
+        }
+        Task::Test => test::run(),
     }
 }

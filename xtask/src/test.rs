@@ -14,12 +14,18 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
-    Step { proves: "sources are formatted", run: || cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        proves: "sources are formatted",
+        run: || cargo(&["fmt", "--all", "--check"]),
+    },
     Step {
         proves: "no lint complains",
         run: || cargo(&["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"]),
     },
-    Step { proves: "cores, tools, server and simulator", run: || cargo(&["test", "--quiet"]) },
+    Step {
+        proves: "cores, tools, server and simulator",
+        run: || cargo(&["test", "--quiet"]),
+    },
 ];
 
 /// Sets up and runs every step; stops at the first that fails.
@@ -29,7 +35,11 @@ pub(crate) fn run() -> Result<()> {
         println!("\n[{number}/{}] {}", STEPS.len(), step.proves);
         let start = Instant::now();
         (step.run)().with_context(|| format!("step {number} failed: {}", step.proves))?;
-        println!("[{number}/{}] holds ({} s)", STEPS.len(), start.elapsed().as_secs());
+        println!(
+            "[{number}/{}] holds ({} s)",
+            STEPS.len(),
+            start.elapsed().as_secs()
+        );
     }
     Ok(())
 }
