@@ -96,7 +96,7 @@ impl Records {
     #[must_use]
     pub fn trial_starts_left(&self) -> Option<u8> {
         match self.boot.phase {
-            Phase::Trial { starts_left, .. } => Some(starts_left),
+            Phase::Trial { .. } => Some(self.boot.report.starts_left),
             Phase::Steady { .. } | Phase::Installing(_) | Phase::Reverting(_) => None,
         }
     }
@@ -181,6 +181,12 @@ impl Chip {
         Ok(())
     }
 
+    /// Erases a part of the flash.
+    pub fn wipe(&mut self, part: Partition) {
+        let place = self.bytes.get_mut(part.offset as usize..part.end() as usize);
+        place.unwrap_or_default().fill(0xff);
+    }
+
     /// Asks the bootloader to install what lies in DFU, as the app would and without the app's check.
     ///
     /// # Errors
@@ -198,6 +204,15 @@ impl Chip {
             ..mailbox
         };
         forged.post(&mut journal).map_err(unreadable("mailbox"))
+    }
+
+    /// Raises the floor, as the bootloader does for a confirmed image.
+    ///
+    /// # Errors
+    /// The floor cannot be read or written.
+    pub fn raise_floor(&mut self, to: SecurityCounter) -> Result<()> {
+        let mut floor = Floor::open(self.region(layout::FLOOR)).map_err(unreadable("floor"))?;
+        floor.raise(to).map_err(unreadable("floor"))
     }
 
     fn region(&mut self, part: Partition) -> Region<&mut Self> {
