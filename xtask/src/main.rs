@@ -4,6 +4,8 @@
 mod command;
 mod emulate;
 mod firmware;
+mod lab;
+mod powercut;
 mod setup;
 mod test;
 mod toolchain;
@@ -30,6 +32,8 @@ enum Task {
     Emulate(emulate::Options),
     /// Run every test
     Test,
+    /// Cut the power of emulated locks at random moments of an update; each must come through
+    Powercut(powercut::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,5 +49,6 @@ fn main() -> anyhow::Result<()> {
             emulate::run(&options)
         }
         Task::Test => test::run(),
+        Task::Powercut(options) => powercut::run(&options),
     }
 }

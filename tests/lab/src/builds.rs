@@ -45,6 +45,15 @@ impl Variant {
             Self::V2 | Self::Crash | Self::Hang | Self::NeverConfirm => "2.0.0",
         }
     }
+
+    /// The security counter it is signed with: its major version.
+    #[must_use]
+    pub fn counter(self) -> u32 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 | Self::Crash | Self::Hang | Self::NeverConfirm => 2,
+        }
+    }
 }
 
 /// The folder with one folder a variant, `bootloader.elf` and `app.bin` in each.
@@ -95,12 +104,12 @@ impl Builds {
     }
 }
 
-/// The `latchkey-server` program: where `LATCHKEY_SERVER` says, or in the folder that cargo put this program in.
+/// The `latchkey-server` program: where `LATCHKEY_SERVER_PROGRAM` says, or in the folder that cargo put this program in.
 ///
 /// # Errors
 /// It has not been built; the message says what builds it.
 pub fn server_program() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("LATCHKEY_SERVER") {
+    if let Some(path) = std::env::var_os("LATCHKEY_SERVER_PROGRAM") {
         return there(path.into());
     }
     let this = std::env::current_exe().context("this program does not know where it lies")?;

@@ -10,11 +10,15 @@ mod chip;
 mod console;
 mod emulator;
 mod flash;
+mod lock;
 mod release;
+mod server;
 
 pub use builds::{Builds, Variant, server_program};
 pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};
 pub use flash::FlashFile;
+pub use lock::Lock;
 pub use release::{Release, SignedImage, Signer, example_director};
+pub use server::Server;

@@ -1,0 +1,127 @@
+//! One emulated lock over its whole life: its chip, whether it has power, and what it said so far.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use latchkey_handoff::layout;
+
+use crate::{Builds, Chip, Console, Emulator, FlashFile, Machine, Records, SignedImage};
+
+/// How often the chip is looked at while waiting for its records.
+const GLANCE: Duration = Duration::from_micros(100);
+
+/// A lock. Without power when made; its chip's file remains when this is dropped.
+pub struct Lock {
+    machine: Machine,
+    running: Option<Emulator>,
+}
+
+impl Lock {
+    /// A lock as it leaves the factory, with `image` in ACTIVE and its chip in the new file `chip`.
+    ///
+    /// # Errors
+    /// The bootloader has not been built, or the file cannot be made.
+    pub fn factory(builds: &Builds, chip: &Path, image: &SignedImage) -> Result<Self> {
+        let flash = FlashFile::factory(chip, layout::ACTIVE.offset, &image.bytes)?;
+        Ok(Self {
+            machine: Machine::new(&builds.bootloader()?, flash),
+            running: None,
+        })
+    }
+
+    /// The update server that the lock knows from its next start on; `None` for none.
+    pub fn set_server(&mut self, url: Option<&str>) {
+        self.machine.server = url.map(str::to_owned);
+    }
+
+    /// The battery charge that the lock sees from its next start on, in percent.
+    pub fn set_battery(&mut self, percent: u8) {
+        self.machine.battery_percent = percent;
+    }
+
+    /// Gives it power. It had none, or loses what it had.
+    ///
+    /// # Errors
+    /// QEMU cannot be started.
+    pub fn power_on(&mut self) -> Result<()> {
+        self.cut_power();
+        self.running = Some(self.machine.start(None)?);
+        Ok(())
+    }
+
+    /// Cuts the power, at once and whatever it is doing.
+    pub fn cut_power(&mut self) {
+        self.running = None;
+    }
+
+    /// What it prints since it has power.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn console(&mut self) -> Result<&mut Console> {
+        let running = self.running.as_mut().context("the lock has no power")?;
+        Ok(&mut running.console)
+    }
+
+    /// Waits for a line; see [`Console::wait_for`].
+    ///
+    /// # Errors
+    /// It does not come, or the lock has no power.
+    pub fn wait_for(&mut self, wanted: &str, limit: Duration) -> Result<String> {
+        Ok(self.console()?.wait_for(wanted, limit)?)
+    }
+
+    /// Its chip's file.
+    #[must_use]
+    pub fn flash(&self) -> &FlashFile {
+        &self.machine.flash
+    }
+
+    /// A copy of its chip as it is now.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn chip(&self) -> Result<Chip> {
+        Chip::read(&self.machine.flash)
+    }
+
+    /// Its records as they are now. May fail while it writes them; ask again.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn records(&self) -> Result<Records> {
+        Chip::read_records(&self.machine.flash)?.records()
+    }
+
+    /// Watches the chip until its records are as wanted: quicker than the console, and without asking the lock.
+    ///
+    /// # Errors
+    /// `limit` passed; the message holds the records as they were then.
+    pub fn wait_for_records(&self, wanted: impl Fn(&Records) -> bool, limit: Duration) -> Result<Records> {
+        let start = Instant::now();
+        loop {
+            // While a record is being written the records may be unreadable for a moment.
+            let records = self.records();
+            match records {
+                Ok(records) if wanted(&records) => return Ok(records),
+                Ok(_) | Err(_) if start.elapsed() < limit => thread::sleep(GLANCE),
+                Ok(_) | Err(_) => bail!("its records do not come to what was waited for: {records:#?}"),
+            }
+        }
+    }
+
+    /// The device's name, which it prints at each start: 32 hex digits.
+    ///
+    /// # Errors
+    /// It does not print it in time.
+    pub fn identity(&mut self, limit: Duration) -> Result<String> {
+        let line = self.wait_for("latchkey: device ", limit)?;
+        let name = line
+            .split("latchkey: device ")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next());
+        Ok(name.context("a device line without a name")?.to_owned())
+    }
+}
