@@ -235,6 +235,11 @@ fn read_head<F: ReadNorFlash>(flash: &mut F, at: u32) -> Result<(u16, u16), Refu
     Ok(tlv::head(head))
 }
 
+/// Whether an entry of this kind stands at `at`.
+fn follows<F: ReadNorFlash>(flash: &mut F, at: u32, kind: u16) -> bool {
+    read_head(flash, at).is_ok_and(|(found, _)| found == kind)
+}
+
 /// Reads an entry that must be of this kind and length.
 fn read_entry<F: ReadNorFlash, const N: usize>(
     flash: &mut F,
@@ -269,7 +274,11 @@ fn parse_trailer<F: ReadNorFlash>(flash: &mut F, at: u32, end: u32) -> Result<(I
         let (kind, length) = read_head(flash, at)?;
         let next = value.checked_add(length.into()).filter(|next| *next <= end);
         let next = next.ok_or(Refusal::FieldOverrun)?;
-        check_trailer_entry(kind, length)?;
+        match check_trailer_entry(kind, length) {
+            // imgtool hashes with SHA-512 when it signs in pure mode, and says so only afterwards.
+            Err(Refusal::OtherHash) if follows(flash, next, tlv::SIG_PURE) => return Err(Refusal::Pure),
+            checked => checked?,
+        }
         match kind {
             tlv::SHA256 if digest.is_some() => return Err(Refusal::DuplicateField { kind }),
             tlv::SHA256 => digest = Some(ImageDigest(read_entry(flash, at, kind)?)),
