@@ -1,0 +1,147 @@
+//! A small client of the operator API.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::CliError;
+
+/// An answer longer than this is not read: no page of the operator API comes near.
+const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Which server to talk to, and with what token.
+#[derive(Args)]
+pub(super) struct Server {
+    /// The server.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LATCHKEY_SERVER",
+        default_value = "http://127.0.0.1:8470"
+    )]
+    server: String,
+    /// File with the token. Without it: the variable LATCHKEY_TOKEN.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl Server {
+    pub(super) async fn get(&self, path: &str) -> Result<Value, CliError> {
+        let request = self.request(Method::GET, path)?;
+        self.send(request).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, CliError> {
+        let request = self.request(Method::DELETE, path)?;
+        self.send(request).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, path)?;
+        self.send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        let request = self.request(Method::PUT, path)?;
+        self.send(request.json(body)).await
+    }
+
+    pub(super) async fn post_bytes(
+        &self,
+        path: &str,
+        body: reqwest::Body,
+        length: u64,
+    ) -> Result<Value, CliError> {
+        let request = self
+            .request(Method::POST, path)?
+            .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
+            .header(reqwest::header::CONTENT_LENGTH, length)
+            .body(body);
+        self.send(request).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
+        let token = self.token()?;
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            // A redirect would carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| CliError::failed(format!("cannot set up HTTP: {error}")))?;
+        let url = format!("{}{path}", self.server.trim_end_matches('/'));
+        Ok(client.request(method, url).bearer_auth(token.as_str()))
+    }
+
+    fn token(&self) -> Result<Zeroizing<String>, CliError> {
+        let found = match &self.token_file {
+            Some(file) => std::fs::read_to_string(file).map_err(|error| {
+                CliError::failed(format!("cannot read the token file {}: {error}", file.display()))
+            })?,
+            None => std::env::var("LATCHKEY_TOKEN").map_err(|_| {
+                CliError::unauthorised("no token: set LATCHKEY_TOKEN, or name a file with --token-file")
+            })?,
+        };
+        let found = Zeroizing::new(found);
+        Ok(Zeroizing::new(found.trim().to_owned()))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let response = request.send().await.map_err(|error| {
+            let mut message = format!("the server {} cannot be reached", self.server);
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(this) = cause {
+                message = format!("{message}: {this}");
+                cause = this.source();
+            }
+            CliError::unreachable(format!("{message}; is it running, and is --server right?"))
+        })?;
+        let status = response.status();
+        let body = read(response).await?;
+        let value: Value = serde_json::from_slice(&body).map_err(|_| {
+            CliError::failed(format!(
+                "{} answered {status} and no JSON; is it a latchkey-server?",
+                self.server
+            ))
+        })?;
+        if status.is_success() {
+            return Ok(value);
+        }
+        let detail = value.get("detail").and_then(Value::as_str);
+        let message = match (detail, value.get("refusal_code")) {
+            (Some(detail), Some(code)) => format!("{detail} [refusal {code}]"),
+            (Some(detail), None) => detail.to_owned(),
+            (None, _) => format!("the server answered {status}"),
+        };
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CliError::unauthorised(message),
+            _ => CliError::failed(message),
+        })
+    }
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, CliError> {
+    let mut body = Vec::new();
+    loop {
+        let piece = response.chunk().await;
+        let piece = piece.map_err(|error| CliError::unreachable(format!("the answer broke off: {error}")))?;
+        let Some(piece) = piece else { return Ok(body) };
+        if body.len().saturating_add(piece.len()) > ANSWER_BYTES_MAX {
+            return Err(CliError::failed(
+                "the answer is longer than any this command knows",
+            ));
+        }
+        body.extend_from_slice(&piece);
+    }
+}

@@ -1,0 +1,402 @@
+//! Commands over the operator API: each asks once and shows the answer.
+
+use std::path::Path;
+
+use futures_util::stream;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::client::Server;
+use super::serve::create_token_offline;
+use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
+use crate::limits::{IMAGE_BYTES_MAX, PAGE_ROWS_MAX};
+
+type Done = Result<(), CliError>;
+
+/// Pieces in which an image is handed to the network, so that progress can be seen.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// Fewer digits of a digest than this are no name.
+const DIGEST_PREFIX_MIN: usize = 8;
+
+const TOKEN: &[(&str, &str)] = &[
+    ("ID", "/id"),
+    ("ROLE", "/role"),
+    ("NAME", "/name"),
+    ("REVOKED", "/revoked_at_ms"),
+];
+
+const RELEASE: &[(&str, &str)] = &[
+    ("DIGEST", "/digest"),
+    ("VERSION", "/version"),
+    ("COUNTER", "/security_counter"),
+    ("CLASS", "/class_name"),
+    ("BYTES", "/size"),
+];
+
+const DEVICE: &[(&str, &str)] = &[
+    ("DEVICE", "/id"),
+    ("STATE", "/state"),
+    ("CLASS", "/class_name"),
+    ("RUNS", "/told/version"),
+    ("CONFIRMED", "/told/confirmed"),
+    ("BOOT", "/told/boot/outcome"),
+    ("OFFERED", "/offered"),
+];
+
+const DEVICE_CARD: &[(&str, &str)] = &[
+    ("device", "/id"),
+    ("state", "/state"),
+    ("class", "/class_name"),
+    ("runs", "/told/version"),
+    ("digest", "/told/running"),
+    ("counter", "/told/security_counter"),
+    ("confirmed", "/told/confirmed"),
+    ("floor", "/told/floor"),
+    ("boot", "/told/boot/outcome"),
+    ("boot reason", "/told/boot/reason"),
+    ("in words", "/told/boot/reason_text"),
+    ("battery %", "/battery_percent"),
+    ("offered", "/offered"),
+];
+
+const ROLLOUT: &[(&str, &str)] = &[
+    ("ROLLOUT", "/id"),
+    ("STATE", "/state"),
+    ("TO", "/to"),
+    ("RELEASE", "/release"),
+];
+
+const ROLLOUT_CARD: &[(&str, &str)] = &[
+    ("rollout", "/id"),
+    ("state", "/state"),
+    ("release", "/release"),
+    ("to", "/to"),
+    ("included", "/progress/included"),
+    ("offered", "/progress/offered"),
+    ("requested", "/progress/requested"),
+    ("on trial", "/progress/on_trial"),
+    ("confirmed", "/progress/confirmed"),
+    ("refused", "/progress/refused"),
+    ("reverted", "/progress/reverted"),
+];
+
+const REPORT: &[(&str, &str)] = &[
+    ("SEQUENCE", "/sequence"),
+    ("EVENT", "/event"),
+    ("IMAGE", "/image"),
+    ("REASON", "/reason"),
+    ("IN WORDS", "/reason_text"),
+];
+
+/// Shows answers: as they are with `--json`, else through `human`.
+fn answer(value: &Value, as_json: bool, human: impl FnOnce(&Value)) -> Done {
+    if as_json {
+        show::json(value);
+    } else {
+        human(value);
+    }
+    Ok(())
+}
+
+pub(super) async fn token(command: TokenCommand, as_json: bool) -> Done {
+    match command {
+        TokenCommand::Create {
+            name,
+            role,
+            offline,
+            place,
+            server,
+        } => {
+            let made = if offline {
+                let (token, secret) = create_token_offline(&place, &name, role).await?;
+                secret.expose(
+                    |secret| json!({ "id": token.id, "name": token.name, "role": role, "secret": secret }),
+                )
+            } else {
+                server
+                    .post("/api/v1/tokens", Some(&json!({ "name": name, "role": role })))
+                    .await?
+            };
+            answer(&made, as_json, |made| {
+                show::text(&format!(
+                    "token, shown this once: {}",
+                    show::field(made, "/secret")
+                ));
+            })
+        }
+        TokenCommand::List { server } => {
+            let tokens = server.get("/api/v1/tokens").await?;
+            answer(&tokens, as_json, |tokens| show::listing(tokens, TOKEN))
+        }
+        TokenCommand::Revoke { id, server } => {
+            let token = server
+                .delete(&format!("/api/v1/tokens/{}", segment(&id)?))
+                .await?;
+            answer(&token, as_json, |_| show::text(&format!("token {id} is revoked")))
+        }
+    }
+}
+
+pub(super) async fn policy(command: PolicyCommand, as_json: bool) -> Done {
+    match command {
+        PolicyCommand::Set { class, file, server } => {
+            let document = String::from_utf8(read_file(&file)?).map_err(|_| {
+                CliError::failed(format!("{} is no policy file: it is not text", file.display()))
+            })?;
+            let path = format!("/api/v1/policies/{}", segment(&class)?);
+            let policy = server.put(&path, &json!({ "document": document })).await?;
+            answer(&policy, as_json, |policy| {
+                let threshold = show::field(policy, "/threshold");
+                let keys = policy.get("keys").and_then(Value::as_array).map_or(0, Vec::len);
+                show::text(&format!(
+                    "images for {class} need {threshold} of {keys} signatures"
+                ));
+            })
+        }
+        PolicyCommand::List { server } => {
+            let policies = server.get("/api/v1/policies").await?;
+            answer(&policies, as_json, |policies| {
+                show::listing(
+                    policies,
+                    &[
+                        ("CLASS", "/class_name"),
+                        ("THRESHOLD", "/threshold"),
+                        ("UUID", "/class"),
+                    ],
+                );
+            })
+        }
+    }
+}
+
+pub(super) async fn release(command: ReleaseCommand, as_json: bool) -> Done {
+    match command {
+        ReleaseCommand::Upload { file, server } => {
+            let bytes = read_file(&file)?;
+            let length = bytes.len() as u64;
+            let bar = progress(length, as_json);
+            let release = server
+                .post_bytes("/api/v1/releases", watched(bytes, &bar), length)
+                .await;
+            bar.finish_and_clear();
+            answer(&release?, as_json, |release| {
+                show::text(&format!(
+                    "published {} for {}: {}",
+                    show::field(release, "/version"),
+                    show::field(release, "/class_name"),
+                    show::field(release, "/digest")
+                ));
+            })
+        }
+        ReleaseCommand::List { server } => {
+            let releases = server.get("/api/v1/releases").await?;
+            answer(&releases, as_json, |releases| show::listing(releases, RELEASE))
+        }
+    }
+}
+
+pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {
+    match command {
+        DeviceCommand::List { state, server } => {
+            let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
+            let devices = all_devices(&server, &state).await?;
+            answer(&devices, as_json, |devices| show::listing(devices, DEVICE))
+        }
+        DeviceCommand::Show { id, server } => {
+            let device = server.get(&device_path(&id, "")?).await?;
+            answer(&device, as_json, |device| show::card(device, DEVICE_CARD))
+        }
+        DeviceCommand::Approve { ids, server } => {
+            let mut approved = Vec::new();
+            for id in &ids {
+                approved.push(server.post(&device_path(id, "/approve")?, None).await?);
+            }
+            answer(&Value::Array(approved), as_json, |devices| {
+                show::listing(devices, DEVICE)
+            })
+        }
+        DeviceCommand::Expect { ids, server } => {
+            let changed = server
+                .post("/api/v1/devices", Some(&json!({ "devices": ids })))
+                .await?;
+            answer(&changed, as_json, |changed| {
+                show::text(&format!("{} device(s) changed", show::field(changed, "/changed")));
+            })
+        }
+        DeviceCommand::Revoke { id, server } => {
+            let device = server.post(&device_path(&id, "/revoke")?, None).await?;
+            answer(&device, as_json, |_| {
+                show::text(&format!("device {id} is revoked"))
+            })
+        }
+        DeviceCommand::Decision { id, server } => {
+            let decision = server.get(&device_path(&id, "/decision")?).await?;
+            answer(&decision, as_json, |decision| {
+                show::text(&show::field(decision, "/explanation"))
+            })
+        }
+        DeviceCommand::Reports { id, server } => {
+            let reports = server.get(&device_path(&id, "/reports")?).await?;
+            answer(&reports, as_json, |reports| show::listing(reports, REPORT))
+        }
+    }
+}
+
+pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
+    match command {
+        RolloutCommand::Create { release, to, server } => {
+            let release = full_digest(&server, &release).await?;
+            let body = if to.all {
+                json!({ "release": release, "to": "all" })
+            } else {
+                json!({ "release": release, "to": "list", "devices": to.devices })
+            };
+            let rollout = server.post("/api/v1/rollouts", Some(&body)).await?;
+            answer(&rollout, as_json, |rollout| {
+                show::text(&format!("rollout {} runs", show::field(rollout, "/id")));
+            })
+        }
+        RolloutCommand::List { server } => {
+            let rollouts = server.get("/api/v1/rollouts").await?;
+            answer(&rollouts, as_json, |rollouts| show::listing(rollouts, ROLLOUT))
+        }
+        RolloutCommand::Status { id, server } => {
+            let rollout = server.get(&rollout_path(&id, "")?).await?;
+            answer(&rollout, as_json, |rollout| show::card(rollout, ROLLOUT_CARD))
+        }
+        RolloutCommand::Pause { id, server } => moved(&server, &id, "/pause", as_json).await,
+        RolloutCommand::Resume { id, server } => moved(&server, &id, "/resume", as_json).await,
+        RolloutCommand::Abort { id, server } => moved(&server, &id, "/abort", as_json).await,
+    }
+}
+
+pub(super) async fn audit(after: i64, server: &Server, as_json: bool) -> Done {
+    let lines = server.get(&format!("/api/v1/audit?after={after}")).await?;
+    answer(&lines, as_json, |lines| {
+        let columns = [
+            ("NUMBER", "/number"),
+            ("ACTION", "/action"),
+            ("SUBJECT", "/subject"),
+            ("ACTOR", "/actor"),
+        ];
+        show::listing(lines, &columns);
+    })
+}
+
+async fn moved(server: &Server, id: &str, step: &str, as_json: bool) -> Done {
+    let rollout = server.post(&rollout_path(id, step)?, None).await?;
+    answer(&rollout, as_json, |rollout| {
+        show::text(&format!("rollout {id} is {}", show::field(rollout, "/state")));
+    })
+}
+
+/// Every page of devices.
+async fn all_devices(server: &Server, state: &str) -> Result<Value, CliError> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = server
+            .get(&format!("/api/v1/devices?limit={PAGE_ROWS_MAX}{state}{after}"))
+            .await?;
+        let Value::Array(page) = page else {
+            return Err(CliError::failed(
+                "the server's answer is no list; are both of the same version?",
+            ));
+        };
+        let last = page.last().map(|device| show::field(device, "/id"));
+        let full = page.len() >= PAGE_ROWS_MAX as usize;
+        all.extend(page);
+        match last {
+            Some(last) if full => after = format!("&after={last}"),
+            _ => return Ok(Value::Array(all)),
+        }
+    }
+}
+
+/// The one release whose digest begins so.
+async fn full_digest(server: &Server, prefix: &str) -> Result<String, CliError> {
+    if prefix.len() < DIGEST_PREFIX_MIN {
+        return Err(CliError::failed(format!(
+            "give at least {DIGEST_PREFIX_MIN} digits of the release's digest"
+        )));
+    }
+    let releases = server.get("/api/v1/releases").await?;
+    let digests = releases
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|release| show::field(release, "/digest"));
+    let mut found = digests.filter(|digest| digest.starts_with(prefix));
+    match (found.next(), found.next()) {
+        (Some(digest), None) => Ok(digest),
+        (None, _) => Err(CliError::failed(format!(
+            "no release's digest begins with {prefix}; `latchkey-server release list` shows those there are"
+        ))),
+        (Some(_), Some(_)) => Err(CliError::failed(format!(
+            "{prefix} begins several digests; give more digits"
+        ))),
+    }
+}
+
+fn device_path(id: &str, rest: &str) -> Result<String, CliError> {
+    Ok(format!("/api/v1/devices/{}{rest}", segment(id)?))
+}
+
+fn rollout_path(id: &str, rest: &str) -> Result<String, CliError> {
+    Ok(format!("/api/v1/rollouts/{}{rest}", segment(id)?))
+}
+
+/// A name as part of a path: names that could become another path are nobody's.
+fn segment(name: &str) -> Result<&str, CliError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.is_empty() && name != "." && name != ".." && name.bytes().all(plain) {
+        return Ok(name);
+    }
+    Err(CliError::failed(format!(
+        "{name:?} is no name: letters, digits, '-', '_' and '.' only"
+    )))
+}
+
+/// Reads a file that should fit an image's slot at most.
+fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+    use std::io::Read as _;
+    let cannot = |error: std::io::Error| CliError::failed(format!("cannot read {}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    let limit = IMAGE_BYTES_MAX as u64;
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    if bytes.len() as u64 > limit {
+        return Err(CliError::failed(format!(
+            "{} is longer than {limit} bytes, which is all a lock has room for",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
+fn progress(length: u64, hidden: bool) -> ProgressBar {
+    let target = if hidden {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}");
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A body that moves the bar as it is sent.
+fn watched(bytes: Vec<u8>, bar: &ProgressBar) -> reqwest::Body {
+    let bar = bar.clone();
+    let pieces: Vec<Vec<u8>> = bytes.chunks(PIECE_BYTES).map(<[u8]>::to_vec).collect();
+    reqwest::Body::wrap_stream(stream::iter(pieces.into_iter().map(move |piece| {
+        bar.inc(piece.len() as u64);
+        Ok::<_, std::convert::Infallible>(piece)
+    })))
+}

@@ -1,0 +1,344 @@
+//! The command `latchkey-server`: the server itself, and thin commands over its operator API.
+
+mod client;
+mod commands;
+mod serve;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::domain::access::Role;
+use crate::domain::device;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed or refused; the message says why and what to do
+  2  the command line is not understood
+  3  the server cannot be reached
+  4  the server wants another token";
+
+/// Publishes signed images, enrols locks, and tells each what it may install.
+#[derive(Parser)]
+#[command(name = "latchkey-server", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Print facts as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server. Without any option it works: SQLite and a local folder, in ./latchkey-data.
+    Serve(serve::Serve),
+    /// Print the director's public key as PEM, for building locks. Makes the key when there is none.
+    DirectorKey(serve::KeyPlace),
+    /// Make, list and revoke tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Say whose signatures count for a hardware class.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Publish and list signed images.
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// List, approve and revoke locks.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Roll a release out, pause it, abort it, see how it goes.
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
+    /// Show who changed what.
+    Audit {
+        /// Only lines behind this number.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Print shell completions.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Make a token. It is shown once.
+    Create {
+        /// What to call it: who or what it is for.
+        #[arg(long)]
+        name: String,
+        /// admin, operator, publisher or viewer.
+        #[arg(long)]
+        role: Role,
+        /// Without a server: write to the database of --data or --database directly. The way back in when
+        /// every administrator's token is lost.
+        #[arg(long)]
+        offline: bool,
+        #[command(flatten)]
+        place: serve::DataPlace,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List tokens, without their secrets.
+    List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Make a token worthless, at once and for good.
+    Revoke {
+        /// The token's public half: the 16 hex digits behind `lks_`.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Register a policy file, the same one that is baked into the bootloader.
+    Set {
+        /// The hardware class's name, such as lock-emulator-1.
+        #[arg(long)]
+        class: String,
+        /// The policy file.
+        file: PathBuf,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List registered policies.
+    List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+#[derive(Subcommand)]
+enum ReleaseCommand {
+    /// Publish a signed image.
+    Upload {
+        /// The image, as `latchkey-sign sign` wrote it.
+        file: PathBuf,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List releases, newest first.
+    List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+#[derive(Subcommand)]
+enum DeviceCommand {
+    /// List locks.
+    List {
+        /// Only those in this state: approved, awaiting, expected or revoked.
+        #[arg(long)]
+        state: Option<device::State>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Show one lock.
+    Show {
+        /// Its name, 32 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Let enrolled locks in.
+    Approve {
+        /// Their names, 32 hex digits each.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Name locks that are approved as soon as they enrol.
+    Expect {
+        /// Their names, 32 hex digits each.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Shut a lock out for good.
+    Revoke {
+        /// Its name, 32 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Say what a lock would get if it checked in now, and why.
+    Decision {
+        /// Its name, 32 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Show a lock's reports, newest first.
+    Reports {
+        /// Its name, 32 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+#[derive(Subcommand)]
+enum RolloutCommand {
+    /// Start a rollout.
+    Create {
+        /// The release: its digest, or the beginning of it (8 digits at least).
+        #[arg(long)]
+        release: String,
+        #[command(flatten)]
+        to: To,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List rollouts, newest first.
+    List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Show how a rollout goes.
+    Status {
+        /// Its name, 16 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Stop offering it until it is resumed.
+    Pause {
+        /// Its name, 16 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Go on with a paused rollout.
+    Resume {
+        /// Its name, 16 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// End it for good.
+    Abort {
+        /// Its name, 16 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+/// Whom a rollout is for. One of the two must be said.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct To {
+    /// Every approved lock of the release's hardware class, later ones too.
+    #[arg(long)]
+    all: bool,
+    /// This lock; may be said again for further ones.
+    #[arg(long = "device", value_name = "ID")]
+    devices: Vec<String>,
+}
+
+/// Why a command did not do what it should, with the exit code for it.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    code: u8,
+    message: String,
+}
+
+impl CliError {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self {
+            code: 1,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+        Self {
+            code: 3,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn unauthorised(message: impl Into<String>) -> Self {
+        Self {
+            code: 4,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::failed(format!("{error:#}"))
+    }
+}
+
+/// Reads the command line and does what it says.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // One TLS implementation for whatever speaks HTTPS here; a second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match dispatch(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::error(&error.message);
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Serve(options) => serve::serve(options, cli.json).await,
+        Command::DirectorKey(place) => serve::director_key(&place, cli.json),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "latchkey-server",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+        Command::Token(command) => commands::token(command, cli.json).await,
+        Command::Policy(command) => commands::policy(command, cli.json).await,
+        Command::Release(command) => commands::release(command, cli.json).await,
+        Command::Device(command) => commands::device(command, cli.json).await,
+        Command::Rollout(command) => commands::rollout(command, cli.json).await,
+        Command::Audit { after, server } => commands::audit(after, &server, cli.json).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_rollout_to_nobody_in_particular_is_not_understood() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' ')).is_ok();
+        let create = "latchkey-server rollout create --release 0123456789";
+        assert!(parse(&format!("{create} --all")));
+        assert!(parse(&format!("{create} --device a --device b")));
+        assert!(!parse(create));
+        assert!(!parse(&format!("{create} --all --device a")));
+    }
+}

@@ -1,0 +1,321 @@
+//! `serve` and `director-key`: what works on the server's own files.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{CliError, show};
+use crate::clock::SystemClock;
+use crate::director::DirectorKey;
+use crate::domain::access::{Caller, Role, Token, TokenSecret};
+use crate::http::{self, App};
+use crate::objects::Objects;
+use crate::store::Store;
+use crate::{Service, Settings};
+
+/// How often "last seen" is written.
+const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where the server keeps what it keeps.
+#[derive(Args)]
+pub(super) struct DataPlace {
+    /// Folder for everything that has no place of its own.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LATCHKEY_DATA",
+        default_value = "latchkey-data"
+    )]
+    data: PathBuf,
+    /// Database: sqlite:///path/to/file.db. Without it: latchkey.db in the data folder.
+    #[arg(long, value_name = "URL", env = "LATCHKEY_DATABASE")]
+    database: Option<String>,
+}
+
+/// Where the director key is.
+#[derive(Args)]
+pub(super) struct KeyPlace {
+    /// Folder for everything that has no place of its own.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LATCHKEY_DATA",
+        default_value = "latchkey-data"
+    )]
+    data: PathBuf,
+    /// The director key, PKCS#8 PEM. Without it: director.pem in the data folder, made when it is missing.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_DIRECTOR_KEY")]
+    director_key: Option<PathBuf>,
+    /// Use an example key. For trying things out.
+    #[arg(long)]
+    allow_example_keys: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, ValueEnum)]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// Options of `serve`.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 takes a free one and says which.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "LATCHKEY_LISTEN",
+        default_value = "127.0.0.1:8470"
+    )]
+    listen: SocketAddr,
+    #[command(flatten)]
+    place: DataPlace,
+    /// Images: file:///folder, or s3://bucket/path with the usual AWS_… variables. Without it: the folder
+    /// images in the data folder.
+    #[arg(long, value_name = "URL", env = "LATCHKEY_STORE")]
+    store: Option<String>,
+    /// The director key, PKCS#8 PEM. Without it: director.pem in the data folder, made when it is missing.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_DIRECTOR_KEY")]
+    director_key: Option<PathBuf>,
+    /// Take example keys in policies and as director key. For trying things out.
+    #[arg(long)]
+    allow_example_keys: bool,
+    /// How often locks call, in seconds, give or take a tenth.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    check_in_interval: u32,
+    /// How log lines look; they go to standard error.
+    #[arg(long, value_enum, default_value = "text", env = "LATCHKEY_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// How much is logged.
+    #[arg(long, value_enum, default_value = "info", env = "LATCHKEY_LOG")]
+    log: LogLevel,
+}
+
+/// What the server says about itself when it is up.
+#[derive(Serialize)]
+struct Started<'a> {
+    listening: String,
+    data: String,
+    database: &'a str,
+    store: &'a str,
+    director_key: String,
+    director_public: String,
+    /// Only at the very first start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_token: Option<String>,
+}
+
+pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
+    start_logging(options.log, options.log_format);
+    make_folder(&options.place.data)?;
+    let key_path = key_path(&options.place.data, options.director_key.as_deref());
+    let director = DirectorKey::open_or_create(&key_path, options.allow_example_keys)?;
+    let database = options.place.database_url()?;
+    let store = Store::open(&database).await?;
+    let folder =
+        std::path::absolute(options.place.data.join("images")).context("the data folder has no path")?;
+    let (objects, store_url) = match options.store {
+        Some(url) => (Objects::from_url(&url, std::env::vars())?, url),
+        None => (Objects::folder(&folder)?, format!("file://{}", folder.display())),
+    };
+    let settings = Settings {
+        check_in_interval_s: options.check_in_interval,
+        allow_example_keys: options.allow_example_keys,
+    };
+    let director_public = hex::encode(director.public());
+    let service = Arc::new(Service::new(
+        store,
+        objects,
+        director,
+        Arc::new(SystemClock),
+        settings,
+    ));
+    service.check_store().await.map_err(|failure| {
+        CliError::failed(format!(
+            "the image store {store_url} does not answer: {:#}",
+            anyhow::Error::from(failure)
+        ))
+    })?;
+    let admin = service.first_admin().await.map_err(anyhow::Error::from)?;
+    let listener = TcpListener::bind(options.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another with --listen",
+            options.listen
+        )
+    })?;
+    let address = listener
+        .local_addr()
+        .context("the listening address is not known")?;
+    let started = Started {
+        listening: format!("http://{address}"),
+        data: shown(&options.place.data),
+        database: &database,
+        store: &store_url,
+        director_key: shown(&key_path),
+        director_public,
+        admin_token: admin.map(|secret| secret.expose(str::to_owned)),
+    };
+    say(&started, json, options.allow_example_keys).context("cannot write to standard output")?;
+
+    let writing = tokio::spawn(write_presence(service.clone()));
+    let (router, _) = http::routes(&App::new(service.clone()));
+    let stop = stop_signal()?;
+    http::serve(listener, router, stop).await;
+    writing.abort();
+    service.close().await.map_err(anyhow::Error::from)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+pub(super) fn director_key(place: &KeyPlace, json: bool) -> Result<(), CliError> {
+    make_folder(&place.data)?;
+    let path = key_path(&place.data, place.director_key.as_deref());
+    let key = DirectorKey::open_or_create(&path, place.allow_example_keys)?;
+    let pem = key.public_pem()?;
+    if json {
+        show::json(&serde_json::json!({
+            "path": shown(&path),
+            "public": hex::encode(key.public()),
+            "pem": pem,
+        }));
+    } else {
+        show::text(pem.trim_end());
+    }
+    Ok(())
+}
+
+/// Makes a token without a server: for whoever may write the server's files anyway.
+pub(super) async fn create_token_offline(
+    place: &DataPlace,
+    name: &str,
+    role: Role,
+) -> anyhow::Result<(Token, TokenSecret)> {
+    let url = place.database_url()?;
+    if place.database.is_none() && !place.data.join("latchkey.db").exists() {
+        anyhow::bail!(
+            "there is no server's database in {}; name it with --data",
+            shown(&place.data)
+        );
+    }
+    let store = Store::open(&url).await?;
+    let made = crate::domain::access::create(&store, &SystemClock, &Caller::console(), name, role).await;
+    store.close().await;
+    Ok(made?)
+}
+
+impl DataPlace {
+    fn database_url(&self) -> anyhow::Result<String> {
+        match &self.database {
+            Some(url) => Ok(url.clone()),
+            None => Store::url_of_file(&self.data.join("latchkey.db")),
+        }
+    }
+}
+
+fn key_path(data: &Path, given: Option<&Path>) -> PathBuf {
+    given.map_or_else(|| data.join("director.pem"), Path::to_owned)
+}
+
+fn shown(path: &Path) -> String {
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
+}
+
+/// The data folder holds the director key and token hashes: its owner's alone.
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.with_context(|| format!("cannot make the data folder {}", path.display()))
+}
+
+fn say(started: &Started<'_>, json: bool, example_keys: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, started)?;
+        writeln!(out)?;
+        return out.flush();
+    }
+    writeln!(out, "data folder   {}", started.data)?;
+    writeln!(out, "database      {}", started.database)?;
+    writeln!(out, "images        {}", started.store)?;
+    writeln!(
+        out,
+        "director key  {} (public {})",
+        started.director_key, started.director_public
+    )?;
+    if example_keys {
+        writeln!(
+            out,
+            "EXAMPLE KEYS are allowed: for trying things out, never for locks on doors"
+        )?;
+    }
+    if let Some(token) = &started.admin_token {
+        writeln!(out, "administrator token, shown this once: {token}")?;
+    }
+    writeln!(out, "listening on  {}", started.listening)?;
+    out.flush()
+}
+
+fn start_logging(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let logs = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    match format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}
+
+async fn write_presence(service: Arc<Service>) {
+    let mut ticks = tokio::time::interval(PRESENCE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(failure) = service.write_presence().await {
+            tracing::error!(%failure, "who called when could not be written; it stays in memory");
+        }
+    }
+}
+
+/// Ready when the server is told to stop. Set up before serving, so that no signal is missed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests under way are finished");
+    })
+}

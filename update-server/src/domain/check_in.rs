@@ -1,0 +1,159 @@
+//! Check-ins: a device says what it runs and asks what to do.
+
+use latchkey_directive::{Action, CheckIn, DeviceId, Directive, Install, ProblemCode, PublicKey, Sealed};
+
+use super::decision::{Decision, Facts, decide};
+use super::device::{Answer, Device, Refused, State, problem_of};
+use super::presence::Seen;
+use crate::Service;
+use crate::failure::{Failure, Kind, Outcome};
+
+impl Service {
+    /// Answers a check-in with a directive, sealed with the director key and bound to the check-in's nonce.
+    /// What a decision rests on is on disk before the answer is given.
+    ///
+    /// # Errors
+    /// A [`ProblemCode`]: `Malformed`, `UnknownDevice`, `BadSignature`, `AwaitingApproval`, `Revoked`,
+    /// `Replayed`, `Busy`.
+    pub async fn check_in(&self, body: &[u8]) -> Answer<Vec<u8>> {
+        let refused = |code| Refused::because(code, self.call_again_s());
+        let sealed = Sealed::parse(body).map_err(|_| refused(ProblemCode::Malformed))?;
+        let claimed = sealed.claimed_sender::<CheckIn>();
+        let claimed = claimed.map_err(|_| refused(ProblemCode::Malformed))?;
+        let (device, key) = self.sender(claimed).await?;
+        let check_in: CheckIn = sealed.open(&key).map_err(|error| refused(problem_of(error)))?;
+        self.must_be_approved(&device)?;
+        let (vendor, class) = (check_in.vendor, check_in.class);
+        if device.hardware != Some((vendor, class)) {
+            // A key does not move to other hardware.
+            return Err(refused(ProblemCode::Malformed));
+        }
+        let now = self.clock.now_ms();
+        let seen = Seen {
+            sequence: i64::try_from(check_in.sequence).map_err(|_| refused(ProblemCode::Malformed))?,
+            at: now,
+            battery_percent: check_in.battery_percent,
+        };
+        self.presence
+            .admit(device.id, seen, device.sequence)
+            .map_err(|_| refused(ProblemCode::Replayed))?;
+
+        let facts = Facts {
+            vendor,
+            class,
+            running: check_in.running,
+            floor: check_in.floor,
+            boot: check_in.boot,
+            boot_since: match &device.facts {
+                Some(before) if before.boot == check_in.boot => before.boot_since,
+                Some(_) | None => now,
+            },
+        };
+        let decision = self.decide_for(device.id, &facts).await?;
+        let offered = decision.offer.as_ref().map(|offer| offer.release.digest);
+        let news = device.facts.as_ref().is_none_or(|before| differ(before, &facts));
+        if news || device.offered.map(|(image, _)| image) != offered {
+            let offered = match (offered, device.offered) {
+                (Some(image), Some((before, since))) if image == before => Some((image, since)),
+                (Some(image), _) => Some((image, now)),
+                (None, _) => None,
+            };
+            let mut record = self.store.record().await?;
+            if !record.put_facts(device.id, seen, &facts, offered).await? {
+                return Err(refused(ProblemCode::Replayed));
+            }
+            record.commit().await?;
+        }
+        tracing::info!(device = %device.id, running = %check_in.running.version, decision = decision.explain(), "check-in");
+        self.metrics.decided(decision.offer.is_some());
+        let directive = Directive {
+            device: device.id,
+            nonce: check_in.nonce,
+            action: action(&decision),
+            call_again_s: self.call_again_s(),
+        };
+        self.director
+            .seal(&directive)
+            .map_err(|error| Failure::storage(error).into())
+    }
+
+    /// What a device would get if it checked in now as it did last time.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it never checked in or is not approved; storage.
+    pub async fn explain(&self, id: DeviceId) -> Outcome<Decision> {
+        let device = self.device(id).await?;
+        if device.state != State::Approved {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!("device {id} gets nothing: it is {}", device.state),
+            ));
+        }
+        let Some(facts) = device.facts else {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!("device {id} has not checked in yet, so what it runs is not known"),
+            ));
+        };
+        self.decide_for(id, &facts).await
+    }
+
+    async fn decide_for(&self, id: DeviceId, facts: &Facts) -> Outcome<Decision> {
+        let candidates = self.store.candidates(id, facts.vendor, facts.class).await?;
+        Ok(decide(facts, candidates))
+    }
+
+    /// The device a message claims to be from, and the key to prove it with.
+    pub(crate) async fn sender(&self, claimed: DeviceId) -> Answer<(Device, PublicKey)> {
+        let device = self.store.device(claimed).await?;
+        device
+            .and_then(|device| device.key.map(|key| (device, key)))
+            .ok_or_else(|| Refused::because(ProblemCode::UnknownDevice, self.call_again_s()))
+    }
+
+    /// Asked only after the signature: a stranger learns nothing about a device's standing.
+    pub(crate) fn must_be_approved(&self, device: &Device) -> Answer<()> {
+        let refused = |code| Err(Refused::because(code, self.call_again_s()));
+        match device.state {
+            State::Approved => Ok(()),
+            State::Awaiting => refused(ProblemCode::AwaitingApproval),
+            State::Expected => refused(ProblemCode::UnknownDevice),
+            State::Revoked => refused(ProblemCode::Revoked),
+        }
+    }
+
+    /// Writes who called when, if anybody did.
+    ///
+    /// # Errors
+    /// Storage; nothing is forgotten then.
+    pub async fn write_presence(&self) -> Outcome<()> {
+        let batch = self.presence.unwritten();
+        let now = self.clock.now_ms();
+        if !batch.is_empty() {
+            let mut record = self.store.record().await?;
+            for (device, seen) in &batch {
+                record.put_seen(*device, *seen).await?;
+            }
+            record.commit().await?;
+        }
+        self.presence.written(&batch, now);
+        Ok(())
+    }
+}
+
+/// Whether anything changed that a decision may rest on.
+fn differ(before: &Facts, now: &Facts) -> bool {
+    before.running != now.running || before.floor != now.floor || before.boot != now.boot
+}
+
+fn action(decision: &Decision) -> Action {
+    match &decision.offer {
+        None => Action::Nothing,
+        Some(offer) => Action::Install(Install {
+            image: offer.release.digest,
+            size: offer.release.size,
+            version: offer.release.version,
+            counter: offer.release.counter,
+        }),
+    }
+}

@@ -1,0 +1,332 @@
+//! Devices: enrolment, approval, revocation.
+//!
+//! A device is its key. It enrols by signing its own public key; an operator approves it, or has named it
+//! beforehand. Revocation is for good: the same key never comes back.
+
+use latchkey_directive::{BootOutcome, DeviceId, Enrolment, ProblemCode, PublicKey, Sealed};
+use latchkey_image::{ImageDigest, Uuid};
+
+use super::access::Caller;
+use super::audit::{Actor, Entry};
+use super::decision::Facts;
+use super::spelled;
+use crate::Service;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::limits::{AWAITING_DEVICES_MAX, BUSY_RETRY_S, LISTED_DEVICES_MAX};
+
+spelled! {
+    /// Where a device stands.
+    State {
+        /// Enrolled and approved: it gets directives.
+        Approved = "approved",
+        /// Enrolled; an operator has yet to approve it.
+        Awaiting = "awaiting",
+        /// Named by an operator; it has yet to enrol, and is approved when it does.
+        Expected = "expected",
+        /// Shut out for good.
+        Revoked = "revoked",
+    }
+}
+
+/// What the server knows of a device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its name: a hash of its key.
+    pub id: DeviceId,
+    /// Its key, once it has enrolled.
+    pub key: Option<PublicKey>,
+    /// Whose it is and which hardware, once it has enrolled.
+    pub hardware: Option<(Uuid, Uuid)>,
+    /// Where it stands.
+    pub state: State,
+    /// Since when, in milliseconds since 1970.
+    pub since: i64,
+    /// The highest sequence number of its check-ins; -1 before the first.
+    pub sequence: i64,
+    /// When it called last, in milliseconds since 1970; written at most a second late.
+    pub last_seen: Option<i64>,
+    /// Its battery charge in percent then.
+    pub battery_percent: Option<u8>,
+    /// What it told in its check-ins; its hardware as enrolled.
+    pub facts: Option<Facts>,
+    /// The image it was last offered, and when that began.
+    pub offered: Option<(ImageDigest, i64)>,
+}
+
+/// Why a device gets no answer, in the one list that both sides know.
+#[derive(Debug)]
+pub struct Refused {
+    /// For the device.
+    pub code: ProblemCode,
+    /// When it should call again, in seconds.
+    pub call_again_s: u32,
+    /// For the log, where it is the server's own failure.
+    pub cause: Option<Failure>,
+}
+
+/// What handlers of device messages give back.
+pub type Answer<T> = Result<T, Refused>;
+
+impl Refused {
+    /// Told to come back at the usual time.
+    pub(crate) const fn because(code: ProblemCode, call_again_s: u32) -> Self {
+        Self {
+            code,
+            call_again_s,
+            cause: None,
+        }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            code: ProblemCode::Busy,
+            call_again_s: BUSY_RETRY_S,
+            cause: Some(failure),
+        }
+    }
+}
+
+impl Service {
+    /// Takes in a device that proves to hold its key. The same again changes nothing.
+    ///
+    /// # Errors
+    /// `Malformed`, `BadSignature`, `Revoked`; `Malformed` also when it once enrolled as other hardware; `Busy`
+    /// when too many wait for approval.
+    pub async fn enrol(&self, body: &[u8]) -> Answer<State> {
+        let refused = |code| Refused::because(code, self.call_again_s());
+        let sealed = Sealed::parse(body).map_err(|_| refused(ProblemCode::Malformed))?;
+        let claimed = sealed
+            .claimed_sender::<Enrolment>()
+            .ok()
+            .and_then(|key| PublicKey::from_bytes(&key))
+            .ok_or_else(|| refused(ProblemCode::Malformed))?;
+        let enrolment: Enrolment = sealed
+            .open(&claimed)
+            .map_err(|error| refused(problem_of(error)))?;
+        let id = claimed.device_id();
+        let hardware = (enrolment.vendor, enrolment.class);
+
+        if let Some(device) = self.store.device(id).await?
+            && let Some(answer) = self.known(&device, hardware)
+        {
+            return answer;
+        }
+        let now = self.clock.now_ms();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: &Actor::Device(id),
+                at: now,
+                action: "device.enrol",
+                subject: id.to_string(),
+                detail: serde_json::json!({
+                    "vendor": hardware.0.to_string(),
+                    "class": hardware.1.to_string(),
+                }),
+            })
+            .await?;
+        let state = match change.device(id).await? {
+            Some(device) => match self.known(&device, hardware) {
+                Some(answer) => return answer,
+                None => State::Approved, // it was expected
+            },
+            None if change.awaiting_devices().await? >= AWAITING_DEVICES_MAX => {
+                return Err(Refused::because(ProblemCode::Busy, BUSY_RETRY_S));
+            }
+            None => State::Awaiting,
+        };
+        change.put_enrolment(id, &claimed, hardware, state, now).await?;
+        change.commit().await?;
+        Ok(state)
+    }
+
+    /// The answer to a device that enrolled before; `None` for one that is only expected.
+    fn known(&self, device: &Device, hardware: (Uuid, Uuid)) -> Option<Answer<State>> {
+        let refused = |code| Some(Err(Refused::because(code, self.call_again_s())));
+        match device.state {
+            State::Expected => None,
+            State::Revoked => refused(ProblemCode::Revoked),
+            State::Approved | State::Awaiting if device.hardware != Some(hardware) => {
+                refused(ProblemCode::Malformed)
+            }
+            State::Approved | State::Awaiting => Some(Ok(device.state)),
+        }
+    }
+
+    /// Names devices that will be approved as soon as they enrol; those that wait already are approved now.
+    /// Gives how many changed.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for an empty or too long list; [`Kind::Conflict`] when one is revoked; storage.
+    pub async fn expect_devices(&self, by: &Caller, ids: &[DeviceId]) -> Outcome<u64> {
+        if ids.is_empty() || ids.len() > LISTED_DEVICES_MAX {
+            return Err(Failure::new(
+                Kind::Invalid,
+                format!("name 1 to {LISTED_DEVICES_MAX} devices in one request"),
+            ));
+        }
+        let now = self.clock.now_ms();
+        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action: "device.expect",
+                subject: format!("{} device(s)", ids.len()),
+                detail: serde_json::json!(names),
+            })
+            .await?;
+        let mut changed: u64 = 0;
+        for id in ids {
+            let state = match change.device(*id).await?.map(|device| device.state) {
+                Some(State::Approved | State::Expected) => continue,
+                Some(State::Revoked) => return Err(revoked(*id)),
+                Some(State::Awaiting) => State::Approved,
+                None => State::Expected,
+            };
+            change.put_device_state(*id, state, now).await?;
+            changed = changed.saturating_add(1);
+        }
+        change.commit().await?;
+        Ok(changed)
+    }
+
+    /// Lets an enrolled device in. Doing it twice is no error.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is revoked or has not enrolled; storage.
+    pub async fn approve_device(&self, by: &Caller, id: DeviceId) -> Outcome<Device> {
+        self.move_device(by, id, State::Approved).await
+    }
+
+    /// Shuts a device out for good. Doing it twice is no error.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn revoke_device(&self, by: &Caller, id: DeviceId) -> Outcome<Device> {
+        self.move_device(by, id, State::Revoked).await
+    }
+
+    async fn move_device(&self, by: &Caller, id: DeviceId, to: State) -> Outcome<Device> {
+        let now = self.clock.now_ms();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action: if to == State::Revoked {
+                    "device.revoke"
+                } else {
+                    "device.approve"
+                },
+                subject: id.to_string(),
+                detail: serde_json::Value::Null,
+            })
+            .await?;
+        let mut device = change.device(id).await?.ok_or_else(|| unknown(id))?;
+        match (device.state, to) {
+            (from, to) if from == to => return Ok(device),
+            (State::Revoked, _) => return Err(revoked(id)),
+            (State::Expected, State::Approved) => {
+                return Err(Failure::new(
+                    Kind::Conflict,
+                    format!("device {id} has not enrolled yet; it will be approved when it does"),
+                ));
+            }
+            (State::Approved | State::Awaiting | State::Expected, _) => {}
+        }
+        change.put_device_state(id, to, now).await?;
+        change.commit().await?;
+        device.state = to;
+        device.since = now;
+        Ok(device)
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn device(&self, id: DeviceId) -> Outcome<Device> {
+        self.store.device(id).await?.ok_or_else(|| unknown(id))
+    }
+
+    /// A page of devices in the order of their names, those after `after`, in one state or all.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn devices(
+        &self,
+        state: Option<State>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<Vec<Device>> {
+        self.store.devices(state, after, limit).await
+    }
+}
+
+pub(crate) const fn problem_of(error: latchkey_directive::OpenError) -> ProblemCode {
+    match error {
+        latchkey_directive::OpenError::BadSignature => ProblemCode::BadSignature,
+        latchkey_directive::OpenError::Malformed => ProblemCode::Malformed,
+    }
+}
+
+pub(crate) fn unknown(id: DeviceId) -> Failure {
+    Failure::new(
+        Kind::NotFound,
+        format!("there is no device {id}; `latchkey-server device list` shows those there are"),
+    )
+}
+
+fn revoked(id: DeviceId) -> Failure {
+    Failure::new(
+        Kind::Conflict,
+        format!("device {id} is revoked for good; after a factory reset the lock has a new key and name"),
+    )
+}
+
+/// Every boot outcome with its one spelling.
+const OUTCOMES: [(BootOutcome, &str); 5] = [
+    (BootOutcome::Steady, "steady"),
+    (BootOutcome::Trial, "trial"),
+    (BootOutcome::Reverted, "reverted"),
+    (BootOutcome::Refused, "refused"),
+    (BootOutcome::Rescued, "rescued"),
+];
+
+/// How a boot outcome is spelled in the database and in JSON.
+#[must_use]
+pub const fn outcome_name(outcome: BootOutcome) -> &'static str {
+    match outcome {
+        BootOutcome::Steady => "steady",
+        BootOutcome::Trial => "trial",
+        BootOutcome::Reverted => "reverted",
+        BootOutcome::Refused => "refused",
+        BootOutcome::Rescued => "rescued",
+    }
+}
+
+/// The boot outcome of this spelling.
+#[must_use]
+pub fn outcome_of(name: &str) -> Option<BootOutcome> {
+    OUTCOMES
+        .iter()
+        .find(|(_, spelled)| *spelled == name)
+        .map(|(outcome, _)| *outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_outcomes_are_read_back_as_they_were_written() {
+        for (outcome, name) in OUTCOMES {
+            assert_eq!(outcome_name(outcome), name);
+            assert_eq!(outcome_of(name), Some(outcome));
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Reports: what became of an update. On disk before the receipt is given, and each counted once.
+//!
+//! A lock sends a report again until it has the receipt, so its sequence number may lie below that of a later
+//! check-in. What makes it count once is its place in the table: device and sequence number.
+
+use latchkey_directive::{DeviceId, Event, ProblemCode, Receipt, Report, Sealed};
+use latchkey_image::ImageDigest;
+
+use super::device::{Answer, Refused, problem_of};
+use crate::Service;
+use crate::failure::{Failure, Outcome};
+use crate::limits::REPORTS_PER_HOUR_MAX;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// A report as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its sequence number.
+    pub sequence: i64,
+    /// What happened.
+    pub event: Event,
+    /// To which image.
+    pub image: ImageDigest,
+    /// Refusal code, 0 when there is none.
+    pub reason: u16,
+    /// When the server first got it, in milliseconds since 1970.
+    pub received_at: i64,
+}
+
+impl Service {
+    /// Keeps a report and gives the sealed receipt. The same report again gets the same receipt again.
+    ///
+    /// # Errors
+    /// A [`ProblemCode`]: `Malformed`, `UnknownDevice`, `BadSignature`, `AwaitingApproval`, `Revoked`;
+    /// `Replayed` when another report has its sequence number; `Busy`, also for a device that reports without
+    /// end.
+    pub async fn report(&self, body: &[u8]) -> Answer<Vec<u8>> {
+        let refused = |code| Refused::because(code, self.call_again_s());
+        let sealed = Sealed::parse(body).map_err(|_| refused(ProblemCode::Malformed))?;
+        let claimed = sealed.claimed_sender::<Report>();
+        let claimed = claimed.map_err(|_| refused(ProblemCode::Malformed))?;
+        let (device, key) = self.sender(claimed).await?;
+        let report: Report = sealed.open(&key).map_err(|error| refused(problem_of(error)))?;
+        self.must_be_approved(&device)?;
+        let now = self.clock.now_ms();
+        let kept = Kept {
+            sequence: i64::try_from(report.sequence).map_err(|_| refused(ProblemCode::Malformed))?,
+            event: report.event,
+            image: report.image,
+            reason: report.reason,
+            received_at: now,
+        };
+        let mut record = self.store.record().await?;
+        match record.report(device.id, kept.sequence).await? {
+            Some(before) if same(&before, &kept) => {}
+            Some(_) => return Err(refused(ProblemCode::Replayed)),
+            None => {
+                let since = now.saturating_sub(HOUR_MS);
+                if record.reports_since(device.id, since).await? >= REPORTS_PER_HOUR_MAX {
+                    return Err(Refused::because(ProblemCode::Busy, 3600));
+                }
+                record.insert_report(device.id, &kept).await?;
+                record.commit().await?;
+                self.metrics.reported(kept.event);
+                tracing::info!(
+                    device = %device.id,
+                    event = event_name(kept.event),
+                    image = %kept.image,
+                    reason = kept.reason,
+                    "report"
+                );
+            }
+        }
+        let receipt = Receipt {
+            device: device.id,
+            sequence: report.sequence,
+        };
+        self.director
+            .seal(&receipt)
+            .map_err(|error| Failure::storage(error).into())
+    }
+
+    /// A device's latest reports, newest first.
+    ///
+    /// # Errors
+    /// [`crate::failure::Kind::NotFound`]; storage.
+    pub async fn reports(&self, id: DeviceId, limit: u32) -> Outcome<Vec<Kept>> {
+        let _ = self.device(id).await?;
+        self.store.reports(id, limit).await
+    }
+}
+
+/// The same report, whenever it came.
+fn same(before: &Kept, now: &Kept) -> bool {
+    let Kept {
+        sequence,
+        event,
+        image,
+        reason,
+        received_at: _,
+    } = *before;
+    (sequence, event, image, reason) == (now.sequence, now.event, now.image, now.reason)
+}
+
+/// Every event with its one spelling.
+const EVENTS: [(Event, &str); 5] = [
+    (Event::Requested, "requested"),
+    (Event::RefusedByApp, "refused-by-app"),
+    (Event::RefusedByBootloader, "refused-by-bootloader"),
+    (Event::Confirmed, "confirmed"),
+    (Event::Reverted, "reverted"),
+];
+
+/// How an event is spelled in the database and in JSON.
+#[must_use]
+pub const fn event_name(event: Event) -> &'static str {
+    match event {
+        Event::Requested => "requested",
+        Event::RefusedByApp => "refused-by-app",
+        Event::RefusedByBootloader => "refused-by-bootloader",
+        Event::Confirmed => "confirmed",
+        Event::Reverted => "reverted",
+    }
+}
+
+/// The event of this spelling.
+#[must_use]
+pub fn event_of(name: &str) -> Option<Event> {
+    EVENTS
+        .iter()
+        .find(|(_, spelled)| *spelled == name)
+        .map(|(event, _)| *event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_back_as_they_were_written() {
+        for (event, name) in EVENTS {
+            assert_eq!(event_name(event), name);
+            assert_eq!(event_of(name), Some(event));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Rollouts: release R goes to all locks of its hardware class, or to those on a list.
+//!
+//! A rollout runs, is paused and goes on, or is aborted for good. It never moves anything by itself: each
+//! check-in asks anew, so pausing and aborting take effect with the next one.
+
+use latchkey_directive::DeviceId;
+use latchkey_image::ImageDigest;
+use serde::Serialize;
+
+use super::access::Caller;
+use super::audit::Entry;
+use super::spelled;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
+use crate::{Service, ids};
+
+spelled! {
+    /// Where a rollout stands.
+    State {
+        /// Over, for good. Who has the release keeps it.
+        Aborted = "aborted",
+        /// Not offered until it is resumed.
+        Paused = "paused",
+        /// Offered to whoever it includes.
+        Running = "running",
+    }
+}
+
+/// Whom a rollout includes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Every approved device of the release's hardware class, later ones too.
+    All,
+    /// These, and no others.
+    Listed(Vec<DeviceId>),
+}
+
+/// A rollout.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    /// Its name: 16 hex digits.
+    pub id: String,
+    /// Counts up; the newest rollout goes first.
+    pub number: i64,
+    /// What it rolls out.
+    pub release: ImageDigest,
+    /// Whether it is for every device of the class or for a list.
+    pub to_all: bool,
+    /// Where it stands.
+    pub state: State,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Who made it.
+    pub created_by: String,
+    /// When its state changed last, in milliseconds since 1970.
+    pub changed_at: i64,
+}
+
+/// How a rollout fares, in devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Progress {
+    /// Included now: approved, of the right hardware and, where there is a list, on it.
+    pub included: i64,
+    /// Offered the release at their last check-in.
+    pub offered: i64,
+    /// Fetched and verified it, and asked their bootloader for it.
+    pub requested: i64,
+    /// Run it on trial.
+    pub on_trial: i64,
+    /// Run it, confirmed.
+    pub confirmed: i64,
+    /// Refused it at least once since the rollout was made.
+    pub refused: i64,
+    /// Reverted it since the rollout was made.
+    pub reverted: i64,
+}
+
+impl Service {
+    /// Starts a rollout.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is no such release or a listed device is not known; [`Kind::Invalid`] for
+    /// an empty or too long list; [`Kind::Conflict`] when a listed device is of other hardware or revoked, or
+    /// too many rollouts of the class are open; storage.
+    pub async fn create_rollout(&self, by: &Caller, release: ImageDigest, to: &Audience) -> Outcome<Rollout> {
+        if let Audience::Listed(devices) = to
+            && (devices.is_empty() || devices.len() > LISTED_DEVICES_MAX)
+        {
+            return Err(Failure::new(
+                Kind::Invalid,
+                format!("a rollout to a list names 1 to {LISTED_DEVICES_MAX} devices"),
+            ));
+        }
+        let release = self.release(release).await?;
+        let now = self.clock.now_ms();
+        let id = hex::encode(ids::random::<8>()?);
+        let audience = match to {
+            Audience::All => serde_json::json!("all"),
+            Audience::Listed(devices) => {
+                serde_json::json!(devices.iter().map(ToString::to_string).collect::<Vec<_>>())
+            }
+        };
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action: "rollout.create",
+                subject: id.clone(),
+                detail: serde_json::json!({ "release": release.digest.to_string(), "to": audience }),
+            })
+            .await?;
+        if change.open_rollouts(release.vendor, release.class).await? >= OPEN_ROLLOUTS_MAX {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!(
+                    "{OPEN_ROLLOUTS_MAX} rollouts of this hardware class are open; abort those that are done"
+                ),
+            ));
+        }
+        let number = change.next_rollout_number().await?;
+        let rollout = Rollout {
+            id,
+            number,
+            release: release.digest,
+            to_all: matches!(to, Audience::All),
+            state: State::Running,
+            created_at: now,
+            created_by: by.actor().to_string(),
+            changed_at: now,
+        };
+        change.insert_rollout(&rollout).await?;
+        if let Audience::Listed(devices) = to {
+            for device in devices {
+                let known = change
+                    .device(*device)
+                    .await?
+                    .ok_or_else(|| super::device::unknown(*device))?;
+                check_listed(&known, &release)?;
+                change.insert_rollout_device(&rollout.id, *device).await?;
+            }
+        }
+        change.commit().await?;
+        Ok(rollout)
+    }
+
+    /// Moves a rollout to another state. The same state again is no error.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted; storage.
+    pub async fn move_rollout(&self, by: &Caller, id: &str, to: State) -> Outcome<Rollout> {
+        let now = self.clock.now_ms();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action: match to {
+                    State::Aborted => "rollout.abort",
+                    State::Paused => "rollout.pause",
+                    State::Running => "rollout.resume",
+                },
+                subject: id.to_owned(),
+                detail: serde_json::Value::Null,
+            })
+            .await?;
+        let mut rollout = change.rollout(id).await?.ok_or_else(|| unknown(id))?;
+        if rollout.state == to {
+            return Ok(rollout);
+        }
+        if rollout.state == State::Aborted {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!("rollout {id} was aborted, and that is for good; make a new one"),
+            ));
+        }
+        change.put_rollout_state(id, to, now).await?;
+        change.commit().await?;
+        rollout.state = to;
+        rollout.changed_at = now;
+        Ok(rollout)
+    }
+
+    /// A rollout and how it fares.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn rollout(&self, id: &str) -> Outcome<(Rollout, Progress)> {
+        let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
+        let progress = self.store.progress(&rollout).await?;
+        Ok((rollout, progress))
+    }
+
+    /// All rollouts, newest first.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn rollouts(&self) -> Outcome<Vec<Rollout>> {
+        self.store.rollouts().await
+    }
+}
+
+/// A list that names a device the release is not for is a mistake to be told about, not to be skipped.
+fn check_listed(device: &super::device::Device, release: &super::release::Release) -> Outcome<()> {
+    let conflict = |why: &str| {
+        Err(Failure::new(
+            Kind::Conflict,
+            format!(
+                "device {} {why}; take it off the list. No rollout was made",
+                device.id
+            ),
+        ))
+    };
+    match device.hardware {
+        _ if device.state == super::device::State::Revoked => conflict("is revoked"),
+        Some(hardware) if hardware != (release.vendor, release.class) => {
+            conflict("is of other hardware than the release")
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn unknown(id: &str) -> Failure {
+    Failure::new(
+        Kind::NotFound,
+        format!("there is no rollout {id:?}; `latchkey-server rollout list` shows those there are"),
+    )
+}

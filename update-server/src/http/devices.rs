@@ -1,0 +1,164 @@
+//! Devices in the operator API.
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use latchkey_directive::DeviceId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::payload::{Asked, Input};
+use super::problem::Document;
+use super::views::{DecisionView, DeviceView, ReportView};
+use crate::domain::access::Caller;
+use crate::domain::device;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::ids;
+use crate::limits::PAGE_ROWS_MAX;
+
+/// Which devices to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// Only those in this state.
+    state: Option<device::State>,
+    /// Only those whose name comes after this one: the last of the page before.
+    after: Option<String>,
+    /// At most so many; 1000 at most.
+    limit: Option<u32>,
+}
+
+/// How many reports to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Latest {
+    /// At most so many; 1000 at most.
+    limit: Option<u32>,
+}
+
+/// Devices to expect.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expected {
+    /// Their names, 32 hex digits each; at most 10000.
+    devices: Vec<String>,
+}
+
+/// How many devices changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Changed {
+    /// Those that were not expected or approved before.
+    changed: u64,
+}
+
+pub(super) fn limit(asked: Option<u32>) -> u32 {
+    asked.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX)
+}
+
+pub(super) fn device_id(text: &str) -> Outcome<DeviceId> {
+    ids::device(text).ok_or_else(|| {
+        Failure::new(
+            Kind::Invalid,
+            format!("{text:?} is no device name: it must be 32 lower-case hex digits"),
+        )
+    })
+}
+
+/// A page of devices, in the order of their names.
+#[utoipa::path(
+    get, path = "/api/v1/devices", tag = "devices", security(("token" = [])), params(Page),
+    responses((status = 200, body = Vec<DeviceView>), (status = "4XX", body = Document)),
+)]
+pub(super) async fn list(State(app): State<App>, Asked(page): Asked<Page>) -> Outcome<Json<Vec<DeviceView>>> {
+    let after = page.after.as_deref().map(device_id).transpose()?;
+    let devices = app.service.devices(page.state, after, limit(page.limit)).await?;
+    Ok(Json(devices.into_iter().map(Into::into).collect()))
+}
+
+/// Name devices that are approved as soon as they enrol; those that wait already are approved now.
+#[utoipa::path(
+    post, path = "/api/v1/devices", tag = "devices", security(("token" = [])), request_body = Expected,
+    responses((status = 200, body = Changed), (status = "4XX", body = Document)),
+)]
+pub(super) async fn expect(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Input(expected): Input<Expected>,
+) -> Outcome<Json<Changed>> {
+    let ids: Vec<DeviceId> = expected
+        .devices
+        .iter()
+        .map(|id| device_id(id))
+        .collect::<Outcome<_>>()?;
+    let changed = app.service.expect_devices(&caller, &ids).await?;
+    Ok(Json(Changed { changed }))
+}
+
+/// One device.
+#[utoipa::path(
+    get, path = "/api/v1/devices/{id}", tag = "devices", security(("token" = [])),
+    params(("id" = String, Path, description = "Device name, 32 hex digits")),
+    responses((status = 200, body = DeviceView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Outcome<Json<DeviceView>> {
+    Ok(Json(app.service.device(device_id(&id)?).await?.into()))
+}
+
+/// What the device would get if it checked in now, and why.
+#[utoipa::path(
+    get, path = "/api/v1/devices/{id}/decision", tag = "devices", security(("token" = [])),
+    params(("id" = String, Path, description = "Device name, 32 hex digits")),
+    responses((status = 200, body = DecisionView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn decision(State(app): State<App>, Path(id): Path<String>) -> Outcome<Json<DecisionView>> {
+    Ok(Json(app.service.explain(device_id(&id)?).await?.into()))
+}
+
+/// A device's reports, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/devices/{id}/reports", tag = "devices", security(("token" = [])),
+    params(("id" = String, Path, description = "Device name, 32 hex digits"), Latest),
+    responses((status = 200, body = Vec<ReportView>), (status = "4XX", body = Document)),
+)]
+pub(super) async fn reports(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Asked(latest): Asked<Latest>,
+) -> Outcome<Json<Vec<ReportView>>> {
+    let reports = app.service.reports(device_id(&id)?, limit(latest.limit)).await?;
+    Ok(Json(reports.into_iter().map(Into::into).collect()))
+}
+
+/// Let an enrolled device in.
+#[utoipa::path(
+    post, path = "/api/v1/devices/{id}/approve", tag = "devices", security(("token" = [])),
+    params(("id" = String, Path, description = "Device name, 32 hex digits")),
+    responses((status = 200, body = DeviceView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn approve(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Outcome<Json<DeviceView>> {
+    Ok(Json(
+        app.service.approve_device(&caller, device_id(&id)?).await?.into(),
+    ))
+}
+
+/// Shut a device out for good.
+#[utoipa::path(
+    post, path = "/api/v1/devices/{id}/revoke", tag = "devices", security(("token" = [])),
+    params(("id" = String, Path, description = "Device name, 32 hex digits")),
+    responses((status = 200, body = DeviceView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn revoke(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Outcome<Json<DeviceView>> {
+    Ok(Json(
+        app.service.revoke_device(&caller, device_id(&id)?).await?.into(),
+    ))
+}

@@ -1,0 +1,49 @@
+//! The server's mouth and ears. Handlers are thin: they read, call the domain, and write down the answer.
+//!
+//! [`routes`] is the one list of what can be asked and who may ask it; nothing is reachable that is not on it.
+
+mod devices;
+mod gate;
+mod image_file;
+mod locks;
+mod openapi;
+mod operations;
+mod payload;
+mod policies;
+mod problem;
+mod releases;
+mod rollouts;
+mod routes;
+mod serve;
+mod tokens;
+mod views;
+
+pub use gate::Access;
+pub use openapi::document;
+pub use routes::{Route, routes};
+pub use serve::serve;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::Service;
+use crate::limits::REQUESTS_MAX;
+
+/// What every handler works with.
+#[derive(Clone)]
+pub struct App {
+    service: Arc<Service>,
+    places: Arc<Semaphore>,
+}
+
+impl App {
+    /// The HTTP side of a service.
+    #[must_use]
+    pub fn new(service: Arc<Service>) -> Self {
+        Self {
+            service,
+            places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        }
+    }
+}

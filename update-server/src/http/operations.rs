@@ -1,0 +1,96 @@
+//! For those who keep the server running: health, metrics, the audit log.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::devices::limit;
+use super::payload::Asked;
+use super::problem::Document;
+use crate::domain::audit::Recorded;
+use crate::failure::{Failure, Outcome};
+
+/// Whether the server can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    /// Whether the database answers.
+    database: bool,
+    /// Whether the image store answers.
+    store: bool,
+    /// The server's version.
+    version: &'static str,
+}
+
+/// Which lines of the audit log to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// Only lines behind this number: the last of the page before.
+    after: Option<i64>,
+    /// At most so many; 1000 at most.
+    limit: Option<u32>,
+}
+
+/// Whether database and image store answer.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations",
+    responses(
+        (status = 200, body = Health, description = "Both answer"),
+        (status = 503, body = Health, description = "One does not; the log says why"),
+    ),
+)]
+pub(super) async fn health(State(app): State<App>) -> Response {
+    let answers = |outcome: Outcome<()>| match outcome {
+        Ok(()) => true,
+        Err(failure) => {
+            // Logged by the same rule as any failure; the answer itself says only which part it is.
+            drop(failure.into_response());
+            false
+        }
+    };
+    let health = Health {
+        database: answers(app.service.check_database().await),
+        store: answers(app.service.check_store().await),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let well = health.database && health.store;
+    let status = if well {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(health)).into_response()
+}
+
+/// Counters in Prometheus' text form.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations", security(("token" = [])),
+    responses((status = 200, content_type = "text/plain"), (status = "4XX", body = Document)),
+)]
+pub(super) async fn metrics(State(app): State<App>) -> Outcome<Response> {
+    let devices = app.service.device_counts().await?;
+    let text = app.service.metrics.render(&devices).map_err(Failure::storage)?;
+    let kind = [(
+        header::CONTENT_TYPE,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )];
+    Ok((kind, text).into_response())
+}
+
+/// The audit log, oldest first: who changed what.
+#[utoipa::path(
+    get, path = "/api/v1/audit", tag = "operations", security(("token" = [])), params(Page),
+    responses((status = 200, body = Vec<Recorded>), (status = "4XX", body = Document)),
+)]
+pub(super) async fn audit(State(app): State<App>, Asked(page): Asked<Page>) -> Outcome<Json<Vec<Recorded>>> {
+    Ok(Json(
+        app.service
+            .audit(page.after.unwrap_or(0), limit(page.limit))
+            .await?,
+    ))
+}

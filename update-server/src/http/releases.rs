@@ -1,0 +1,65 @@
+//! Releases in the operator API.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+
+use super::App;
+use super::payload::Payload;
+use super::problem::Document;
+use super::views::ReleaseView;
+use crate::domain::access::Caller;
+use crate::domain::release::Published;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::ids;
+
+/// All releases, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/releases", tag = "releases", security(("token" = [])),
+    responses((status = 200, body = Vec<ReleaseView>), (status = "4XX", body = Document)),
+)]
+pub(super) async fn list(State(app): State<App>) -> Outcome<Json<Vec<ReleaseView>>> {
+    let releases = app.service.releases().await?;
+    Ok(Json(releases.into_iter().map(Into::into).collect()))
+}
+
+/// One release.
+#[utoipa::path(
+    get, path = "/api/v1/releases/{digest}", tag = "releases", security(("token" = [])),
+    params(("digest" = String, Path, description = "Image digest, 64 lower-case hex digits")),
+    responses((status = 200, body = ReleaseView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn get(State(app): State<App>, Path(digest): Path<String>) -> Outcome<Json<ReleaseView>> {
+    let digest = ids::digest(&digest)
+        .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))?;
+    Ok(Json(app.service.release(digest).await?.into()))
+}
+
+/// Publish a signed image. It is judged as a lock of its hardware class would judge it, and safe on disk when
+/// this is answered. The same file again is 200 and changes nothing; another file with the same digest or
+/// version is 409, naming what is published.
+#[utoipa::path(
+    post, path = "/api/v1/releases", tag = "releases", security(("token" = [])),
+    request_body(content_type = "application/octet-stream", description = "The signed image, at most 393216 bytes"),
+    responses(
+        (status = 201, body = ReleaseView, description = "Published"),
+        (status = 200, body = ReleaseView, description = "This very file was published before"),
+        (status = 409, body = Document, description = "Another file has this digest or version"),
+        (status = 422, body = Document, description = "No lock would boot it, or no policy is registered"),
+        (status = "4XX", body = Document),
+    ),
+)]
+pub(super) async fn upload(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Payload(file): Payload,
+) -> Outcome<Response> {
+    let (release, published) = app.service.publish(&caller, file).await?;
+    let location = [(header::LOCATION, format!("/api/v1/releases/{}", release.digest))];
+    let body = Json(ReleaseView::from(release));
+    Ok(match published {
+        Published::Now => (StatusCode::CREATED, location, body).into_response(),
+        Published::Before => (StatusCode::OK, location, body).into_response(),
+    })
+}

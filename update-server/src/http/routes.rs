@@ -1,0 +1,268 @@
+//! Every route, who may use it, and how long its body may be. The only place that hands a handler to axum.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, on};
+
+use super::gate::{Access, Gate, pass};
+use super::{App, devices, image_file, locks, openapi, operations, policies, releases, rollouts, tokens};
+use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
+use crate::failure::{Failure, Kind};
+use crate::limits::{DEVICE_BODY_BYTES_MAX, IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX};
+
+/// A route, for whoever wants to check them all.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// What is done.
+    pub method: Method,
+    /// The path's template.
+    pub path: &'static str,
+    /// Who may.
+    pub access: Access,
+}
+
+/// Collects routes; what is not added here does not exist.
+struct Routes {
+    app: App,
+    router: Router<App>,
+    table: Vec<Route>,
+}
+
+/// All routes, ready to serve, and the list of them.
+pub fn routes(app: &App) -> (Router, Vec<Route>) {
+    const NONE: usize = 0;
+    const TEXT: usize = OPERATOR_BODY_BYTES_MAX;
+    const LOCK: usize = DEVICE_BODY_BYTES_MAX;
+    let all = Routes {
+        app: app.clone(),
+        router: Router::new(),
+        table: Vec::new(),
+    };
+    let all = all
+        .add(Method::POST, "/device/v1/enrol", Access::Lock, LOCK, locks::enrol)
+        .add(
+            Method::POST,
+            "/device/v1/check-in",
+            Access::Lock,
+            LOCK,
+            locks::check_in,
+        )
+        .add(
+            Method::POST,
+            "/device/v1/report",
+            Access::Lock,
+            LOCK,
+            locks::report,
+        )
+        .add(
+            Method::GET,
+            "/device/v1/images/{digest}",
+            Access::Lock,
+            NONE,
+            image_file::get,
+        )
+        .add(Method::GET, "/healthz", Access::Public, NONE, operations::health)
+        .add(Method::GET, "/openapi.json", Access::Public, NONE, openapi::get)
+        .add(
+            Method::GET,
+            "/metrics",
+            Access::Token(Read),
+            NONE,
+            operations::metrics,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/audit",
+            Access::Token(Read),
+            NONE,
+            operations::audit,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/tokens",
+            Access::Token(Administer),
+            NONE,
+            tokens::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tokens",
+            Access::Token(Administer),
+            TEXT,
+            tokens::create,
+        )
+        .add(
+            Method::DELETE,
+            "/api/v1/tokens/{id}",
+            Access::Token(Administer),
+            NONE,
+            tokens::revoke,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/policies",
+            Access::Token(Read),
+            NONE,
+            policies::list,
+        )
+        .add(
+            Method::PUT,
+            "/api/v1/policies/{class}",
+            Access::Token(Administer),
+            TEXT,
+            policies::set,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/releases",
+            Access::Token(Read),
+            NONE,
+            releases::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/releases",
+            Access::Token(Publish),
+            IMAGE_BYTES_MAX,
+            releases::upload,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/releases/{digest}",
+            Access::Token(Read),
+            NONE,
+            releases::get,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/devices",
+            Access::Token(Read),
+            NONE,
+            devices::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/devices",
+            Access::Token(Operate),
+            TEXT,
+            devices::expect,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/devices/{id}",
+            Access::Token(Read),
+            NONE,
+            devices::get,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/devices/{id}/decision",
+            Access::Token(Read),
+            NONE,
+            devices::decision,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/devices/{id}/reports",
+            Access::Token(Read),
+            NONE,
+            devices::reports,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/devices/{id}/approve",
+            Access::Token(Operate),
+            NONE,
+            devices::approve,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/devices/{id}/revoke",
+            Access::Token(Operate),
+            NONE,
+            devices::revoke,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/rollouts",
+            Access::Token(Read),
+            NONE,
+            rollouts::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/rollouts",
+            Access::Token(Operate),
+            TEXT,
+            rollouts::create,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/rollouts/{id}",
+            Access::Token(Read),
+            NONE,
+            rollouts::get,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/rollouts/{id}/pause",
+            Access::Token(Operate),
+            NONE,
+            rollouts::pause,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/rollouts/{id}/resume",
+            Access::Token(Operate),
+            NONE,
+            rollouts::resume,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/rollouts/{id}/abort",
+            Access::Token(Operate),
+            NONE,
+            rollouts::abort,
+        );
+    let router = all.router.fallback(nothing).method_not_allowed_fallback(nothing);
+    (router.with_state(app.clone()), all.table)
+}
+
+impl Routes {
+    fn add<H, T>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        body_bytes_max: usize,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let gate = Gate {
+            app: self.app.clone(),
+            route: path,
+            access,
+        };
+        // A method axum cannot route would be a route nobody reaches: GET then, which the route table's test sees.
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        let handled = on(filter, handler)
+            .route_layer(DefaultBodyLimit::max(body_bytes_max))
+            .route_layer(from_fn_with_state(gate, pass));
+        self.router = self.router.route(path, handled);
+        self.table.push(Route { method, path, access });
+        self
+    }
+}
+
+async fn nothing() -> Failure {
+    Failure::new(
+        Kind::NotFound,
+        "there is nothing here, or not for this method; /openapi.json lists what there is",
+    )
+}

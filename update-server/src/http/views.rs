@@ -1,0 +1,263 @@
+//! What the operator API shows of the domain's values. Times are milliseconds since 1970, UTC.
+
+use latchkey_image::{Hardware, Refusal, Uuid};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::decision::{Decision, Facts};
+use crate::domain::device::outcome_name;
+use crate::domain::device::{Device, State};
+use crate::domain::release::Release;
+use crate::domain::report::{Kept, event_name};
+use crate::domain::rollout::{self, Progress, Rollout};
+
+/// A published image.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Release)]
+pub(super) struct ReleaseView {
+    /// What engineers signed, 64 hex digits.
+    digest: String,
+    /// Vendor UUID.
+    vendor: String,
+    /// Hardware class UUID.
+    class: String,
+    /// The hardware class's name.
+    class_name: Option<&'static str>,
+    /// `major.minor.revision+build`.
+    version: String,
+    /// Decides rollback.
+    security_counter: u32,
+    /// The lowest version that may go to it directly.
+    min_version: Option<String>,
+    /// Length of the file in bytes.
+    size: u32,
+    /// SHA-256 of the file, signatures included.
+    file_sha256: String,
+    published_at_ms: i64,
+    published_by: String,
+    /// Where locks fetch it.
+    image_path: String,
+}
+
+fn class_name(vendor: Uuid, class: Uuid) -> Option<&'static str> {
+    Hardware::find(vendor, class).map(|hardware| hardware.class_name)
+}
+
+impl From<Release> for ReleaseView {
+    fn from(release: Release) -> Self {
+        Self {
+            digest: release.digest.to_string(),
+            vendor: release.vendor.to_string(),
+            class: release.class.to_string(),
+            class_name: class_name(release.vendor, release.class),
+            version: release.version.to_string(),
+            security_counter: release.counter.0,
+            min_version: release.min_version.map(|version| version.to_string()),
+            size: release.size,
+            file_sha256: hex::encode(release.file.0),
+            published_at_ms: release.published_at,
+            published_by: release.published_by,
+            image_path: format!("/device/v1/images/{}", release.digest),
+        }
+    }
+}
+
+/// A lock.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Device)]
+pub(super) struct DeviceView {
+    /// Its name: 32 hex digits.
+    id: String,
+    state: State,
+    since_ms: i64,
+    /// Vendor UUID, once it has enrolled.
+    vendor: Option<String>,
+    /// Hardware class UUID, once it has enrolled.
+    class: Option<String>,
+    class_name: Option<&'static str>,
+    last_seen_ms: Option<i64>,
+    battery_percent: Option<u8>,
+    /// What it told at its last check-in.
+    told: Option<ToldView>,
+    /// Digest of the image it was offered last, while it is offered.
+    offered: Option<String>,
+    offered_since_ms: Option<i64>,
+}
+
+/// What a lock told at its last check-in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Told)]
+pub(super) struct ToldView {
+    /// Digest of the image that runs.
+    running: String,
+    version: String,
+    security_counter: u32,
+    /// Whether that image passed its self-test.
+    confirmed: bool,
+    /// The lowest security counter it boots.
+    floor: u32,
+    boot: BootView,
+}
+
+/// What a lock's bootloader said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Boot)]
+pub(super) struct BootView {
+    /// `steady`, `trial`, `reverted`, `refused` or `rescued`.
+    outcome: &'static str,
+    /// Refusal code, 0 when there is none.
+    reason: u16,
+    /// The refusal code in words.
+    reason_text: Option<&'static str>,
+    /// First 16 bytes of the digest of the image `reason` is about.
+    about: String,
+    starts_left: u8,
+    since_ms: i64,
+}
+
+impl From<Device> for DeviceView {
+    fn from(device: Device) -> Self {
+        let (vendor, class) = device.hardware.unzip();
+        Self {
+            id: device.id.to_string(),
+            state: device.state,
+            since_ms: device.since,
+            vendor: vendor.map(|vendor| vendor.to_string()),
+            class: class.map(|class| class.to_string()),
+            class_name: device
+                .hardware
+                .and_then(|(vendor, class)| class_name(vendor, class)),
+            last_seen_ms: device.last_seen,
+            battery_percent: device.battery_percent,
+            told: device.facts.as_ref().map(ToldView::from),
+            offered: device.offered.map(|(image, _)| image.to_string()),
+            offered_since_ms: device.offered.map(|(_, since)| since),
+        }
+    }
+}
+
+impl From<&Facts> for ToldView {
+    fn from(facts: &Facts) -> Self {
+        Self {
+            running: facts.running.image.to_string(),
+            version: facts.running.version.to_string(),
+            security_counter: facts.running.counter.0,
+            confirmed: facts.running.confirmed,
+            floor: facts.floor.0,
+            boot: BootView {
+                outcome: outcome_name(facts.boot.outcome),
+                reason: facts.boot.reason,
+                reason_text: reason_text(facts.boot.reason),
+                about: hex::encode(facts.boot.about),
+                starts_left: facts.boot.starts_left,
+                since_ms: facts.boot_since,
+            },
+        }
+    }
+}
+
+fn reason_text(code: u16) -> Option<&'static str> {
+    Refusal::describe(code)
+}
+
+/// A report by a lock.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Report)]
+pub(super) struct ReportView {
+    sequence: i64,
+    /// `requested`, `refused-by-app`, `refused-by-bootloader`, `confirmed` or `reverted`.
+    event: &'static str,
+    /// Digest of the image.
+    image: String,
+    /// Refusal code, 0 when there is none.
+    reason: u16,
+    /// The refusal code in words.
+    reason_text: Option<&'static str>,
+    received_at_ms: i64,
+}
+
+impl From<Kept> for ReportView {
+    fn from(kept: Kept) -> Self {
+        Self {
+            sequence: kept.sequence,
+            event: event_name(kept.event),
+            image: kept.image.to_string(),
+            reason: kept.reason,
+            reason_text: reason_text(kept.reason),
+            received_at_ms: kept.received_at,
+        }
+    }
+}
+
+/// What a lock would get if it checked in now, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
+pub(super) struct DecisionView {
+    /// Digest of the image it may install; absent for "carry on".
+    install: Option<String>,
+    /// The rollout that offers it.
+    rollout: Option<String>,
+    /// One sentence for each rollout looked at.
+    explanation: String,
+}
+
+impl From<Decision> for DecisionView {
+    fn from(decision: Decision) -> Self {
+        let explanation = decision.explain();
+        let (install, rollout) = decision
+            .offer
+            .map(|offer| (offer.release.digest.to_string(), offer.rollout))
+            .unzip();
+        Self {
+            install,
+            rollout,
+            explanation,
+        }
+    }
+}
+
+/// A rollout.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rollout)]
+pub(super) struct RolloutView {
+    /// Its name: 16 hex digits.
+    id: String,
+    /// Counts up; the newest goes first.
+    number: i64,
+    /// Digest of the release.
+    release: String,
+    /// `all` or `list`.
+    to: &'static str,
+    state: rollout::State,
+    created_at_ms: i64,
+    created_by: String,
+    changed_at_ms: i64,
+    /// How it fares, in devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
+}
+
+impl From<Rollout> for RolloutView {
+    fn from(rollout: Rollout) -> Self {
+        Self {
+            id: rollout.id,
+            number: rollout.number,
+            release: rollout.release.to_string(),
+            to: if rollout.to_all { "all" } else { "list" },
+            state: rollout.state,
+            created_at_ms: rollout.created_at,
+            created_by: rollout.created_by,
+            changed_at_ms: rollout.changed_at,
+            progress: None,
+        }
+    }
+}
+
+impl From<(Rollout, Progress)> for RolloutView {
+    fn from((rollout, progress): (Rollout, Progress)) -> Self {
+        Self {
+            progress: Some(progress),
+            ..rollout.into()
+        }
+    }
+}

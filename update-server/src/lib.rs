@@ -1,0 +1,160 @@
+//! The update server: publishes signed images, enrols locks, and tells each what it may install.
+//!
+//! It holds no release key, so it cannot make an image that boots; it chooses among those that release
+//! engineers signed. Everything it acknowledges is on disk first.
+//!
+//! * [`domain`] decides. It knows neither HTTP nor SQL.
+//! * [`store`] keeps: the only SQL. [`objects`] keeps image files.
+//! * [`director`] holds the one private key.
+//! * [`http`] speaks: one file of routes, thin handlers, bounds on everything.
+//! * [`cli`] is the command `latchkey-server`.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod clock;
+pub mod director;
+pub mod domain;
+pub mod failure;
+pub mod http;
+pub mod ids;
+pub mod limits;
+pub mod metrics;
+pub mod objects;
+pub mod store;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use clock::Clock;
+use director::DirectorKey;
+use domain::audit::Recorded;
+use domain::device;
+use domain::presence::Presence;
+use domain::release::Release;
+use failure::Outcome;
+use metrics::Metrics;
+use objects::Objects;
+use store::Store;
+
+/// What an operator may set at start.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How often locks call, in seconds.
+    pub check_in_interval_s: u32,
+    /// Whether policies may trust keys that everybody has. For trying things out.
+    pub allow_example_keys: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            check_in_interval_s: 1800,
+            allow_example_keys: false,
+        }
+    }
+}
+
+/// The server's insides: everything the domain works with.
+pub struct Service {
+    store: Store,
+    objects: Objects,
+    director: DirectorKey,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    presence: Presence,
+    metrics: Metrics,
+}
+
+impl Service {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        objects: Objects,
+        director: DirectorKey,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            objects,
+            director,
+            clock,
+            settings,
+            presence: Presence::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// When a device should call again: the interval, give or take a tenth, so that locks that lost their
+    /// server together do not come back together.
+    fn call_again_s(&self) -> u32 {
+        let interval = self.settings.check_in_interval_s;
+        let spread = (interval / 5).saturating_add(1);
+        // Without randomness the interval itself will do: nothing rests on this but the load.
+        let random = ids::random::<4>().map_or(spread / 2, u32::from_le_bytes);
+        let lowest = interval.saturating_sub(interval / 10);
+        lowest
+            .saturating_add(random.checked_rem(spread).unwrap_or(0))
+            .max(1)
+    }
+
+    /// Part of a release's file, as it comes from the store.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn read_image(
+        &self,
+        release: &Release,
+        range: Range<u64>,
+    ) -> Outcome<BoxStream<'static, object_store::Result<Bytes>>> {
+        self.objects
+            .read(&release.file, u64::from(release.size), range)
+            .await
+    }
+
+    /// Lines of the audit log behind line `after`, oldest first.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn audit(&self, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
+        self.store.audit(after, limit).await
+    }
+
+    /// How many devices are in each state.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn device_counts(&self) -> Outcome<Vec<(device::State, i64)>> {
+        self.store.device_counts().await
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check_database(&self) -> Outcome<()> {
+        self.store.check().await
+    }
+
+    /// Whether the image store answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check_store(&self) -> Outcome<()> {
+        self.objects.check().await
+    }
+
+    /// Writes what is still in memory and closes the database.
+    ///
+    /// # Errors
+    /// Storage: the last second's "last seen" is lost then, and nothing else.
+    pub async fn close(&self) -> Outcome<()> {
+        let written = self.write_presence().await;
+        self.store.close().await;
+        written
+    }
+}

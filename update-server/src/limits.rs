@@ -1,0 +1,57 @@
+//! Every bound on what a stranger may make this server hold, read or wait for, by name.
+
+use std::time::Duration;
+
+/// The longest image any lock can hold, in bytes: the ACTIVE slot, 96 pages of 4 KB. Header, payload and all
+/// TLVs must fit.
+pub const IMAGE_BYTES_MAX: usize = 384 * 1024;
+
+/// The longest body of an operator request other than an image, in bytes: enough for a list of
+/// [`LISTED_DEVICES_MAX`] devices or a policy file.
+pub const OPERATOR_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The longest body of a device request, in bytes.
+pub const DEVICE_BODY_BYTES_MAX: usize = latchkey_directive::MAX_SEALED;
+
+/// Most devices named in one request.
+pub const LISTED_DEVICES_MAX: usize = 10_000;
+
+/// Most rows in one page of a listing.
+pub const PAGE_ROWS_MAX: u32 = 1_000;
+
+/// Most devices that wait for an operator's approval. Anybody can ask, so the queue is bounded; who comes
+/// when it is full is told to come back.
+pub const AWAITING_DEVICES_MAX: i64 = 10_000;
+
+/// Longest name of a vendor, class or token, in bytes.
+pub const NAME_BYTES_MAX: usize = 100;
+
+/// How long a client may take to send its request head.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one request may take from its head to the head of the answer, the client's sending included.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long one connection may live. A download that is slower goes on by Range on the next one.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How long requests under way may still take once the server is told to stop.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+
+/// Most connections at one time; further ones wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Most requests worked on at one time; further ones are told to come back.
+pub const REQUESTS_MAX: usize = 512;
+
+/// What a device that is told to come back should wait, in seconds.
+pub const BUSY_RETRY_S: u32 = 60;
+
+/// How long a request waits for a place at the database.
+pub const DATABASE_WAIT: Duration = Duration::from_secs(5);
+
+/// Most rollouts of one hardware class that run or are paused at one time; each is looked at in every check-in.
+pub const OPEN_ROLLOUTS_MAX: i64 = 100;
+
+/// Most reports of one device in an hour. A lock in good health sends a handful a month.
+pub const REPORTS_PER_HOUR_MAX: i64 = 120;

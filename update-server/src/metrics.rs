@@ -1,0 +1,143 @@
+//! What the server counts, in Prometheus' form. No label comes from a stranger's hands.
+
+use latchkey_directive::Event;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::device::State;
+use crate::domain::report::event_name;
+
+/// A label value from a fixed set.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+struct Fixed(&'static str);
+
+impl EncodeLabelValue for Fixed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: Fixed,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabel {
+    route: Fixed,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabel {
+    kind: Fixed,
+}
+
+/// The counters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    duration: Family<RouteLabel, Histogram>,
+    check_ins: Family<KindLabel, Counter>,
+    reports: Family<KindLabel, Counter>,
+    devices: Family<KindLabel, Gauge>,
+    image_bytes: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("latchkey"),
+            requests: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8))),
+            check_ins: Family::default(),
+            reports: Family::default(),
+            devices: Family::default(),
+            image_bytes: Counter::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "http_requests",
+            "Requests answered, by route and status",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer's head, by route",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        registry.register(
+            "check_ins",
+            "Check-ins answered, by what was decided",
+            self.check_ins.clone(),
+        );
+        registry.register("reports", "Reports kept, by event", self.reports.clone());
+        registry.register("devices", "Devices, by state", self.devices.clone());
+        registry.register_with_unit(
+            "image_sent",
+            "Image bytes handed to the network",
+            Unit::Bytes,
+            self.image_bytes.clone(),
+        );
+        self
+    }
+
+    /// A request was answered. `route` is the route's template, never the path that came in.
+    pub(crate) fn request(&self, route: &'static str, status: u16, seconds: f64) {
+        let route = Fixed(route);
+        self.requests
+            .get_or_create(&RequestLabels { route, status })
+            .inc();
+        self.duration
+            .get_or_create(&RouteLabel { route })
+            .observe(seconds);
+    }
+
+    /// A check-in was answered.
+    pub(crate) fn decided(&self, offered: bool) {
+        let kind = Fixed(if offered { "install" } else { "nothing" });
+        self.check_ins.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// A report was kept.
+    pub(crate) fn reported(&self, event: Event) {
+        let kind = Fixed(event_name(event));
+        self.reports.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Part of an image was handed to the network.
+    pub(crate) fn image_bytes(&self, bytes: u64) {
+        self.image_bytes.inc_by(bytes);
+    }
+
+    /// Everything, as text. `devices` are the counts of this moment.
+    ///
+    /// # Errors
+    /// Formatting failed.
+    pub(crate) fn render(&self, devices: &[(State, i64)]) -> Result<String, std::fmt::Error> {
+        for state in State::ALL {
+            let count = devices
+                .iter()
+                .find(|(of, _)| of == state)
+                .map_or(0, |(_, count)| *count);
+            let kind = Fixed(state.as_str());
+            self.devices.get_or_create(&KindLabel { kind }).set(count);
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

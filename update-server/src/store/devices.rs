@@ -1,0 +1,207 @@
+//! Rows of devices.
+
+use latchkey_directive::{BootReport, DeviceId, PublicKey, Running};
+use latchkey_image::{ImageDigest, SecurityCounter, Uuid};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::{Change, Record, Store, column, foreign, number, spelled, spelled_if_any};
+use crate::domain::decision::Facts;
+use crate::domain::device::{Device, State, outcome_name, outcome_of};
+use crate::domain::presence::Seen;
+use crate::failure::Outcome;
+use crate::ids;
+
+fn device(row: &AnyRow) -> Outcome<Device> {
+    let vendor = spelled_if_any(row, "vendor", ids::uuid)?;
+    let class = spelled_if_any(row, "class", ids::uuid)?;
+    let hardware = vendor.zip(class);
+    let offered = spelled_if_any(row, "offered", ids::digest)?;
+    let battery: Option<i64> = column(row, "battery")?;
+    Ok(Device {
+        id: spelled(row, "id", ids::device)?,
+        key: spelled_if_any(row, "public_key", ids::public_key)?,
+        hardware,
+        state: spelled(row, "state", State::parse)?,
+        since: column(row, "since")?,
+        sequence: column(row, "sequence")?,
+        last_seen: column(row, "last_seen")?,
+        battery_percent: battery.and_then(|percent| u8::try_from(percent).ok()),
+        facts: match (hardware, column::<Option<i64>>(row, "boot_since")?) {
+            (Some(hardware), Some(boot_since)) => Some(facts(row, hardware, boot_since)?),
+            _ => None,
+        },
+        offered: offered.zip(column(row, "offered_at")?),
+    })
+}
+
+fn facts(row: &AnyRow, (vendor, class): (Uuid, Uuid), boot_since: i64) -> Outcome<Facts> {
+    let about = |text: &str| ids::device(text).map(|DeviceId(bytes)| bytes);
+    Ok(Facts {
+        vendor,
+        class,
+        running: Running {
+            image: spelled(row, "running_digest", ids::digest)?,
+            version: spelled(row, "running_version", ids::version)?,
+            counter: number(row, "running_counter").map(SecurityCounter)?,
+            confirmed: match column::<i64>(row, "running_confirmed")? {
+                0 => false,
+                1 => true,
+                other => return Err(foreign("running_confirmed", &other.to_string())),
+            },
+        },
+        floor: number(row, "floor").map(SecurityCounter)?,
+        boot: BootReport {
+            outcome: spelled(row, "boot_outcome", outcome_of)?,
+            reason: number(row, "boot_reason")?,
+            about: spelled(row, "boot_about", about)?,
+            starts_left: number(row, "boot_starts_left")?,
+        },
+        boot_since,
+    })
+}
+
+async fn find(connection: &mut AnyConnection, id: DeviceId) -> Outcome<Option<Device>> {
+    let row = sqlx::query("SELECT * FROM devices WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(device).transpose()
+}
+
+impl Store {
+    pub(crate) async fn device(&self, id: DeviceId) -> Outcome<Option<Device>> {
+        find(&mut *self.reader().await?, id).await
+    }
+
+    pub(crate) async fn devices(
+        &self,
+        state: Option<State>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<Vec<Device>> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let rows = sqlx::query(
+            "SELECT * FROM devices WHERE id > $1 AND ($2 = '' OR state = $2) ORDER BY id LIMIT $3",
+        )
+        .bind(after)
+        .bind(state.map_or("", State::as_str))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(device).collect()
+    }
+
+    /// How many devices are in each state.
+    pub(crate) async fn device_counts(&self) -> Outcome<Vec<(State, i64)>> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS total FROM devices GROUP BY state")
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((spelled(row, "state", State::parse)?, column(row, "total")?)))
+            .collect()
+    }
+}
+
+impl Change {
+    pub(crate) async fn device(&mut self, id: DeviceId) -> Outcome<Option<Device>> {
+        find(&mut self.0, id).await
+    }
+
+    pub(crate) async fn awaiting_devices(&mut self) -> Outcome<i64> {
+        let row = sqlx::query("SELECT COUNT(*) AS total FROM devices WHERE state = 'awaiting'")
+            .fetch_one(&mut *self.0)
+            .await?;
+        column(&row, "total")
+    }
+
+    pub(crate) async fn put_enrolment(
+        &mut self,
+        id: DeviceId,
+        key: &PublicKey,
+        (vendor, class): (Uuid, Uuid),
+        state: State,
+        now: i64,
+    ) -> Outcome<()> {
+        sqlx::query(
+            "INSERT INTO devices (id, public_key, vendor, class, state, since, sequence) \
+             VALUES ($1, $2, $3, $4, $5, $6, -1) \
+             ON CONFLICT (id) DO UPDATE SET public_key = excluded.public_key, vendor = excluded.vendor, \
+             class = excluded.class, state = excluded.state, since = excluded.since",
+        )
+        .bind(id.to_string())
+        .bind(hex::encode(key.as_bytes()))
+        .bind(vendor.to_string())
+        .bind(class.to_string())
+        .bind(state.as_str())
+        .bind(now)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn put_device_state(&mut self, id: DeviceId, state: State, now: i64) -> Outcome<()> {
+        sqlx::query(
+            "INSERT INTO devices (id, state, since, sequence) VALUES ($1, $2, $3, -1) \
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since",
+        )
+        .bind(id.to_string())
+        .bind(state.as_str())
+        .bind(now)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Record {
+    /// Keeps what a check-in told; `false` when a later one was quicker.
+    pub(crate) async fn put_facts(
+        &mut self,
+        id: DeviceId,
+        seen: Seen,
+        facts: &Facts,
+        offered: Option<(ImageDigest, i64)>,
+    ) -> Outcome<bool> {
+        let done = sqlx::query(
+            "UPDATE devices SET sequence = $1, last_seen = $2, battery = $3, running_digest = $4, \
+             running_version = $5, running_counter = $6, running_confirmed = $7, floor = $8, \
+             boot_outcome = $9, boot_reason = $10, boot_about = $11, boot_starts_left = $12, \
+             boot_since = $13, offered = $14, offered_at = $15 \
+             WHERE id = $16 AND sequence < $1",
+        )
+        .bind(seen.sequence)
+        .bind(seen.at)
+        .bind(i64::from(seen.battery_percent))
+        .bind(facts.running.image.to_string())
+        .bind(facts.running.version.to_string())
+        .bind(i64::from(facts.running.counter.0))
+        .bind(i64::from(facts.running.confirmed))
+        .bind(i64::from(facts.floor.0))
+        .bind(outcome_name(facts.boot.outcome))
+        .bind(i64::from(facts.boot.reason))
+        .bind(hex::encode(facts.boot.about))
+        .bind(i64::from(facts.boot.starts_left))
+        .bind(facts.boot_since)
+        .bind(offered.map(|(image, _)| image.to_string()))
+        .bind(offered.map(|(_, at)| at))
+        .bind(id.to_string())
+        .execute(&mut *self.0)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Keeps when a device called.
+    pub(crate) async fn put_seen(&mut self, id: DeviceId, seen: Seen) -> Outcome<()> {
+        sqlx::query(
+            "UPDATE devices SET sequence = $1, last_seen = $2, battery = $3 WHERE id = $4 AND sequence < $1",
+        )
+        .bind(seen.sequence)
+        .bind(seen.at)
+        .bind(i64::from(seen.battery_percent))
+        .bind(id.to_string())
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! The database: the only place with SQL.
+//!
+//! SQLite today; the statements use only what PostgreSQL understands too. Whoever changes the fleet gets a
+//! [`Change`], and the price of one is an audit entry that is written first in the same transaction. What
+//! devices tell goes through a [`Record`]. Neither takes effect before its `commit`, and a commit is on disk.
+
+mod audit;
+mod devices;
+mod policies;
+mod releases;
+mod reports;
+mod rollouts;
+mod tokens;
+
+use std::path::Path;
+use std::str::FromStr as _;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyPool, Row as _, SqlSafeStr as _, Transaction};
+
+use crate::domain::audit::Entry;
+use crate::failure::{Failure, Outcome};
+use crate::limits::DATABASE_WAIT;
+
+/// How many readers work side by side.
+const READERS: u32 = 8;
+
+/// Every change to the tables, in order. What is here once is never edited, only added to.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../../migrations/0001_first.sql"))];
+
+/// Set on each connection: a commit is on disk before it is reported, readers never wait for the writer.
+const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                      PRAGMA busy_timeout = 5000;";
+const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000;";
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// One connection: SQLite has one writer at a time anyway, and waiting for it here is orderly.
+    writer: AnyPool,
+    readers: AnyPool,
+}
+
+/// A change to the fleet. Its audit entry is in.
+pub struct Change(Transaction<'static, Any>);
+
+/// What a device told, to be kept.
+pub struct Record(Transaction<'static, Any>);
+
+impl Store {
+    /// Opens the database of `--database URL`, makes it when it is missing, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The URL is of another kind, the file cannot be used, or it was last used by a newer version.
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+        anyhow::ensure!(
+            url.starts_with("sqlite:"),
+            "--database {url}: this version knows sqlite:///path/to/file.db only"
+        );
+        sqlx::any::install_default_drivers();
+        let pool = |connections: u32, setup: &'static str| {
+            AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(DATABASE_WAIT)
+                .test_before_acquire(false)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
+                })
+        };
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let options = AnyConnectOptions::from_str(&format!("{url}{separator}mode=rwc"))
+            .with_context(|| format!("--database {url} cannot be used"))?;
+        let writer = pool(1, WRITER)
+            .connect_with(options.clone())
+            .await
+            .with_context(|| format!("cannot open the database {url}"))?;
+        migrator()
+            .run(&writer)
+            .await
+            .with_context(|| format!("cannot bring the tables of {url} up to date"))?;
+        let readers = pool(READERS, READER).connect_lazy_with(options);
+        Ok(Self { writer, readers })
+    }
+
+    /// The URL of a database in a file.
+    ///
+    /// # Errors
+    /// The path cannot be made absolute, or is none.
+    pub fn url_of_file(path: &Path) -> anyhow::Result<String> {
+        let absolute = std::path::absolute(path)?;
+        let url = url::Url::from_file_path(&absolute)
+            .map_err(|()| anyhow::anyhow!("{} cannot be written as a URL", absolute.display()))?;
+        Ok(format!("sqlite://{}", url.path()))
+    }
+
+    /// Begins a change: the audit entry first.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn change(&self, entry: &Entry<'_>) -> Outcome<Change> {
+        let mut transaction = self.begin().await?;
+        audit::append(&mut transaction, entry).await?;
+        Ok(Change(transaction))
+    }
+
+    /// Begins to keep what a device told.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn record(&self) -> Outcome<Record> {
+        self.begin().await.map(Record)
+    }
+
+    /// `IMMEDIATE`: whoever is to write waits for the writer's place now, not halfway.
+    async fn begin(&self) -> Outcome<Transaction<'static, Any>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    async fn reader(&self) -> Outcome<PoolConnection<Any>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check(&self) -> Outcome<()> {
+        sqlx::query("SELECT 1")
+            .execute(&mut *self.reader().await?)
+            .await?;
+        Ok(())
+    }
+
+    /// Waits for what is under way and closes the files.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+impl Change {
+    /// Makes the change and its audit entry take effect, on disk.
+    ///
+    /// # Errors
+    /// Storage; nothing took effect then.
+    pub async fn commit(self) -> Outcome<()> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Record {
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// Storage; nothing was kept then.
+    pub async fn commit(self) -> Outcome<()> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    Migrator::with_migrations(migrations.into())
+}
+
+/// Reads a column.
+fn column<'r, T>(row: &'r AnyRow, name: &str) -> Outcome<T>
+where
+    T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
+{
+    Ok(row.try_get(name)?)
+}
+
+/// Reads a text column that holds something with a spelling of its own.
+fn spelled<T>(row: &AnyRow, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Outcome<T> {
+    let text: String = column(row, name)?;
+    parse(&text).ok_or_else(|| foreign(name, &text))
+}
+
+/// The same for a column that may be empty.
+fn spelled_if_any<T>(row: &AnyRow, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Outcome<Option<T>> {
+    let text: Option<String> = column(row, name)?;
+    let read = |text: String| parse(&text).ok_or_else(|| foreign(name, &text));
+    text.map(read).transpose()
+}
+
+/// Reads a number that is stored wider than it is.
+fn number<T: TryFrom<i64>>(row: &AnyRow, name: &str) -> Outcome<T> {
+    let stored: i64 = column(row, name)?;
+    T::try_from(stored).map_err(|_| foreign(name, &stored.to_string()))
+}
+
+/// The database holds what this program never wrote.
+fn foreign(name: &str, value: &str) -> Failure {
+    Failure::storage(format!(
+        "the column {name} holds {value:?}, which this version does not know"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn databases_of_other_kinds_are_refused_by_name() {
+        for url in ["postgres://localhost/latchkey", "mysql://x", "latchkey.db"] {
+            let error = Store::open(url).await.unwrap_err().to_string();
+            assert!(error.contains(url), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_with_an_odd_name_is_found_again_and_written_safely() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b?c%d.db");
+        let url = Store::url_of_file(&path).unwrap();
+        let store = Store::open(&url).await.unwrap();
+        let pragma = |name: &'static str| {
+            let pool = store.writer.clone();
+            async move { sqlx::query(name).fetch_one(&pool).await.unwrap() }
+        };
+        assert_eq!(pragma("PRAGMA journal_mode").await.get::<String, _>(0), "wal");
+        assert_eq!(pragma("PRAGMA synchronous").await.get::<i64, _>(0), 2, "FULL");
+        store.close().await;
+        assert!(path.exists());
+        Store::open(&url).await.unwrap().check().await.unwrap();
+    }
+}
