@@ -1,20 +1,21 @@
 //! What the laboratory runs: the board programs in every variant, and the server. Builds them all; cargo
 //! makes that quick when nothing changed.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use latchkey_lab::{Builds, Variant};
 
 use crate::firmware::{self, Board, Fault};
 use crate::{command, setup, workspace};
 
-/// Builds everything and says where it is.
-pub(crate) fn build() -> Result<Builds> {
+/// Builds the board programs in these variants, the server and the signing command; says where the former are.
+pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
     setup::boards()?;
     setup::emulator()?;
     let builds = Builds::within(&workspace::scratch().join("lab"));
-    for variant in Variant::ALL {
+    for variant in variants.iter().copied() {
         let counter = variant.counter();
         firmware::build(&firmware::Options {
             out: Some(builds.folder(variant)),
@@ -23,10 +24,18 @@ pub(crate) fn build() -> Result<Builds> {
         })?;
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut server = Command::new(cargo);
-    server.current_dir(workspace::root());
-    command::run(server.args(["build", "--quiet", "--package", "latchkey-server"]))?;
+    eprintln!("building latchkey-server and latchkey-sign");
+    let mut programs = Command::new(cargo);
+    programs.current_dir(workspace::root()).args(["build", "--quiet"]);
+    command::run(programs.args(["--package", "latchkey-server", "--package", "latchkey-sign"]))?;
     Ok(builds)
+}
+
+/// A program that [`build`] has built.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    // cargo puts them where it put this one.
+    let this = std::env::current_exe().context("this program does not know where it lies")?;
+    Ok(this.with_file_name(name))
 }
 
 fn fault(variant: Variant) -> Option<Fault> {

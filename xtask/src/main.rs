@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod demo;
 mod emulate;
 mod firmware;
 mod lab;
@@ -24,6 +25,8 @@ struct Arguments {
 /// One variant a task, one module a variant.
 #[derive(Subcommand)]
 enum Task {
+    /// The whole story on one machine: sign, publish, roll out, install, confirm, refuse, revert
+    Demo,
     /// Install what the other tasks need and this machine lacks; every task does this by itself
     Setup,
     /// Build bootloader and lock app for a board
@@ -38,6 +41,7 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
+        Task::Demo => demo::run(),
         Task::Setup => setup::everything(),
         Task::Firmware(options) => {
             setup::boards()?;

@@ -94,12 +94,20 @@ impl Builds {
         there(self.folder(Variant::V1).join("bootloader.elf"))
     }
 
+    /// The file with a lock app's payload, ready to be signed.
+    ///
+    /// # Errors
+    /// It has not been built; the message says what builds it.
+    pub fn payload_file(&self, variant: Variant) -> Result<PathBuf> {
+        there(self.folder(variant).join("app.bin"))
+    }
+
     /// A lock app's payload, ready to be signed.
     ///
     /// # Errors
     /// It has not been built; the message says what builds it.
     pub fn payload(&self, variant: Variant) -> Result<Vec<u8>> {
-        let path = there(self.folder(variant).join("app.bin"))?;
+        let path = self.payload_file(variant)?;
         std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 }

@@ -16,6 +16,7 @@ const GLANCE: Duration = Duration::from_micros(100);
 pub struct Lock {
     machine: Machine,
     running: Option<Emulator>,
+    echo: Option<&'static str>,
 }
 
 impl Lock {
@@ -28,6 +29,7 @@ impl Lock {
         Ok(Self {
             machine: Machine::new(&builds.bootloader()?, flash),
             running: None,
+            echo: None,
         })
     }
 
@@ -41,13 +43,18 @@ impl Lock {
         self.machine.battery_percent = percent;
     }
 
+    /// Prints what the lock prints too, each line after `prefix`, from its next start on.
+    pub fn set_echo(&mut self, prefix: &'static str) {
+        self.echo = Some(prefix);
+    }
+
     /// Gives it power. It had none, or loses what it had.
     ///
     /// # Errors
     /// QEMU cannot be started.
     pub fn power_on(&mut self) -> Result<()> {
         self.cut_power();
-        self.running = Some(self.machine.start(None)?);
+        self.running = Some(self.machine.start(self.echo)?);
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use latchkey_image::build::{Description, ImageFile, SigningKey};
-use latchkey_image::{Hardware, ImageDigest, SecurityCounter, Uuid, Version};
+use latchkey_image::{Bytes, Hardware, Image, ImageDigest, SecurityCounter, Uuid, Version};
 
 use crate::builds::checkout;
 
@@ -82,6 +82,24 @@ pub struct SignedImage {
     pub counter: SecurityCounter,
 }
 
+impl SignedImage {
+    /// Takes a file that someone else signed.
+    ///
+    /// # Errors
+    /// It is no image.
+    pub fn open(bytes: Vec<u8>) -> Result<Self> {
+        let mut flash = Bytes::new(&bytes);
+        let image = Image::parse(&mut flash).map_err(|refusal| anyhow!("{refusal}"))?;
+        let (digest, version, counter) = (image.digest(), image.version(), image.security_counter());
+        Ok(Self {
+            bytes,
+            digest,
+            version,
+            counter,
+        })
+    }
+}
+
 impl Release {
     /// For the emulated lock, version `major`.0.0, security counter the same number, signed by release-a and
     /// release-b.
@@ -132,7 +150,7 @@ impl Release {
 #[cfg(test)]
 mod tests {
     use latchkey_image::policy_file::PolicyFile;
-    use latchkey_image::{Authority, Bytes, Image, Refusal};
+    use latchkey_image::{Authority, Refusal};
 
     use super::*;
 
