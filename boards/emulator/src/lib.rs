@@ -10,8 +10,16 @@
 )]
 
 pub mod console;
+#[cfg(feature = "app")]
+pub mod executor;
 pub mod flash;
 pub mod host;
+#[cfg(feature = "app")]
+mod interrupt;
+#[cfg(feature = "app")]
+pub mod net;
+#[cfg(feature = "app")]
+pub mod time;
 pub mod watchdog;
 
 pub use console::Console;

@@ -179,6 +179,11 @@ impl<'k> Client<'k> {
             Event::Confirmed => self.on_confirmed(moment),
             Event::Failed(why) => self.on_failed(why, moment),
         };
+        if event == Event::Failed(Failure::Settings) {
+            // They just could not be stored: tried again with the next step, not with this one.
+            self.unsaved = true;
+            return step;
+        }
         Step {
             save: core::mem::take(&mut self.unsaved),
             ..step
@@ -498,10 +503,6 @@ impl<'k> Client<'k> {
                 (Then::CallServer, now_ms)
             }
         };
-        if why == Failure::Settings {
-            // What could not be stored must be stored before anything else is done.
-            self.unsaved = true;
-        }
         let again_ms = self.next_backoff(moment);
         let until_ms = now_ms.saturating_add(again_ms).max(not_before_ms);
         let note = Note::Failed {

@@ -20,7 +20,7 @@ mod note;
 pub use backoff::Pace;
 pub use client::Client;
 pub use http::{ContentRange, Head, Unfit, content_length};
-pub use note::{Failure, Hold, Note};
+pub use note::{Failure, Hold, Note, describe};
 
 use latchkey_directive::{BootReport, PublicKey, Running};
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid};

@@ -127,7 +127,7 @@ impl Hold {
 
 /// The sentence behind a refusal code, whoever refused.
 #[must_use]
-fn describe(reason: u16) -> &'static str {
+pub fn describe(reason: u16) -> &'static str {
     Reason::describe(reason)
         .or_else(|| latchkey_handoff::reason::describe(reason))
         .or_else(|| Refusal::describe(reason))

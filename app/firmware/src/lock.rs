@@ -1,0 +1,399 @@
+//! The lock's main task: starts up, tests itself when on trial, and carries out what the update client says.
+
+use embassy_futures::select::select3;
+use embassy_time::{Instant, Timer, with_deadline};
+use latchkey_directive::{MAX_SEALED, PublicKey};
+use latchkey_handoff::ImageId;
+use latchkey_handoff::layout::{ACTIVE, MAP};
+use latchkey_image::{Authority, SecurityCounter, Version};
+use latchkey_lock::DeviceKey;
+use latchkey_lock::self_test::{Check, SelfTest, Verdict};
+use latchkey_lock::settings::Settings;
+use latchkey_lock::staging::{Expected, Proven, Staging, StagingError};
+use latchkey_lock::update::{
+    Action, Client, Event, Failure, Head, Identity, Moment, Pace, RANDOM_LENGTH, Standing, Step, describe,
+};
+
+use crate::start::{self, NoStart};
+use crate::store::Store;
+use crate::trust;
+use crate::watch::Pulse;
+use crate::{Board, Sink, Uplink};
+
+/// How long a new image may take to pass its self-test, in milliseconds since the start. Then the lock
+/// restarts, which uses up one of the image's starts.
+const SELF_TEST_MS: u64 = 30_000;
+/// How long a lock that cannot start waits before it restarts, in seconds: no use in doing so all the time.
+const GIVE_UP_S: u64 = 10;
+/// How often an install that waits looks at the conditions, in milliseconds.
+const LOOK_MS: u64 = 10_000;
+/// The end of time as far as the clock is concerned, in milliseconds.
+const FAR_MS: u64 = u64::MAX / 1_000_000;
+
+/// How this build and this lock differ from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bounds on waiting for the server.
+    pub pace: Pace,
+    /// Never confirm: a test build.
+    pub never_confirm: bool,
+}
+
+/// Runs the lock for good. `pulse` shows that it does.
+///
+/// When it cannot start at all, it says why and restarts: on trial that brings the old image back.
+pub async fn run<B: Board, U: Uplink>(board: &mut B, uplink: &mut U, pulse: &Pulse, options: Options) -> ! {
+    pulse.beat();
+    match begin(board) {
+        Ok(begun) => {
+            let mut lock = Lock::new(board, &begun, options);
+            lock.serve(uplink, pulse).await
+        }
+        Err(why) => {
+            board.print(format_args!("cannot start: {}; restarting", why.words()));
+            pulse.during(Timer::after_secs(GIVE_UP_S)).await;
+            board.restart()
+        }
+    }
+}
+
+/// What every start needs.
+struct Begun {
+    standing: Standing,
+    settings: Settings,
+    key: DeviceKey,
+    director: PublicKey,
+}
+
+fn begin(board: &mut impl Board) -> Result<Begun, NoStart> {
+    let standing = start::standing(board)?;
+    print_standing(board, &standing);
+    let (settings, key) = start::identity(board, standing.running.confirmed)?;
+    board.print(format_args!("device {}", key.device_id()));
+    Ok(Begun {
+        standing,
+        settings,
+        key,
+        director: trust::director().ok_or(NoStart::Director)?,
+    })
+}
+
+fn print_standing(board: &mut impl Board, standing: &Standing) {
+    let Standing { running, floor, boot } = standing;
+    if trust::EXAMPLE_KEYS {
+        board.print(format_args!("EXAMPLE KEYS: anyone can sign for this lock"));
+    }
+    board.print(format_args!(
+        "app {} counter {} image {} {} starts-left {} built-as {}",
+        running.version,
+        running.counter,
+        running.image,
+        if running.confirmed { "confirmed" } else { "trial" },
+        boot.starts_left,
+        trust::BUILT_AS,
+    ));
+    let (outcome, about) = (boot.outcome, ImageId(boot.about));
+    if boot.reason == 0 {
+        board.print(format_args!("boot report {outcome:?} floor {floor}"));
+    } else {
+        let reason = boot.reason;
+        let words = describe(reason);
+        board.print(format_args!(
+            "boot report {outcome:?} about {about} reason {reason} ({words}) floor {floor}"
+        ));
+    }
+}
+
+/// The lock, started.
+struct Lock<'l, B: Board> {
+    board: &'l mut B,
+    client: Client<'l>,
+    authority: Authority<'static>,
+    staging: Staging,
+    /// What runs, and the rollback floor: what a new image is measured by.
+    running: Version,
+    floor: SecurityCounter,
+    image: ImageId,
+    /// The image in the slot, once proven.
+    proven: Option<Proven>,
+    /// The test of an image on trial.
+    trial: Option<SelfTest>,
+    never_confirm: bool,
+}
+
+impl<'l, B: Board> Lock<'l, B> {
+    fn new(board: &'l mut B, begun: &'l Begun, options: Options) -> Self {
+        let hardware = board.hardware();
+        let identity = Identity {
+            key: &begun.key,
+            director: begun.director,
+            vendor: hardware.vendor,
+            class: hardware.class,
+            slot: ACTIVE.size,
+            pace: options.pace,
+        };
+        let running = begun.standing.running;
+        let moment = moment(board);
+        Self {
+            board,
+            client: Client::new(identity, begun.standing, begun.settings.clone(), moment),
+            authority: trust::authority(&hardware),
+            staging: Staging::new(MAP),
+            running: running.version,
+            floor: begun.standing.floor,
+            image: running.image.into(),
+            proven: None,
+            trial: (!running.confirmed).then(|| SelfTest::until(SELF_TEST_MS)),
+            never_confirm: options.never_confirm,
+        }
+    }
+
+    async fn serve<U: Uplink>(&mut self, uplink: &mut U, pulse: &Pulse) -> ! {
+        let mut step = self.advance(Event::Tick);
+        self.test_core_and_storage();
+        loop {
+            pulse.beat();
+            step = match step.action {
+                Action::Wait => {
+                    if let Some(event) = self.judge_trial(uplink.has_link()) {
+                        self.advance(event)
+                    } else {
+                        pulse.during(self.wait(uplink, step.until_ms)).await;
+                        let up = uplink.is_online();
+                        self.advance(Event::Network { up })
+                    }
+                }
+                Action::Post(path) => pulse.during(self.post(uplink, path, step.until_ms)).await,
+                Action::Fetch { image, from } => {
+                    let mut download = Download::new(self);
+                    let until_ms = step.until_ms.unwrap_or(0);
+                    let ended = pulse
+                        .during(uplink.fetch(image, from, until_ms, &mut download))
+                        .await;
+                    download.end(ended)
+                }
+                Action::Open { .. }
+                | Action::Prove { .. }
+                | Action::Request
+                | Action::Stage
+                | Action::Read => {
+                    let event = self.work(step.action, &[]);
+                    self.advance(event)
+                }
+                Action::Restart => self.board.restart(),
+            };
+        }
+    }
+
+    /// Tells the client, prints what it says, stores what it wants stored.
+    fn advance(&mut self, event: Event<'_>) -> Step {
+        let moment = moment(self.board);
+        let step = self.client.handle(event, &moment);
+        self.print(&step);
+        if !step.save
+            || Store::open(self.board.flash())
+                .save(self.client.settings())
+                .is_ok()
+        {
+            return step;
+        }
+        // Never asks to save again in the same step.
+        let step = self.client.handle(Event::Failed(Failure::Settings), &moment);
+        self.print(&step);
+        step
+    }
+
+    fn print(&mut self, step: &Step) {
+        if let Some(note) = step.note {
+            self.board.print(format_args!("update: {note}"));
+        }
+    }
+
+    /// Waits until something may have changed.
+    async fn wait<U: Uplink>(&self, uplink: &U, until_ms: Option<u64>) {
+        let until = until_ms.unwrap_or(u64::MAX).min(self.trial_ends_ms());
+        // Conditions have no event of their own; a waiting install looks at them now and then.
+        let look = now_ms().saturating_add(LOOK_MS);
+        select3(
+            Timer::at(Instant::from_millis(until.max(1).min(FAR_MS))),
+            Timer::at(Instant::from_millis(look)),
+            uplink.changed(),
+        )
+        .await;
+    }
+
+    async fn post<U: Uplink>(&mut self, uplink: &mut U, path: &'static str, until_ms: Option<u64>) -> Step {
+        let mut answer = [0; MAX_SEALED];
+        let until = Instant::from_millis(until_ms.unwrap_or(0));
+        let sent = with_deadline(until, uplink.post(path, self.client.outgoing(), &mut answer)).await;
+        match sent.unwrap_or(Err(Failure::Timeout)) {
+            Ok((status, length)) => {
+                let body = answer.get(..length).unwrap_or_default();
+                self.advance(Event::Answer { status, body })
+            }
+            Err(why) => self.advance(Event::Failed(why)),
+        }
+    }
+
+    /// What is done on flash.
+    fn work(&mut self, action: Action, bytes: &[u8]) -> Event<'static> {
+        let flash = self.board.flash();
+        let failed = |error: StagingError| Event::Refused {
+            reason: error.reason().code(),
+        };
+        match action {
+            Action::Open { image, size } => {
+                self.proven = None;
+                let begun = self.staging.begin(flash, image.into(), size);
+                begun.map_or_else(failed, |offset| Event::Staged { offset })
+            }
+            Action::Stage => {
+                let written = self.staging.write(flash, bytes);
+                written.map_or_else(failed, |offset| Event::Staged { offset })
+            }
+            Action::Prove { image } => {
+                let expected = Expected {
+                    image,
+                    running: self.running,
+                    floor: self.floor,
+                };
+                match self.staging.prove(flash, &self.authority, &expected) {
+                    Ok(proven) => {
+                        self.proven = Some(proven);
+                        Event::Proven
+                    }
+                    Err(unproven) => Event::Refused {
+                        reason: unproven.code(),
+                    },
+                }
+            }
+            Action::Request => match self.proven.take() {
+                Some(proven) => {
+                    let asked = self.staging.request(flash, proven);
+                    asked.map_or_else(failed, |()| Event::Requested)
+                }
+                None => Event::Failed(Failure::OutOfTurn),
+            },
+            Action::Wait | Action::Post(_) | Action::Fetch { .. } | Action::Read | Action::Restart => {
+                Event::Failed(Failure::OutOfTurn)
+            }
+        }
+    }
+
+    // An image on trial.
+
+    fn test_core_and_storage(&mut self) {
+        let Some(mut trial) = self.trial else { return };
+        let moment = moment(self.board);
+        let core = self.client.answers(&moment);
+        let kept = Store::open(self.board.flash()).settings();
+        let storage = kept.is_ok_and(|kept| kept == *self.client.settings());
+        trial.observe(Check::Core, core, moment.now_ms);
+        trial.observe(Check::Storage, storage, moment.now_ms);
+        self.trial = Some(trial);
+    }
+
+    fn trial_ends_ms(&self) -> u64 {
+        self.trial.map_or(u64::MAX, |_| SELF_TEST_MS)
+    }
+
+    /// Confirms the running image when its test has passed; restarts when it has failed.
+    fn judge_trial(&mut self, link: bool) -> Option<Event<'static>> {
+        let trial = self.trial.as_mut()?;
+        let now_ms = now_ms();
+        let verdict = if link && !self.never_confirm {
+            trial.observe(Check::Link, true, now_ms)
+        } else {
+            trial.poll(now_ms)
+        };
+        match verdict {
+            Verdict::Pending => None,
+            Verdict::Passed(passed) => {
+                self.board.print(format_args!("self-test passed"));
+                match self.staging.confirm(self.board.flash(), self.image, passed) {
+                    Ok(()) => {
+                        self.trial = None;
+                        self.board.print(format_args!("confirmed {}", self.image));
+                        Some(Event::Confirmed)
+                    }
+                    Err(error) => {
+                        self.board
+                            .print(format_args!("not confirmed: {error}; restarting"));
+                        self.board.restart()
+                    }
+                }
+            }
+            Verdict::Failed(check) => {
+                let check = check.name();
+                self.board
+                    .print(format_args!("self-test failed: {check}; restarting"));
+                self.board.restart()
+            }
+        }
+    }
+}
+
+/// A download on its way from the network into flash, each part as the client says.
+struct Download<'d, 'l, B: Board> {
+    lock: &'d mut Lock<'l, B>,
+    /// The step that is not for the download to carry out.
+    over: Option<Step>,
+}
+
+impl<'d, 'l, B: Board> Download<'d, 'l, B> {
+    fn new(lock: &'d mut Lock<'l, B>) -> Self {
+        Self { lock, over: None }
+    }
+
+    fn take(&mut self, step: Step) -> Option<u64> {
+        match (step.action, step.until_ms) {
+            (Action::Read, Some(until_ms)) => Some(until_ms),
+            _ => {
+                self.over = Some(step);
+                None
+            }
+        }
+    }
+
+    /// What comes after the download.
+    fn end(self, ended: Result<(), Failure>) -> Step {
+        self.over.unwrap_or_else(|| {
+            let event = match ended {
+                Ok(()) => Event::BodyEnd,
+                Err(why) => Event::Failed(why),
+            };
+            self.lock.advance(event)
+        })
+    }
+}
+
+impl<B: Board> Sink for Download<'_, '_, B> {
+    fn head(&mut self, head: Head) -> Option<u64> {
+        let step = self.lock.advance(Event::Head(head));
+        self.take(step)
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> Option<u64> {
+        let length = bytes.len();
+        let mut step = self.lock.advance(Event::Body { length });
+        if step.action == Action::Stage {
+            let event = self.lock.work(Action::Stage, bytes);
+            step = self.lock.advance(event);
+        }
+        self.take(step)
+    }
+}
+
+fn moment(board: &mut impl Board) -> Moment {
+    let mut random = [0; RANDOM_LENGTH];
+    board.random(&mut random);
+    Moment {
+        now_ms: now_ms(),
+        random,
+        conditions: board.conditions(),
+    }
+}
+
+fn now_ms() -> u64 {
+    Instant::now().as_millis()
+}

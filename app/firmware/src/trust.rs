@@ -1,0 +1,31 @@
+//! Whom this build trusts: release keys and director, baked in by the build script from `LATCHKEY_POLICY` and
+//! `LATCHKEY_DIRECTOR`. With `LATCHKEY_RELEASE` set, the build fails on any example key.
+
+use latchkey_directive::PublicKey as DirectorKey;
+use latchkey_image::{Authority, Hardware, PublicKey, TrustPolicy};
+
+include!(concat!(env!("OUT_DIR"), "/trust.rs"));
+
+const POLICY: TrustPolicy<'static> = match TrustPolicy::new(THRESHOLD, &KEYS) {
+    Ok(policy) => policy,
+    #[expect(
+        clippy::panic,
+        reason = "at build time, and the build script has checked the same"
+    )]
+    Err(_) => panic!("the trust policy that was built in is none"),
+};
+
+/// The rule for images on this hardware; the bootloader has the same, and its own is the law.
+pub(crate) fn authority(hardware: &Hardware) -> Authority<'static> {
+    Authority {
+        policy: POLICY,
+        vendor: hardware.vendor,
+        class: hardware.class,
+        slot: hardware.slot.clone(),
+    }
+}
+
+/// The key whose directives count. `None` when it is no key, which the build script does not let through.
+pub(crate) fn director() -> Option<DirectorKey> {
+    DirectorKey::from_bytes(&DIRECTOR)
+}
