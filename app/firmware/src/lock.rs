@@ -215,7 +215,7 @@ impl<'l, B: Board> Lock<'l, B> {
         // Conditions have no event of their own; a waiting install looks at them now and then.
         let look = now_ms().saturating_add(LOOK_MS);
         select3(
-            Timer::at(Instant::from_millis(until.max(1).min(FAR_MS))),
+            Timer::at(Instant::from_millis(until.min(FAR_MS))),
             Timer::at(Instant::from_millis(look)),
             uplink.changed(),
         )

@@ -19,13 +19,16 @@ const SETTINGS: u8 = 2;
 const BUFFER: usize = ENCODED_MAX + 32;
 const SEED: usize = 32;
 
+/// Reading flash costs next to nothing here.
+type NoCache = Cache<Uncached, Uncached, Uncached, u8>;
+
 /// What is stored cannot be read, or not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoreError;
 
 /// The items on this flash.
 pub(crate) struct Store<'f, F: NorFlash> {
-    map: MapStorage<u8, BlockingAsync<Region<&'f mut F>>, Cache<Uncached, Uncached, Uncached, u8>>,
+    map: MapStorage<u8, BlockingAsync<Region<&'f mut F>>, NoCache>,
 }
 
 impl<'f, F: NorFlash> Store<'f, F> {

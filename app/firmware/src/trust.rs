@@ -8,10 +8,7 @@ include!(concat!(env!("OUT_DIR"), "/trust.rs"));
 
 const POLICY: TrustPolicy<'static> = match TrustPolicy::new(THRESHOLD, &KEYS) {
     Ok(policy) => policy,
-    #[expect(
-        clippy::panic,
-        reason = "at build time, and the build script has checked the same"
-    )]
+    // At build time, and the build script has checked the same.
     Err(_) => panic!("the trust policy that was built in is none"),
 };
 
