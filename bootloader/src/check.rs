@@ -16,6 +16,16 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    /// What this proof is about. The proof's flash may be let go afterwards.
+    #[must_use]
+    pub fn of<F: ReadNorFlash>(proof: &Verified<Image<'_, F>>) -> Self {
+        Self {
+            id: proof.digest().into(),
+            version: proof.version(),
+            counter: proof.security_counter(),
+        }
+    }
+
     /// The image's name.
     #[must_use]
     pub const fn id(&self) -> ImageId {
@@ -44,11 +54,7 @@ pub fn check<F: ReadNorFlash>(
     map: &Map,
     authority: &Authority<'_>,
 ) -> Result<Accepted, Refusal> {
-    check_with(flash, map, authority, |image| Accepted {
-        id: image.digest().into(),
-        version: image.version(),
-        counter: image.security_counter(),
-    })
+    check_with(flash, map, authority, |proof| Accepted::of(&proof))
 }
 
 /// Checks the image in ACTIVE and hands the proof to `then`; the flash stays borrowed until that returns.

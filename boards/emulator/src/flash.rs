@@ -10,18 +10,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
+use latchkey_handoff::layout::{self, ACTIVE, ENGINE, FLOOR, PAGE, WORD};
 
 /// Where the processor sees the flash.
 pub const BASE: u32 = 0x2100_0000;
-/// How much of it there is, in bytes.
-pub const SIZE: u32 = 0x10_0000;
-/// A page: what is erased at once, in bytes.
-pub const PAGE: u32 = 0x1000;
-/// A word: what is programmed at once, in bytes.
-pub const WORD: u32 = 4;
-
 /// Pages that only the bootloader writes: itself and the engine's state; floor, boot record and ACTIVE.
-pub const PROTECTED: [Range<u32>; 2] = [0..0x1_1000, 0x1_3000..0x7_8000];
+pub const PROTECTED: [Range<u32>; 2] = [0..ENGINE.end(), FLOOR.offset..ACTIVE.end()];
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -128,7 +122,7 @@ impl ReadNorFlash for Flash {
     }
 
     fn capacity(&self) -> usize {
-        SIZE as usize
+        layout::FLASH as usize
     }
 }
 

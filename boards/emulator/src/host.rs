@@ -43,7 +43,8 @@ pub fn seed() -> Result<[u8; SEED_LENGTH], NoHost> {
     if missing == 0 { Ok(seed) } else { Err(NoHost) }
 }
 
-/// The command line the host started this machine with: everything after the program's name, as text.
+/// The command line the host started this machine with: the words after `arg=`, with spaces between
+/// them.
 ///
 /// # Errors
 /// [`NoHost`] when there is none, when it is longer than the buffer, or no UTF-8.

@@ -1,0 +1,13 @@
+//! Attacks on the built bootloader from outside: one glitch a boot, anywhere, must never boot a bad image.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test tool: overflow and wrong indices stop it, which is what is wanted"
+)]
+
+pub mod count;
+pub mod elf;
+pub mod gdb;
+pub mod image;
+pub mod machine;
