@@ -17,6 +17,9 @@ mod client;
 mod http;
 mod note;
 
+#[cfg(test)]
+mod tests;
+
 pub use backoff::Pace;
 pub use client::Client;
 pub use http::{ContentRange, Head, Unfit, content_length};
