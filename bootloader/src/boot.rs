@@ -151,10 +151,14 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
         let mut record = self.record;
         record.report.running = Some(accepted.id());
         match record.phase {
-            Phase::Trial { .. } if G::COUNT_STARTS => {
-                record.report.starts_left = record.report.starts_left.saturating_sub(1);
+            Phase::Trial { .. } => {
+                if G::COUNT_STARTS {
+                    record.report.starts_left = record.report.starts_left.saturating_sub(1);
+                }
+                if !G::FLOOR_WAITS {
+                    self.raise_floor(accepted.counter())?;
+                }
             }
-            Phase::Trial { .. } => {}
             Phase::Steady { .. } => {
                 if self.mailbox.confirmed == Some(accepted.id()) {
                     self.raise_floor(accepted.counter())?;
@@ -209,13 +213,9 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
                 ..self.record.report
             },
         };
-        if G::FLOOR_BEFORE_STEADY {
-            self.raise_floor(accepted.counter())?;
-            self.happened(record)
-        } else {
-            self.happened(record)?;
-            self.raise_floor(accepted.counter())
-        }
+        // In this order: a cut in between finds the trial still on, and the confirmation still there.
+        self.raise_floor(accepted.counter())?;
+        self.happened(record)
     }
 
     /// A new image that used its starts up without confirming itself makes way for the old one, if that is there.

@@ -23,8 +23,8 @@ pub trait Guards: seal::Sealed {
     const FINISHED_IS_FINISHED: bool = true;
     /// Look at confirmations before used-up starts. Without: an image confirmed in its last start is reverted.
     const CONFIRMED_FIRST: bool = true;
-    /// Raise the floor before the trial is over. Without: a cut in between leaves the floor behind.
-    const FLOOR_BEFORE_STEADY: bool = true;
+    /// Raise the floor for confirmed images only. Without: it locks out the image to return to.
+    const FLOOR_WAITS: bool = true;
     /// Count a start before the jump. Without: an image that always crashes never goes away.
     const COUNT_STARTS: bool = true;
     /// Handle each request once. Without: a reverted image is installed again, for ever.

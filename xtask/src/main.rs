@@ -8,6 +8,7 @@ mod firmware;
 mod lab;
 mod powercut;
 mod setup;
+mod simulate;
 mod test;
 mod toolchain;
 mod workspace;
@@ -37,6 +38,8 @@ enum Task {
     Test,
     /// Cut the power of emulated locks at random moments of an update; each must come through
     Powercut(powercut::Options),
+    /// Cut power in the simulator: at every flash operation, and again at every operation of the recovery
+    Simulate(simulate::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,5 +57,6 @@ fn main() -> anyhow::Result<()> {
         }
         Task::Test => test::run(),
         Task::Powercut(options) => powercut::run(&options),
+        Task::Simulate(options) => simulate::run(&options),
     }
 }
