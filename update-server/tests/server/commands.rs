@@ -1,0 +1,236 @@
+//! The program's commands: a whole rollout by them alone, and an exit code for each way to fail.
+
+use std::process::{Output, Stdio};
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::program::{Operator, PATIENCE, PROGRAM, Server};
+use crate::support::{Draft, Lock, policy};
+
+/// Runs a command of the program to its end.
+async fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let run = Command::new(PROGRAM)
+        .args(arguments)
+        .env_remove("LATCHKEY_TOKEN")
+        .env_remove("LATCHKEY_SERVER")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output();
+    tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap()
+}
+
+fn said(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
+}
+
+#[tokio::test]
+async fn the_commands_tell_the_whole_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let key = said(&command(&["director-key", "--json", "--data", data], &[]).await);
+    assert!(
+        key["pem"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN PUBLIC KEY-----")
+    );
+    let server = Server::start(data.as_ref()).await;
+    assert_eq!(
+        server.started["director_public"], key["public"],
+        "the key made beforehand is the one in use"
+    );
+    let token = server.token();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", token.as_str()),
+    ];
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let policy_file = file("policy.toml", policy().as_bytes());
+    let image = file("image.bin", &Draft::new(2, 7).file());
+    let flawed = file(
+        "flawed.bin",
+        &Draft {
+            signers: vec![1],
+            ..Draft::new(3, 7)
+        }
+        .file(),
+    );
+
+    said(
+        &command(
+            &[
+                "policy",
+                "set",
+                "--class",
+                "lock-emulator-1",
+                &policy_file,
+                "--json",
+            ],
+            &with,
+        )
+        .await,
+    );
+    let release = said(&command(&["release", "upload", &image, "--json"], &with).await);
+    let digest = release["digest"].as_str().unwrap();
+    let refused = command(&["release", "upload", &flawed], &with).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        complaint.contains("no lock of this class would boot this image"),
+        "{complaint}"
+    );
+
+    let lock = Lock::new();
+    let id = lock.id().to_string();
+    said(&command(&["device", "expect", &id, "--json"], &with).await);
+    let http = Operator::new(token.clone()).http;
+    let enrol = http
+        .post(format!("{}/device/v1/enrol", server.url))
+        .body(lock.enrolment())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(enrol.status(), StatusCode::OK);
+    let rollout = said(
+        &command(
+            &["rollout", "create", "--release", &digest[..8], "--all", "--json"],
+            &with,
+        )
+        .await,
+    );
+    let rollout = rollout["id"].as_str().unwrap();
+    let status = said(&command(&["rollout", "status", rollout, "--json"], &with).await);
+    assert_eq!(status["progress"]["included"], 1);
+    for (step, state) in [("pause", "paused"), ("resume", "running"), ("abort", "aborted")] {
+        let moved = said(&command(&["rollout", step, rollout, "--json"], &with).await);
+        assert_eq!(moved["state"], state);
+    }
+    for listing in [
+        "token list",
+        "policy list",
+        "release list",
+        "device list",
+        "rollout list",
+        "audit",
+    ] {
+        let arguments: Vec<&str> = listing.split(' ').collect();
+        let shown = command(&arguments, &with).await;
+        assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+        assert!(
+            String::from_utf8(shown.stdout).unwrap().lines().count() >= 2,
+            "{listing}"
+        );
+    }
+
+    let offline = [
+        "token",
+        "create",
+        "--offline",
+        "--name",
+        "found again",
+        "--role",
+        "admin",
+        "--data",
+        data,
+        "--json",
+    ];
+    let made = said(&command(&offline, &[]).await);
+    let with_new = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", made["secret"].as_str().unwrap()),
+    ];
+    said(&command(&["token", "list", "--json"], &with_new).await);
+}
+
+#[tokio::test]
+async fn failures_have_their_own_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let url = server.url.clone();
+    let wrong = [("LATCHKEY_SERVER", url.as_str()), ("LATCHKEY_TOKEN", "lks_wrong")];
+    let none = [("LATCHKEY_SERVER", url.as_str())];
+    let token = server.token();
+    assert_eq!(command(&["release", "list"], &wrong).await.status.code(), Some(4));
+    assert_eq!(command(&["release", "list"], &none).await.status.code(), Some(4));
+    assert_eq!(
+        command(&["release", "publish"], &none).await.status.code(),
+        Some(2)
+    );
+    let good = [
+        ("LATCHKEY_SERVER", url.as_str()),
+        ("LATCHKEY_TOKEN", token.as_str()),
+    ];
+    assert_eq!(
+        command(&["device", "show", "x/../../y"], &good)
+            .await
+            .status
+            .code(),
+        Some(1)
+    );
+    assert_eq!(
+        command(&["release", "upload", "/nowhere/at/all"], &good)
+            .await
+            .status
+            .code(),
+        Some(1)
+    );
+    server.kill().await;
+    let gone = command(&["release", "list"], &good).await;
+    assert_eq!(gone.status.code(), Some(3));
+    assert!(
+        String::from_utf8(gone.stderr)
+            .unwrap()
+            .contains("cannot be reached")
+    );
+}
+
+#[tokio::test]
+async fn an_example_director_key_is_refused_unless_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../keys-example/director.pem");
+    let refused = command(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data,
+            "--director-key",
+            example,
+        ],
+        &[],
+    )
+    .await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("example key"));
+    let shown = command(
+        &[
+            "director-key",
+            "--json",
+            "--data",
+            data,
+            "--director-key",
+            example,
+            "--allow-example-keys",
+        ],
+        &[],
+    )
+    .await;
+    let public = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../keys-example/director.pub.pem"
+    ));
+    assert_eq!(
+        said(&shown)["pem"].as_str().unwrap().trim(),
+        public.unwrap().trim()
+    );
+}

@@ -1,0 +1,24 @@
+//! The update server as its clients see it: the whole router in memory, and the real program as a process.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this is test code, helpers included: what goes wrong here shall fail the test"
+)]
+
+mod access;
+mod check_in;
+mod commands;
+mod enrolment;
+mod hostile;
+mod images;
+mod kill;
+mod openapi;
+mod program;
+mod releases;
+mod reports;
+mod rollouts;
+mod s3;
+mod stop;
+mod support;

@@ -1,0 +1,51 @@
+//! The OpenAPI document: locked, and in step with the routes.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use latchkey_server::http::{Access, document};
+
+use crate::support::Harness;
+
+const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+
+#[test]
+fn the_document_is_the_one_in_the_repository() {
+    let now = document().to_pretty_json().unwrap() + "\n";
+    if std::env::var_os("LATCHKEY_UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(SNAPSHOT, &now).unwrap();
+    }
+    let locked = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
+    assert!(
+        now == locked,
+        "the API has changed; if that is meant, run this test once with LATCHKEY_UPDATE_SNAPSHOTS=1 and review \
+         what changed in update-server/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_with_its_access() {
+    let harness = Harness::new().await;
+    let request = Request::builder()
+        .method(Method::GET)
+        .uri("/openapi.json")
+        .body(Body::empty());
+    let served = harness.send(request.unwrap()).await.json();
+    let mut documented = BTreeSet::new();
+    for (path, operations) in served["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let guarded = operation.get("security").is_some();
+            documented.insert((method.to_uppercase(), path.clone(), guarded));
+        }
+    }
+    let routed: BTreeSet<_> = harness
+        .table
+        .iter()
+        .map(|route| {
+            let guarded = matches!(route.access, Access::Token(_));
+            (route.method.to_string(), route.path.to_owned(), guarded)
+        })
+        .collect();
+    assert_eq!(documented, routed);
+}
