@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use latchkey_handoff::{ImageId, Outcome, Phase, layout};
+use latchkey_handoff::{Outcome, Phase, layout};
 use latchkey_lab::{Builds, Lock, Records, Release, Server, SignedImage, Stage, Variant};
 use serde_json::json;
 
@@ -168,7 +168,8 @@ impl Site {
     /// Makes the cuts; notes what each hit.
     fn cut(&self, lock: &mut Lock, cuts: &[Cut], durations: &Durations, hits: &mut Vec<Stage>) -> Result<()> {
         for cut in cuts {
-            let before = wait_until(lock, |records| records.stage() >= cut.stage)?;
+            let there = |records: &Records| records.stage() >= cut.stage || self.confirmed(records);
+            let before = wait_until(lock, there)?;
             let usual = durations.get(&cut.stage).copied().unwrap_or_default();
             thread::sleep(usual.mul_f64(cut.into));
             if lock.records().is_ok_and(|records| last_starts(&records)) {
@@ -188,17 +189,23 @@ impl Site {
         Ok(())
     }
 
+    fn confirmed(&self, records: &Records) -> bool {
+        records.mailbox.confirmed == Some(self.new.digest.into())
+    }
+
     /// Waits for the confirmation, starts once more so that the bootloader takes note, and looks at everything.
     fn settle(&self, lock: &mut Lock) -> Result<()> {
-        let new = ImageId::from(self.new.digest);
-        wait_until(lock, |records| records.mailbox.confirmed == Some(new))?;
+        wait_until(lock, |records| self.confirmed(records))?;
         lock.power_on()?;
         let settled = |records: &Records| {
             matches!(records.boot.phase, Phase::Steady { .. }) && records.floor == self.new.counter
         };
         let records = wait_until(lock, settled)?;
         let report = records.boot.report;
-        ensure!(report.running == Some(new), "another image runs: {report:?}");
+        ensure!(
+            report.running == Some(self.new.digest.into()),
+            "another image runs: {report:?}"
+        );
         ensure!(
             report.outcome == Outcome::Steady,
             "the boot report says {:?}",

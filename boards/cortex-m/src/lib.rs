@@ -1,5 +1,5 @@
-//! The Cortex-M4 of both boards, as the boot chain uses it: memory protection, the gate into the app, and ways
-//! to stop.
+//! The Cortex-M4 of both boards, as the boot chain uses it: memory protection, the gate into the app, ways to
+//! stop, and flash as memory.
 //!
 //! One of the few rooms with `unsafe` code; each block says what it relies on. Knows the flash map, but no boot
 //! decision, no console and no chip.
@@ -12,6 +12,7 @@
 pub mod gate;
 pub mod mpu;
 pub mod stop;
+pub mod window;
 
 /// What differs between the boards, for memory protection and the gate.
 pub trait Board {

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
+use latchkey_board_cortex_m::window::Window;
 use latchkey_handoff::layout::{self, ACTIVE, ENGINE, FLOOR, PAGE, WORD};
 
 /// Where the processor sees the flash.
@@ -52,6 +53,7 @@ impl From<NorFlashErrorKind> for FlashError {
 
 /// The flash. There is one.
 pub struct Flash {
+    window: Window,
     locked: bool,
 }
 
@@ -88,7 +90,10 @@ impl Flash {
 }
 
 fn take(locked: bool) -> Option<Flash> {
-    (!TAKEN.swap(true, Ordering::Relaxed)).then_some(Flash { locked })
+    // SAFETY: this machine has 16 MB of memory there; the program's constants may lie in it, but nothing that a
+    // Rust program writes, and TAKEN sees to it that one driver owns it.
+    let window = unsafe { Window::new(BASE, layout::FLASH) };
+    (!TAKEN.swap(true, Ordering::Relaxed)).then_some(Flash { window, locked })
 }
 
 impl ErrorType for Flash {
@@ -100,24 +105,7 @@ impl ReadNorFlash for Flash {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
         check_read(self, offset, bytes.len())?;
-        let mut address = BASE.wrapping_add(offset);
-        // Four words at a time where they are aligned: an image is hashed through here.
-        let blocks = if address.is_multiple_of(WORD) {
-            bytes.len() & !15
-        } else {
-            0
-        };
-        let (blocks, rest) = bytes.split_at_mut(blocks);
-        for block in blocks.chunks_exact_mut(16) {
-            for word in block.chunks_exact_mut(4) {
-                word.copy_from_slice(&load_word(address).to_ne_bytes());
-                address = address.wrapping_add(WORD);
-            }
-        }
-        for byte in rest {
-            *byte = load_byte(address);
-            address = address.wrapping_add(1);
-        }
+        self.window.read(offset, bytes);
         Ok(())
     }
 
@@ -134,7 +122,7 @@ impl NorFlash for Flash {
         check_erase(self, from, to)?;
         self.check_protection(&(from..to))?;
         for offset in (from..to).step_by(WORD as usize) {
-            store_word(BASE.wrapping_add(offset), u32::MAX);
+            self.window.store(offset, u32::MAX);
         }
         Ok(())
     }
@@ -145,29 +133,11 @@ impl NorFlash for Flash {
         let end = offset.wrapping_add(bytes.len() as u32);
         self.check_protection(&(offset..end))?;
         for (offset, word) in (offset..end).step_by(WORD as usize).zip(bytes.chunks_exact(4)) {
-            let address = BASE.wrapping_add(offset);
             let mut new = [0; 4];
             new.copy_from_slice(word);
-            store_word(address, load_word(address) & u32::from_ne_bytes(new));
+            self.window
+                .store(offset, self.window.load(offset) & u32::from_ne_bytes(new));
         }
         Ok(())
     }
-}
-
-/// `address` lies in the flash and is word-aligned.
-fn load_word(address: u32) -> u32 {
-    // SAFETY: callers have checked that the word lies inside the flash window, which is memory on this
-    // machine for as long as it runs and is referred to by no Rust reference; and that it is aligned.
-    unsafe { core::ptr::with_exposed_provenance::<u32>(address as usize).read_volatile() }
-}
-
-fn load_byte(address: u32) -> u8 {
-    // SAFETY: as above, for one byte.
-    unsafe { core::ptr::with_exposed_provenance::<u8>(address as usize).read_volatile() }
-}
-
-/// `address` lies in the flash and is word-aligned.
-fn store_word(address: u32, word: u32) {
-    // SAFETY: as above; `Flash` is the only writer, and there is one (TAKEN).
-    unsafe { core::ptr::with_exposed_provenance_mut::<u32>(address as usize).write_volatile(word) }
 }

@@ -28,6 +28,8 @@ pub trait Lock: Board {
     /// Whether this build trusts keys that everyone has.
     const EXAMPLE_KEYS: bool;
 
+    /// Closes the debug port, as far as the chip can. The first thing that happens.
+    fn begin();
     /// Whom this lock trusts, and what it is.
     fn authority() -> &'static Authority<'static>;
     /// Gives the flash away, once; every page may be written.
@@ -40,6 +42,7 @@ pub trait Lock: Board {
 
 /// Boots what may run, or nothing.
 pub fn run<L: Lock>() -> ! {
+    L::begin();
     if L::EXAMPLE_KEYS {
         L::say(b"boot: EXAMPLE KEYS are trusted: for trying out, not for a door\r\n");
     }

@@ -41,6 +41,9 @@ impl Lock for Emulator {
     type Flash = Flash;
     const EXAMPLE_KEYS: bool = EXAMPLE_KEYS;
 
+    /// This machine has no debug port to close.
+    fn begin() {}
+
     fn authority() -> &'static Authority<'static> {
         &AUTHORITY
     }
@@ -53,7 +56,7 @@ impl Lock for Emulator {
         Console::new().write(text);
     }
 
-    /// This machine has no flash protection but the processor's own, and no debug port to lock.
+    /// This machine has no flash protection but the processor's own.
     fn hand_over() {
         // The app feeds it; the value is only a handle.
         let _ = Watchdog::start(WATCHDOG_S);

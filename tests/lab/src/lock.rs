@@ -114,7 +114,8 @@ impl Lock {
             match records {
                 Ok(records) if wanted(&records) => return Ok(records),
                 Ok(_) | Err(_) if start.elapsed() < limit => thread::sleep(GLANCE),
-                Ok(_) | Err(_) => bail!("its records do not come to what was waited for: {records:#?}"),
+                Ok(records) => bail!("its records do not come to what was waited for: {records:#?}"),
+                Err(error) => bail!("its records cannot be read: {error:#}"),
             }
         }
     }

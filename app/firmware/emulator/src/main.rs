@@ -93,8 +93,11 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 /// A processor fault is a bug like any other: say so and restart.
+#[allow(
+    unsafe_code,
+    reason = "this handler's signature demands the word; what it does is safe"
+)]
 #[cortex_m_rt::exception]
-
 unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
     let _ = writeln!(
         Console::new(),

@@ -1,0 +1,24 @@
+//! What the system tests share: attackers, and a world of one lock and its surroundings.
+//!
+//! The lock is the real bootloader and the real app on the emulator, the server the real server unless it is
+//! the attacker. Tests wait for what the lock prints, writes into its chip or tells a server, never for time.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test crate: what goes wrong here has to end the test"
+)]
+
+mod attack;
+mod http;
+mod proxy;
+mod stolen_server;
+mod world;
+
+pub use attack::{BadImage, bad_images};
+pub use proxy::{Answer, Proxy};
+pub use stolen_server::{Addressee, Offer, StolenServer};
+pub use world::{PATIENCE, Site, World};
