@@ -3,10 +3,12 @@
 //! [`lock::run`] is the lock; [`watch`] feeds the watchdog while every task is alive; [`http`] is the way to
 //! the update server. This crate knows no registers: a board brings [`Board`] and, if it has a network, an
 //! [`Uplink`]. It keeps the invariant that everything awaited ends by the time the update client set.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 mod board;
+#[cfg(feature = "network")]
+mod exchange;
 #[cfg(feature = "network")]
 pub mod http;
 pub mod lock;

@@ -1,0 +1,76 @@
+//! The nRF52840 as the lock's tasks see it.
+
+use core::fmt::{self, Write as _};
+
+use embassy_nrf::mode::Blocking;
+use embassy_nrf::nvmc::Nvmc;
+use embassy_nrf::rng::Rng;
+use embassy_nrf::uarte::Uarte;
+use heapless::String;
+use latchkey_firmware::Board;
+use latchkey_image::Hardware;
+use latchkey_lock::update::Conditions;
+
+/// The longest line on the console, in bytes; longer ones are cut off.
+const LINE_MAX: usize = 256;
+
+/// The chip's devices.
+pub(crate) struct Nrf52840 {
+    flash: Nvmc<'static>,
+    console: Uarte<'static>,
+    random: Rng<'static, Blocking>,
+}
+
+impl Nrf52840 {
+    pub(crate) fn new(
+        flash: Nvmc<'static>,
+        console: Uarte<'static>,
+        mut random: Rng<'static, Blocking>,
+    ) -> Self {
+        random.set_bias_correction(true);
+        Self {
+            flash,
+            console,
+            random,
+        }
+    }
+}
+
+impl Board for Nrf52840 {
+    type Flash = Nvmc<'static>;
+
+    fn hardware(&self) -> Hardware {
+        Hardware::NRF52840
+    }
+
+    fn flash(&mut self) -> &mut Nvmc<'static> {
+        &mut self.flash
+    }
+
+    fn print(&mut self, line: fmt::Arguments<'_>) {
+        // The device reads from RAM only. A line that is cut off, or that nobody takes, is no reason to stop.
+        let mut text = String::<LINE_MAX>::new();
+        let _ = write!(text, "latchkey: {line}");
+        let _ = self.console.blocking_write(text.as_bytes());
+        let mut end = String::<2>::new();
+        let _ = end.push_str("\r\n");
+        let _ = self.console.blocking_write(end.as_bytes());
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) {
+        self.random.blocking_fill_bytes(bytes);
+    }
+
+    /// The charge is not measured yet, so it counts as none: no install begins on a battery nobody knows.
+    fn conditions(&mut self) -> Conditions {
+        Conditions {
+            battery_percent: 0,
+            busy: false,
+            quiet_hours: false,
+        }
+    }
+
+    fn restart(&mut self) -> ! {
+        cortex_m::peripheral::SCB::sys_reset()
+    }
+}

@@ -1,0 +1,68 @@
+//! The lock app for the nRF52840: wires the chip's devices to the lock's tasks.
+//!
+//! Compiled, linked and size-checked; it has never run on the chip. Without a radio driver there is no way to
+//! an update server yet, so the update client idles.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+mod board;
+mod nowhere;
+
+use core::panic::PanicInfo;
+
+use embassy_executor::Spawner;
+use embassy_nrf::config::Config;
+use embassy_nrf::pac;
+use embassy_nrf::peripherals::UARTE0;
+use embassy_nrf::uarte::{self, Uarte};
+use embassy_nrf::{bind_interrupts, nvmc::Nvmc, rng::Rng};
+use latchkey_firmware::lock::{self, Options};
+use latchkey_firmware::watch::{self, Pulse};
+use latchkey_lock::update::Pace;
+
+use board::Nrf52840;
+use nowhere::Nowhere;
+
+bind_interrupts!(struct Interrupts {
+    UARTE0 => uarte::InterruptHandler<UARTE0>;
+});
+
+static LOCK_ALIVE: Pulse = Pulse::new();
+
+#[embassy_executor::main]
+async fn main(spawner: Spawner) {
+    let devices = embassy_nrf::init(Config::default());
+    let console = Uarte::new(
+        devices.UARTE0,
+        devices.P0_08,
+        devices.P0_06,
+        Interrupts,
+        uarte::Config::default(),
+    );
+    let random = Rng::new_blocking(devices.RNG);
+    let mut board = Nrf52840::new(Nvmc::new(devices.NVMC), console, random);
+    // Nothing to do without it: the watchdog restarts the lock.
+    if let Ok(task) = watchdog() {
+        spawner.spawn(task);
+    }
+    let options = Options {
+        pace: Pace::FIELD,
+        never_confirm: false,
+    };
+    lock::run(&mut board, &mut Nowhere, &LOCK_ALIVE, options).await
+}
+
+/// The bootloader started the watchdog with one reload register; a lock without one has nothing to feed.
+#[embassy_executor::task]
+async fn watchdog() {
+    watch::guard(&[&LOCK_ALIVE], || {
+        pac::WDT.rr(0).write(|w| w.set_rr(pac::wdt::vals::Rr::RELOAD));
+    })
+    .await
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    cortex_m::peripheral::SCB::sys_reset()
+}
