@@ -118,3 +118,6 @@ fn stored(board: &mut impl Board) -> Result<(Settings, DeviceKey), NoStart> {
     board.print(format_args!("device key made"));
     Ok((settings, key))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,7 @@
 //! The lock app for the emulated board: wires the board's devices to the lock's tasks, and nothing else.
 #![no_std]
 #![no_main]
-#![allow(
-    unsafe_code,
-    reason = "cortex-m-rt wants the fault handler declared unsafe; nothing unsafe is done"
-)]
+#![deny(unsafe_code)]
 
 mod board;
 

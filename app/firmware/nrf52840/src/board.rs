@@ -3,10 +3,10 @@
 use core::fmt::{self, Write as _};
 
 use embassy_nrf::mode::Blocking;
-use embassy_nrf::nvmc::Nvmc;
 use embassy_nrf::rng::Rng;
 use embassy_nrf::uarte::Uarte;
 use heapless::String;
+use latchkey_board_nrf52840::{Flash, stop};
 use latchkey_firmware::Board;
 use latchkey_image::Hardware;
 use latchkey_lock::update::Conditions;
@@ -16,17 +16,13 @@ const LINE_MAX: usize = 256;
 
 /// The chip's devices.
 pub(crate) struct Nrf52840 {
-    flash: Nvmc<'static>,
+    flash: Flash,
     console: Uarte<'static>,
     random: Rng<'static, Blocking>,
 }
 
 impl Nrf52840 {
-    pub(crate) fn new(
-        flash: Nvmc<'static>,
-        console: Uarte<'static>,
-        mut random: Rng<'static, Blocking>,
-    ) -> Self {
+    pub(crate) fn new(flash: Flash, console: Uarte<'static>, mut random: Rng<'static, Blocking>) -> Self {
         random.set_bias_correction(true);
         Self {
             flash,
@@ -37,13 +33,13 @@ impl Nrf52840 {
 }
 
 impl Board for Nrf52840 {
-    type Flash = Nvmc<'static>;
+    type Flash = Flash;
 
     fn hardware(&self) -> Hardware {
         Hardware::NRF52840
     }
 
-    fn flash(&mut self) -> &mut Nvmc<'static> {
+    fn flash(&mut self) -> &mut Flash {
         &mut self.flash
     }
 
@@ -71,6 +67,6 @@ impl Board for Nrf52840 {
     }
 
     fn restart(&mut self) -> ! {
-        cortex_m::peripheral::SCB::sys_reset()
+        stop::reset()
     }
 }

@@ -13,10 +13,10 @@ use core::panic::PanicInfo;
 
 use embassy_executor::Spawner;
 use embassy_nrf::config::Config;
-use embassy_nrf::pac;
 use embassy_nrf::peripherals::UARTE0;
 use embassy_nrf::uarte::{self, Uarte};
-use embassy_nrf::{bind_interrupts, nvmc::Nvmc, rng::Rng};
+use embassy_nrf::{bind_interrupts, rng::Rng};
+use latchkey_board_nrf52840::{Flash, Watchdog, stop};
 use latchkey_firmware::lock::{self, Options};
 use latchkey_firmware::watch::{self, Pulse};
 use latchkey_lock::update::Pace;
@@ -41,7 +41,11 @@ async fn main(spawner: Spawner) {
         uarte::Config::default(),
     );
     let random = Rng::new_blocking(devices.RNG);
-    let mut board = Nrf52840::new(Nvmc::new(devices.NVMC), console, random);
+    // Bootloader, trust pages and ACTIVE are locked by the chip itself until the next reset.
+    let Some(flash) = Flash::take_unlocked() else {
+        stop::reset()
+    };
+    let mut board = Nrf52840::new(flash, console, random);
     // Nothing to do without it: the watchdog restarts the lock.
     if let Ok(task) = watchdog() {
         spawner.spawn(task);
@@ -53,16 +57,13 @@ async fn main(spawner: Spawner) {
     lock::run(&mut board, &mut Nowhere, &LOCK_ALIVE, options).await
 }
 
-/// The bootloader started the watchdog with one reload register; a lock without one has nothing to feed.
 #[embassy_executor::task]
 async fn watchdog() {
-    watch::guard(&[&LOCK_ALIVE], || {
-        pac::WDT.rr(0).write(|w| w.set_rr(pac::wdt::vals::Rr::RELOAD));
-    })
-    .await
+    let mut watchdog = Watchdog::running();
+    watch::guard(&[&LOCK_ALIVE], || watchdog.feed()).await
 }
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    cortex_m::peripheral::SCB::sys_reset()
+    stop::reset()
 }

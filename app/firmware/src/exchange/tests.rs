@@ -1,6 +1,9 @@
 //! Answers as bytes, well-formed and hostile, over a scripted connection.
 
-#![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "an overflow in a test fails the test"
+)]
 
 use core::convert::Infallible;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
