@@ -82,7 +82,7 @@ pub(crate) struct Sign {
     pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseSource,
-    /// Sign elsewhere: write the 32 digest bytes here and no signature to OUT; `attach` takes it back.
+    /// Sign elsewhere: write the 32 digest bytes here (a new file) and no signature to OUT; `attach` takes it back.
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub(crate) digest_out: Option<PathBuf>,
     #[command(flatten)]
@@ -98,7 +98,7 @@ pub(crate) struct Sign {
     /// A program, or an image to which to add a signature.
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
-    /// Where the image goes. May be the same file.
+    /// Where the image goes. May be the same file; never replaces what is no image.
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
 }
@@ -121,9 +121,9 @@ pub(crate) struct Identity {
     /// The lowest version that may upgrade to this one.
     #[arg(long, value_name = "X.Y.Z+B")]
     pub(crate) min_version: Option<Version>,
-    /// Bytes before the program: a multiple of 0x200, at most 0x1000.
-    #[arg(long, value_name = "BYTES", default_value = "0x200", value_parser = number)]
-    pub(crate) header_size: u32,
+    /// Bytes before the program: a multiple of 0x200, at most 0x1000. Default: 0x200.
+    #[arg(long, value_name = "BYTES", value_parser = number)]
+    pub(crate) header_size: Option<u32>,
 }
 
 /// Where the image will run. Needed for checking the vector table; known by the class where it is one of ours.
@@ -175,7 +175,7 @@ pub(crate) struct Attach {
     /// The image that `sign --digest-out` wrote.
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
-    /// Where the image goes. May be the same file.
+    /// Where the image goes. May be the same file; never replaces what is no image.
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
 }

@@ -49,15 +49,35 @@ fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// Writes a file whole: to a neighbour first, on disk, then under its name. Replaces what was there.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Whether this begins as an MCUboot image does.
+pub(crate) fn is_image(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x3d, 0xb8, 0xf3, 0x96])
+}
+
+/// Writes an image whole: to a neighbour first, on disk, then under its name. Replaces an image that was there,
+/// and nothing else: two arguments in the wrong order must not cost a key or a program.
+pub(crate) fn replace_image(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    match File::open(path) {
+        Ok(mut file) => {
+            let mut start = [0; 4];
+            let read = file.read_exact(&mut start);
+            if read.is_err() || !is_image(&start) {
+                return Err(Failure::File(format!(
+                    "{} exists, is no image, and is not overwritten; choose another name",
+                    path.display()
+                )));
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Failure::file(path, "write", error)),
+    }
     let file = neighbour(path, bytes, Access::Usual)?;
     file.persist(path)
         .map_err(|error| Failure::file(path, "write", error.error))?;
     settle(path)
 }
 
-/// As [`replace`], but never takes the place of another file.
+/// Writes a file whole, likewise, but never takes the place of another.
 pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Failure> {
     let file = neighbour(path, bytes, access)?;
     file.persist_noclobber(path).map_err(|error| {

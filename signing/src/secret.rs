@@ -22,8 +22,8 @@ use crate::files;
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 5;
-/// The longest passphrase taken, in bytes.
-const MAX_PASSPHRASE: u64 = 1024;
+/// Passphrases, with the end of their line, are shorter than this, in bytes.
+const MAX_PASSPHRASE: usize = 1024;
 
 /// A private key. Signs; shows itself to nobody.
 pub(crate) struct PrivateKey(SigningKey);
@@ -150,10 +150,17 @@ impl Passphrase {
 
     fn first_line(source: impl Read, path: &Path) -> Result<Self, Failure> {
         // Room for all of it at once: growing would leave copies behind.
-        let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize));
-        BufReader::new(source.take(MAX_PASSPHRASE))
+        let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE));
+        let limit = u64::try_from(MAX_PASSPHRASE).unwrap_or_default();
+        BufReader::new(source.take(limit))
             .read_line(&mut line)
             .map_err(|error| Failure::file(path, "read the passphrase from", error))?;
+        if line.len() >= MAX_PASSPHRASE {
+            return Err(Failure::key(
+                path,
+                "the passphrase is longer than 1023 bytes; take a shorter one",
+            ));
+        }
         let length = line.trim_end_matches(['\n', '\r']).len();
         line.truncate(length);
         Ok(Self(line))

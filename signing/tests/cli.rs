@@ -557,6 +557,36 @@ fn files_that_are_not_what_they_should_be() {
 }
 
 #[test]
+fn only_images_are_overwritten() {
+    let bench = with_signed();
+    let before = fs::read(bench.path("signed.bin")).unwrap();
+    bench.ends(
+        &format!(
+            "sign {KEY_A} {} app.bin signed.bin",
+            NEW.replace("counter 7", "counter 8")
+        ),
+        DONE,
+    );
+    assert_ne!(fs::read(bench.path("signed.bin")).unwrap(), before);
+    bench.ends("keygen --out key.pem --no-passphrase", DONE);
+    bench.refuses(
+        &format!("sign --key key.pem {NEW} app.bin key.pem"),
+        FILE,
+        "is no image",
+    );
+    bench.refuses(
+        &format!("sign --key key.pem {NEW} app.bin app.bin"),
+        FILE,
+        "is no image",
+    );
+    bench.refuses(
+        &format!("sign --digest-out key.pem {NEW} app.bin out.bin"),
+        FILE,
+        "not overwritten",
+    );
+}
+
+#[test]
 fn completions_and_help_know_the_commands() {
     let bench = Bench::new();
     for shell in ["bash", "zsh", "fish"] {

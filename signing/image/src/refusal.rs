@@ -315,3 +315,72 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Boot reports in the field carry these numbers: they may be added to, never changed.
+    #[test]
+    fn the_numbers_are_frozen() {
+        let kind = 0x50;
+        let counter = SecurityCounter(0);
+        let uuid = Uuid([0; 16]);
+        let frozen = [
+            Refusal::FlashUnreadable,
+            Refusal::Empty,
+            Refusal::NotAnImage,
+            Refusal::HeaderSize { size: 0 },
+            Refusal::LoadAddress,
+            Refusal::Encrypted,
+            Refusal::Compressed,
+            Refusal::UnknownFlags { flags: 0 },
+            Refusal::ReservedField,
+            Refusal::NoPayload,
+            Refusal::TooLarge { room: 0 },
+            Refusal::NoTrailer,
+            Refusal::ProtectedSize,
+            Refusal::ProtectedTooLong,
+            Refusal::FieldOverrun,
+            Refusal::DuplicateField { kind },
+            Refusal::UnknownField { kind },
+            Refusal::FieldLength { kind },
+            Refusal::UnprotectedField { kind },
+            Refusal::Unsigned,
+            Refusal::NoDigest,
+            Refusal::Pure,
+            Refusal::OtherHash,
+            Refusal::FullKey,
+            Refusal::OtherSignature,
+            Refusal::Dependency,
+            Refusal::NoCounter,
+            Refusal::NoVendor,
+            Refusal::NoClass,
+            Refusal::BrokenPair,
+            Refusal::TooManySigners,
+            Refusal::UnknownSigner,
+            Refusal::TooFewSigners { have: 0, need: 0 },
+            Refusal::RepeatedSigner { key: 0 },
+            Refusal::DigestMismatch,
+            Refusal::BadSignature { key: 0 },
+            Refusal::OtherVendor { vendor: uuid },
+            Refusal::OtherClass { class: uuid },
+            Refusal::BelowFloor {
+                offered: counter,
+                floor: counter,
+            },
+            Refusal::StackPointer { value: 0 },
+            Refusal::ResetHandler { value: 0 },
+        ];
+        for (code, refusal) in (1..).zip(frozen) {
+            assert_eq!(refusal.code(), code, "{refusal:?}");
+            let described = Refusal::describe(code).unwrap();
+            assert!(refusal.to_string().starts_with(described), "{refusal}");
+            assert!(described.contains(';'), "{described}: what happened; what to do");
+        }
+        assert_eq!(frozen.len(), 41);
+        for code in [0, 42, 99, 100, u16::MAX] {
+            assert_eq!(Refusal::describe(code), None);
+        }
+    }
+}

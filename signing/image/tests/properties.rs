@@ -99,10 +99,10 @@ fn flash_that_changes_between_reads_cannot_mix_two_images() {
     let keys = keys();
     let authority = authority(2, &keys);
     let mut outcomes = [0; 2];
-    for (usual, odd) in honest
+    let pairs = honest
         .iter()
-        .flat_map(|a| honest.iter().map(move |b| (a.as_bytes(), b.as_bytes())))
-    {
+        .flat_map(|a| honest.iter().map(move |b| (a.as_bytes(), b.as_bytes())));
+    for (usual, odd) in pairs.filter(|(usual, odd)| usual != odd) {
         let cuts = [
             0,
             0x20,
@@ -117,7 +117,8 @@ fn flash_that_changes_between_reads_cannot_mix_two_images() {
             0x644,
             usual.len(),
         ];
-        for part in cuts.iter().flat_map(|from| cuts.iter().map(|to| *from..*to)) {
+        let parts = cuts.iter().flat_map(|from| cuts.iter().map(|to| *from..*to));
+        for part in parts.filter(|part| !part.is_empty()) {
             for odd_reads in (0..6).flat_map(|from| (1..5).map(move |reads| from..from + reads)) {
                 let mut flash = Unsteady {
                     usual,

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Attach, json: bool) -> Result<(), Failure> {
     image
         .attach(&key, &signature)
         .map_err(|error| Failure::refused(&arguments.signature, error))?;
-    files::replace(&arguments.output, image.as_bytes())?;
+    files::replace_image(&arguments.output, image.as_bytes())?;
     print(&facts(&image, &arguments.output), json);
     Ok(())
 }

@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use super::print;
 use crate::arguments::{Identity, Place, Sign};
 use crate::failure::Failure;
-use crate::files;
+use crate::files::{self, Access};
 use crate::place;
 use crate::secret::{self, PrivateKey};
 
-/// An MCUboot header begins so.
-const IMAGE_MAGIC: [u8; 4] = [0x3d, 0xb8, 0xf3, 0x96];
+/// What the boards' programs are linked for.
+const DEFAULT_HEADER_SIZE: u32 = 0x200;
 
 pub(super) fn run(arguments: &Sign, json: bool) -> Result<(), Failure> {
     let input = files::read(&arguments.input)?;
-    let mut image = if input.starts_with(&IMAGE_MAGIC) {
+    let mut image = if files::is_image(&input) {
         refuse_identity(&arguments.identity)?;
         ImageFile::open(input).map_err(|refusal| Failure::refused(&arguments.input, refusal))?
     } else {
@@ -32,10 +32,10 @@ pub(super) fn run(arguments: &Sign, json: bool) -> Result<(), Failure> {
     check(&image, arguments)?;
     match (&arguments.key, &arguments.digest_out) {
         (Some(path), _) => add_signature(&mut image, path, arguments)?,
-        (None, Some(path)) => files::replace(path, &image.digest().0)?,
+        (None, Some(path)) => files::create(path, &image.digest().0, Access::Usual)?,
         (None, None) => return Err(Failure::Usage("give --key or --digest-out".into())),
     }
-    files::replace(&arguments.output, image.as_bytes())?;
+    files::replace_image(&arguments.output, image.as_bytes())?;
     print(&facts(&image, &arguments.output), json);
     if let (Some(path), false) = (&arguments.digest_out, json) {
         println!(
@@ -82,7 +82,7 @@ fn describe(identity: &Identity) -> Result<Description, Failure> {
         vendor,
         class: Uuid::class(vendor, cid).map_err(name("--cid"))?,
         min_version: identity.min_version,
-        header_size: u16::try_from(identity.header_size)
+        header_size: u16::try_from(identity.header_size.unwrap_or(DEFAULT_HEADER_SIZE))
             .map_err(|_| Failure::Refused(Refusal::HeaderSize { size: u16::MAX }.to_string()))?,
     })
 }
@@ -95,6 +95,7 @@ fn refuse_identity(identity: &Identity) -> Result<(), Failure> {
         (identity.vid.is_some(), "--vid"),
         (identity.cid.is_some(), "--cid"),
         (identity.min_version.is_some(), "--min-version"),
+        (identity.header_size.is_some(), "--header-size"),
     ];
     match given.iter().find(|(given, _)| *given) {
         Some((_, option)) => Err(Failure::Usage(format!(
