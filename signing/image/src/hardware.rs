@@ -1,7 +1,7 @@
 //! Where an image runs: the slot's address and memory, and the hardware classes this project builds for.
 //!
-//! The one table of classes: bootloader, signing tool and server take their numbers from here, and the flash
-//! map in `latchkey-handoff` is tested against it.
+//! The one table of classes: bootloader, signing tool and server take their numbers from here, and a test of
+//! `latchkey-sign` holds it together with the flash map in `latchkey-handoff`.
 
 use core::ops::Range;
 
