@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// A lock app that the laboratory has. All but [`Variant::V1`] have content of their own, so that an update
-/// from one to the other moves pages.
+/// Length of the table behind each program: with it an image fills most of its slot.
+const TABLE_BYTES: usize = 96 * 1024;
+
+/// A lock app that the laboratory has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     /// Version 1.0.0, as from the factory.
@@ -102,17 +104,22 @@ impl Builds {
         there(self.folder(variant).join("app.bin"))
     }
 
-    /// A lock app's payload, ready to be signed.
+    /// A lock app's payload, ready to be signed: the program, and behind it a table that it does not use and
+    /// that is another in every variant. Two builds of the same sources hardly differ, and an update between
+    /// them would move hardly a page.
     ///
     /// # Errors
     /// It has not been built; the message says what builds it.
     pub fn payload(&self, variant: Variant) -> Result<Vec<u8>> {
         let path = self.payload_file(variant)?;
-        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+        let mut payload = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        payload.extend(table(variant.name()));
+        Ok(payload)
     }
 }
 
-/// The `latchkey-server` program: where `LATCHKEY_SERVER_PROGRAM` says, or in the folder that cargo put this program in.
+/// The `latchkey-server` program: where `LATCHKEY_SERVER_PROGRAM` says, or in the folder that cargo put this
+/// program in.
 ///
 /// # Errors
 /// It has not been built; the message says what builds it.
@@ -134,6 +141,21 @@ pub(crate) fn checkout() -> PathBuf {
     // Cargo fixes this crate's place when it builds it: two folders below the root.
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// Bytes without a pattern, the same for the same name.
+fn table(name: &str) -> impl Iterator<Item = u8> {
+    let seed = name.bytes().fold(1, |seed: u32, byte| {
+        seed.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    // Xorshift, as Marsaglia gives it for 32 bits.
+    let next = |state: &u32| {
+        let state = state ^ (state << 13);
+        let state = state ^ (state >> 17);
+        Some(state ^ (state << 5))
+    };
+    let words = std::iter::successors(Some(seed), next).take(TABLE_BYTES / 4);
+    words.flat_map(u32::to_le_bytes)
 }
 
 fn there(path: PathBuf) -> Result<PathBuf> {

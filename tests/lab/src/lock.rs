@@ -125,11 +125,13 @@ impl Lock {
     /// # Errors
     /// It does not print it in time.
     pub fn identity(&mut self, limit: Duration) -> Result<String> {
-        let line = self.wait_for("latchkey: device ", limit)?;
-        let name = line
-            .split("latchkey: device ")
-            .nth(1)
-            .and_then(|rest| rest.split_whitespace().next());
-        Ok(name.context("a device line without a name")?.to_owned())
+        loop {
+            let line = self.wait_for("latchkey: device ", limit)?;
+            let name = line.split_whitespace().last().unwrap_or_default();
+            // A new lock has another line about its device key before.
+            if name.len() == 32 && name.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Ok(name.to_owned());
+            }
+        }
     }
 }

@@ -9,10 +9,8 @@ pub struct BadImage {
     pub name: &'static str,
     /// The file, and what a liar says about it.
     pub image: SignedImage,
-    /// Frozen code of the lock app's refusal. It sees only as many bytes as were announced.
-    pub by_app: u16,
-    /// Frozen code of the bootloader's refusal. It sees the whole slot.
-    pub by_bootloader: u16,
+    /// Frozen code of the refusal, by the lock app and by the bootloader: both see the image in the same slot.
+    pub reason: u16,
 }
 
 /// The security counter of the lock that is attacked: what it runs, and its floor.
@@ -46,8 +44,7 @@ pub fn bad_images(payload: &[u8]) -> Vec<BadImage> {
     let bad = |name, image, refusal: Refusal| BadImage {
         name,
         image,
-        by_app: refusal.code(),
-        by_bootloader: refusal.code(),
+        reason: refusal.code(),
     };
     vec![
         bad(
@@ -93,8 +90,9 @@ pub fn bad_images(payload: &[u8]) -> Vec<BadImage> {
         ),
         bad(
             "cut short in the signatures",
+            // The lengths all fit; what is missing of the last signature reads as erased flash.
             changed(|file| file.truncate(file.len() - 60)),
-            Refusal::FieldOverrun,
+            Refusal::BadSignature { key: 1 },
         ),
         bad(
             "a payload length of four gigabytes",
@@ -115,7 +113,8 @@ pub fn bad_images(payload: &[u8]) -> Vec<BadImage> {
             changed(|file| {
                 file[0x0a..0x0c].copy_from_slice(&[0xff; 2]);
             }),
-            Refusal::ProtectedTooLong,
+            // It leads far behind the image, where nothing follows it.
+            Refusal::NoTrailer,
         ),
         bad(
             "a field that runs beyond its area",

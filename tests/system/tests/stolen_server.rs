@@ -34,7 +34,7 @@ fn refuses(bad: &BadImage) {
 
     let line = lock.wait_for("update: refused ", PATIENCE).unwrap();
     assert!(
-        line.contains(&format!("refused {} (", bad.by_app)),
+        line.contains(&format!("refused {} (", bad.reason)),
         "{}: {line}",
         bad.name
     );
@@ -43,7 +43,7 @@ fn refuses(bad: &BadImage) {
         .unwrap();
     assert_eq!(
         (report.image, report.reason),
-        (bad.image.digest, bad.by_app),
+        (bad.image.digest, bad.reason),
         "{}",
         bad.name
     );
@@ -110,7 +110,7 @@ fn older_counter_under_a_lie() {
     let report = server
         .wait_for_report(|report| report.event == Event::RefusedByApp, PATIENCE)
         .unwrap();
-    assert_eq!(report.reason, bad.by_app);
+    assert_eq!(report.reason, bad.reason);
     assert_untouched(&mut lock, &running, bad.name);
 }
 
