@@ -89,7 +89,7 @@ pub(crate) struct Sign {
     pub(crate) identity: Identity,
     #[command(flatten)]
     pub(crate) place: Place,
-    /// The release before this one: the security counter must not be below its.
+    /// The release before this one: the security counter must not be below its. (Its signatures are not checked.)
     #[arg(long, value_name = "IMAGE")]
     pub(crate) previous: Option<PathBuf>,
     /// Sign with a key that everyone has (for trying things out).
