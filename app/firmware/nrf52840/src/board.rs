@@ -22,7 +22,7 @@ pub(crate) struct Nrf52840 {
 }
 
 impl Nrf52840 {
-    pub(crate) fn new(flash: Flash, console: Uarte<'static>, mut random: Rng<'static, Blocking>) -> Self {
+    pub(crate) fn new(flash: Flash, console: Uarte<'static>, random: Rng<'static, Blocking>) -> Self {
         random.set_bias_correction(true);
         Self {
             flash,
