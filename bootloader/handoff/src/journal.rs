@@ -10,12 +10,14 @@
 //! (*s* / slots) mod 2, and a record that lies elsewhere is no record. The page is erased right before its
 //! slot 0 is written, every time; that it reads blank is never taken for being erased.
 //!
-//! A word or page that a cut has torn may read differently from one start to the next, so nothing may be
+//! A word or page that a cut has torn may read differently from one read to the next, so nothing may be
 //! decided on one. Hence the order: data first, then the seal. Whoever sees a seal knows that the data were
 //! programmed to the end, and data that were are believed whether the seal reads well or not.
-//! [`Journal::open`] makes what it will answer durable before it answers: when the newest record has no seal,
-//! or anything was begun after it, it appends the newest body once more, past everything that may be torn.
-//! Torn records are never repaired; a higher sequence number outlives them.
+//! [`Journal::open`] makes what it will answer durable before it answers: it programs a newest record without
+//! a seal once more, which settles it, and seals it; and when anything was begun after the newest record,
+//! it appends that once more, past everything that may be torn. Torn records are never repaired; a higher
+//! sequence number outlives them. No page is erased before the newest record is settled in the other one.
+//! Every slot is read once for a decision: a second look may show something else.
 //!
 //! Opening costs no flash operation when the last writer finished. No word is programmed to two values
 //! between erases.
@@ -105,13 +107,17 @@ impl<F: NorFlash> Journal<F> {
         if place.slot == 0 {
             self.erase(place.page)?;
         }
-        self.flash.write(place.offset, &seal_less(sequence, body))?;
-        self.flash
-            .write(place.offset.saturating_add(DATA as u32), &SEAL)?;
+        self.program(place, sequence, body)?;
         self.newest = Some(*body);
         self.next = sequence.checked_add(1);
         self.stale = false;
         Ok(())
+    }
+
+    fn program(&mut self, place: Place, sequence: u32, body: &Body) -> Result<(), JournalError<F::Error>> {
+        self.flash.write(place.offset, &seal_less(sequence, body))?;
+        let seal = place.offset.saturating_add(DATA as u32);
+        Ok(self.flash.write(seal, &SEAL)?)
     }
 
     /// Reads what flash holds and makes it durable.
@@ -128,18 +134,20 @@ impl<F: NorFlash> Journal<F> {
             return Ok(());
         };
         let place = Place::of(record.sequence, self.flash.capacity());
+        if !record.sealed {
+            self.program(place, record.sequence, &record.body)?;
+        }
         let other = usize::from(place.page == 0);
         // The record that was to begin the other page may be torn there. It would be newer than anything
         // that can still be appended to this page, so it has to go.
         if pages.get(other).is_some_and(|page| page.first == Slot::Torn) {
             self.erase(1_u32.saturating_sub(place.page))?;
         }
-        let clean = record.sealed && tail == place.slot.saturating_add(1);
-        let skipped = tail.saturating_sub(place.slot);
-        self.next = record.sequence.checked_add(skipped);
+        let used = tail.saturating_sub(place.slot);
+        self.next = record.sequence.checked_add(used);
         self.newest = Some(record.body);
         self.stale = false;
-        if clean { Ok(()) } else { self.push(&record.body) }
+        if used > 1 { self.push(&record.body) } else { Ok(()) }
     }
 
     fn erase(&mut self, page: u32) -> Result<(), JournalError<F::Error>> {
@@ -220,14 +228,18 @@ fn newer([a, b]: &[Page; 2]) -> Option<Found> {
     }
 }
 
-/// Reads a page from its end down to its newest whole record, and its first slot.
+/// Reads a page from its end down to its newest whole record, and its first slot. Each slot once.
 fn scan<F: ReadNorFlash>(flash: &mut F, page: u32) -> Result<Page, F::Error> {
     let slots = slots(flash.capacity());
     let start = page.saturating_mul(slots);
     let mut tail = None;
     let mut found = None;
+    let mut first = None;
     for slot in (0..slots).rev() {
         let (kind, record) = read(flash, start.saturating_add(slot))?;
+        if slot == 0 {
+            first = Some(kind);
+        }
         if kind != Slot::Blank && tail.is_none() {
             tail = Some(slot.saturating_add(1));
         }
@@ -236,7 +248,10 @@ fn scan<F: ReadNorFlash>(flash: &mut F, page: u32) -> Result<Page, F::Error> {
             break;
         }
     }
-    let (first, _) = read(flash, start)?;
+    let first = match first {
+        Some(first) => first,
+        None => read(flash, start)?.0,
+    };
     Ok(Page { found, first })
 }
 

@@ -53,8 +53,14 @@ enum Then {
     Rest,
 }
 
-/// The power is gone in the middle of the app's work.
-struct Gone;
+/// What stopped the app in the middle of its work: the power, or else a broken promise.
+struct Stopped(String);
+
+impl<E: std::fmt::Debug> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self(format!("{error:?}"))
+    }
+}
 
 impl<'s, const P: usize> World<'s, P> {
     /// A lock that has been in use: the first image runs, the journals stand anywhere, DFU and the rest are full of
@@ -126,8 +132,7 @@ impl<'s, const P: usize> World<'s, P> {
         self.flash.power_on(None, random.clone());
         let mut buffer = [0; P];
         self.boot::<latchkey_boot::guards::Careful>(&mut buffer)?;
-        self.install(1)
-            .map_err(|Gone| Violation("flash works while power is on".into()))?;
+        self.install(1).map_err(|Stopped(why)| Violation(why))?;
         self.prelude = true;
         self.live::<latchkey_boot::guards::Careful>(None, random.clone())?;
         self.prelude = false;
@@ -158,8 +163,8 @@ impl<'s, const P: usize> World<'s, P> {
                 self.recovery = self.flash.work().operations;
             }
             match turn {
-                Err(Gone) if self.flash.is_off() => return Ok(self.lost_power()),
-                Err(Gone) => return Err(Violation("the app can do its work while power is on".into())),
+                Err(_) if self.flash.is_off() => return Ok(self.lost_power()),
+                Err(Stopped(why)) => return Err(Violation(format!("the app was stopped by {why}"))),
                 Ok(Then::Rest) if quiet => {
                     if !self.prelude {
                         oracle::at_end(self.story, &mut self.flash, &self.facts)?;
@@ -205,7 +210,7 @@ impl<'s, const P: usize> World<'s, P> {
     }
 
     /// The app's turn.
-    fn app(&mut self, image: usize) -> Result<Then, Gone> {
+    fn app(&mut self, image: usize) -> Result<Then, Stopped> {
         match self.story.apps[image] {
             App::Idle => Ok(Then::Rest),
             App::Crash => Ok(Then::Restart),
@@ -218,45 +223,41 @@ impl<'s, const P: usize> World<'s, P> {
         }
     }
 
-    fn report(&mut self) -> Result<BootReport, Gone> {
+    fn report(&mut self) -> Result<BootReport, Stopped> {
         BootReport::read(&mut Region::new(&mut self.flash, self.map.record))
             .ok()
             .flatten()
-            .ok_or(Gone)
+            .ok_or_else(|| "no boot report".into())
     }
 
-    fn was_tried(&mut self, next: usize) -> Result<bool, Gone> {
+    fn was_tried(&mut self, next: usize) -> Result<bool, Stopped> {
         let report = self.report()?;
         let ended = matches!(report.outcome, Outcome::Refused | Outcome::Reverted);
         Ok(ended && report.about == Some(self.story.samples[next].id))
     }
 
     /// The updater downloads, proves and requests an image.
-    fn install(&mut self, next: usize) -> Result<Then, Gone> {
+    fn install(&mut self, next: usize) -> Result<Then, Stopped> {
         let authority = self.release.authority(&self.map);
         let sample = &self.story.samples[next];
         let mut staging = Staging::new(self.map);
-        let from = staging
-            .begin(&mut self.flash, sample.id, sample.bytes.len() as u32)
-            .map_err(|_| Gone)?;
+        let from = staging.begin(&mut self.flash, sample.id, sample.bytes.len() as u32)?;
         for chunk in sample.bytes[from as usize..].chunks(P) {
-            staging.write(&mut self.flash, chunk).map_err(|_| Gone)?;
+            staging.write(&mut self.flash, chunk)?;
         }
         let expected = Expected {
             image: sample.digest,
             running: Version::default(),
             floor: SecurityCounter(self.facts.floor),
         };
-        let proven = staging
-            .prove(&mut self.flash, &authority, &expected)
-            .map_err(|_| Gone)?;
+        let proven = staging.prove(&mut self.flash, &authority, &expected)?;
         self.facts.before = next - 1;
-        staging.request(&mut self.flash, proven).map_err(|_| Gone)?;
+        staging.request(&mut self.flash, proven)?;
         Ok(Then::Restart)
     }
 
     /// An app that was taken over writes what it likes and requests it.
-    fn force(&mut self, next: usize) -> Result<Then, Gone> {
+    fn force(&mut self, next: usize) -> Result<Then, Stopped> {
         let sample = &self.story.samples[next];
         let handled = self.report()?.handled.unwrap_or(0);
         let mut dfu = Region::new(&mut self.flash, self.map.dfu);
@@ -264,40 +265,36 @@ impl<'s, const P: usize> World<'s, P> {
             let from = page * P as u32;
             let mut bytes = [0xff; P];
             bytes[..chunk.len()].copy_from_slice(chunk);
-            dfu.erase(from, from + P as u32).map_err(|_| Gone)?;
-            dfu.write(from, &bytes).map_err(|_| Gone)?;
+            dfu.erase(from, from + P as u32)?;
+            dfu.write(from, &bytes)?;
         }
-        let (mut journal, mut mailbox) =
-            Mailbox::open(Region::new(&mut self.flash, self.map.mailbox)).map_err(|_| Gone)?;
+        let (mut journal, mut mailbox) = Mailbox::open(Region::new(&mut self.flash, self.map.mailbox))?;
         mailbox.staging = Use::Request(Request {
             serial: handled.wrapping_add(1),
             image: sample.id,
         });
-        mailbox.post(&mut journal).map_err(|_| Gone)?;
+        mailbox.post(&mut journal)?;
         Ok(Then::Restart)
     }
 
-    fn vandalise(&mut self) -> Result<Then, Gone> {
+    fn vandalise(&mut self) -> Result<Then, Stopped> {
         if self.report()?.outcome != Outcome::Trial {
             return Ok(Then::Rest);
         }
         self.facts.vandalised = true;
         let mut dfu = Region::new(&mut self.flash, self.map.dfu);
         for page in 0..=self.story.geometry.active() {
-            dfu.erase(page * P as u32, (page + 1) * P as u32)
-                .map_err(|_| Gone)?;
+            dfu.erase(page * P as u32, (page + 1) * P as u32)?;
         }
         Ok(Then::Restart)
     }
 
-    fn confirm(&mut self, image: usize, start: u8, next: Option<usize>) -> Result<Then, Gone> {
+    fn confirm(&mut self, image: usize, start: u8, next: Option<usize>) -> Result<Then, Stopped> {
         if self.facts.ran[image] < start && self.facts.confirming != Some(image) {
             return Ok(Then::Restart);
         }
         self.facts.confirming = Some(image);
-        Staging::new(self.map)
-            .confirm(&mut self.flash, self.story.samples[image].id, passed())
-            .map_err(|_| Gone)?;
+        Staging::new(self.map).confirm(&mut self.flash, self.story.samples[image].id, passed())?;
         self.facts.confirmed = Some(image);
         match next {
             Some(next) => self.install(next),
