@@ -50,8 +50,8 @@ impl<'f, F: ReadNorFlash> Image<'f, F> {
     /// Takes apart what lies at offset 0 of `flash`, whose capacity is the limit for every length.
     ///
     /// # Errors
-    /// A [`Refusal`] with a code below 32: the container is not of the allowed form. An image that nobody
-    /// signed is parsed (so that it can be looked at and signed), and refused by the check.
+    /// The first [`Refusal`] met: the container is not of the allowed form. An image that nobody signed is
+    /// parsed (so that it can be looked at and signed), and refused by the check.
     pub fn parse(flash: &'f mut F) -> Result<Self, Refusal> {
         let mut raw_header = [0; header::LENGTH];
         if capacity(flash) < 32 {

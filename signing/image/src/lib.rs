@@ -19,6 +19,8 @@
 //!
 //! # The proof, and what does not compile
 //!
+//! (`tests/compile_fail.rs` sees to it that each example fails for the reason that is written on it.)
+//!
 //! A verified image is the only thing a jump should accept:
 //!
 //! ```
