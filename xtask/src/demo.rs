@@ -216,7 +216,7 @@ fn refused(result: Result<()>) -> Result<String> {
 }
 
 fn runs(told: &serde_json::Value, image: &SignedImage) -> bool {
-    told.pointer("/running/image")
+    told.get("running")
         .is_some_and(|running| *running == image.digest.to_string())
 }
 
