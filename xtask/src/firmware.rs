@@ -148,13 +148,7 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
         .out
         .clone()
         .unwrap_or_else(|| workspace::scratch().join("firmware").join(name));
-    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-
-    let bootloader = out.join("bootloader.elf");
-    let package = format!("latchkey-boot-{}", options.board.name());
-    fs::copy(compile(options, &package, None)?, &bootloader)?;
-    flatten(&bootloader, &out.join("bootloader.bin"))?;
-
+    let bootloader = build_bootloader(options, &out)?;
     let elf = out.join("app.elf");
     let package = format!("latchkey-firmware-{}", options.board.name());
     fs::copy(compile(options, &package, options.fault)?, &elf)?;
@@ -169,6 +163,16 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
         app,
         signed,
     })
+}
+
+/// Builds the bootloader into a folder; gives its ELF file.
+pub(crate) fn build_bootloader(options: &Options, out: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let bootloader = out.join("bootloader.elf");
+    let package = format!("latchkey-boot-{}", options.board.name());
+    fs::copy(compile(options, &package, None)?, &bootloader)?;
+    flatten(&bootloader, &out.join("bootloader.bin"))?;
+    Ok(bootloader)
 }
 
 /// Signs with two of the three example keys, as the example policy asks.

@@ -6,6 +6,7 @@ mod demo;
 mod emulate;
 mod firmware;
 mod lab;
+mod measure;
 mod powercut;
 mod setup;
 mod simulate;
@@ -36,6 +37,8 @@ enum Task {
     Firmware(firmware::Options),
     /// Run the emulated lock on a flash file, its console in this terminal, until it is killed
     Emulate(emulate::Options),
+    /// Count what the boot chain costs: bytes, instructions, flash operations, beside what others cost
+    Measure(measure::Options),
     /// Run every test
     Test,
     /// Cut the power of emulated locks at random moments of an update; each must come through
@@ -67,6 +70,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             setup::emulator()?;
             emulate::run(&options)
         }
+        Task::Measure(options) => measure::run(&options),
         Task::Test => test::run(),
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),
