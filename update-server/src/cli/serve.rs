@@ -155,7 +155,6 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
             anyhow::Error::from(failure)
         ))
     })?;
-    let admin = service.first_admin().await.map_err(anyhow::Error::from)?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!(
             "cannot listen on {}; choose another with --listen",
@@ -165,6 +164,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let address = listener
         .local_addr()
         .context("the listening address is not known")?;
+    // Last of what can fail: a token that is made must also be shown.
+    let admin = service.first_admin().await.map_err(anyhow::Error::from)?;
     let started = Started {
         listening: format!("http://{address}"),
         data: shown(&options.place.data),

@@ -1,6 +1,6 @@
 //! Check-ins: a device says what it runs and asks what to do.
 
-use latchkey_directive::{Action, CheckIn, DeviceId, Directive, Install, ProblemCode, PublicKey, Sealed};
+use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Install, ProblemCode, Sealed};
 
 use super::decision::{Decision, Facts, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
@@ -17,12 +17,7 @@ impl Service {
     /// `Replayed`, `Busy`.
     pub async fn check_in(&self, body: &[u8]) -> Answer<Vec<u8>> {
         let refused = |code| Refused::because(code, self.call_again_s());
-        let sealed = Sealed::parse(body).map_err(|_| refused(ProblemCode::Malformed))?;
-        let claimed = sealed.claimed_sender::<CheckIn>();
-        let claimed = claimed.map_err(|_| refused(ProblemCode::Malformed))?;
-        let (device, key) = self.sender(claimed).await?;
-        let check_in: CheckIn = sealed.open(&key).map_err(|error| refused(problem_of(error)))?;
-        self.must_be_approved(&device)?;
+        let (device, check_in): (Device, CheckIn) = self.open(body).await?;
         let (vendor, class) = (check_in.vendor, check_in.class);
         if device.hardware != Some((vendor, class)) {
             // A key does not move to other hardware.
@@ -103,22 +98,26 @@ impl Service {
         Ok(decide(facts, candidates))
     }
 
-    /// The device a message claims to be from, and the key to prove it with.
-    pub(crate) async fn sender(&self, claimed: DeviceId) -> Answer<(Device, PublicKey)> {
+    /// Opens a message with the key of the device it claims to be from, and goes on only if that device is
+    /// approved. Its standing is looked at after the signature: a stranger learns nothing about it.
+    pub(crate) async fn open<'b, M>(&self, body: &'b [u8]) -> Answer<(Device, M)>
+    where
+        M: FromDevice<Sender = DeviceId> + minicbor::Decode<'b, ()>,
+    {
+        let refused = |code| Refused::because(code, self.call_again_s());
+        let sealed = Sealed::parse(body).map_err(|_| refused(ProblemCode::Malformed))?;
+        let claimed = sealed.claimed_sender::<M>();
+        let claimed = claimed.map_err(|_| refused(ProblemCode::Malformed))?;
         let device = self.store.device(claimed).await?;
-        device
+        let (device, key) = device
             .and_then(|device| device.key.map(|key| (device, key)))
-            .ok_or_else(|| Refused::because(ProblemCode::UnknownDevice, self.call_again_s()))
-    }
-
-    /// Asked only after the signature: a stranger learns nothing about a device's standing.
-    pub(crate) fn must_be_approved(&self, device: &Device) -> Answer<()> {
-        let refused = |code| Err(Refused::because(code, self.call_again_s()));
+            .ok_or_else(|| refused(ProblemCode::UnknownDevice))?;
+        let message = sealed.open(&key).map_err(|error| refused(problem_of(error)))?;
         match device.state {
-            State::Approved => Ok(()),
-            State::Awaiting => refused(ProblemCode::AwaitingApproval),
-            State::Expected => refused(ProblemCode::UnknownDevice),
-            State::Revoked => refused(ProblemCode::Revoked),
+            State::Approved => Ok((device, message)),
+            State::Awaiting => Err(refused(ProblemCode::AwaitingApproval)),
+            State::Expected => Err(refused(ProblemCode::UnknownDevice)),
+            State::Revoked => Err(refused(ProblemCode::Revoked)),
         }
     }
 

@@ -218,7 +218,13 @@ fn attempts(device: &Facts, candidate: &Candidate) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        reason = "small numbers that the test itself chose"
+    )]
+
     use latchkey_image::ImageDigest;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::objects::FileHash;
@@ -385,5 +391,59 @@ mod tests {
         let mut device = device();
         device.running.confirmed = false;
         assert_eq!(verdict(&device, candidate(2, 6)), Verdict::OnTrial);
+    }
+
+    /// Few values, so that equal and neighbouring ones meet often.
+    fn any_candidate() -> impl Strategy<Value = Candidate> {
+        let least = prop::option::of(0..4_u8);
+        (0..4_u8, 0..4_u32, least, 0..3_u32, 0..5_u32, any::<bool>()).prop_map(
+            |(minor, counter, least, reverts, refusals, ours)| {
+                let mut made = candidate(minor, counter);
+                made.release.min_version = least.map(version);
+                made.reverts = reverts;
+                made.refusals = refusals;
+                if !ours {
+                    made.release.class = VENDOR;
+                }
+                made
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_offered_keeps_every_rule(
+            minor in 0..4_u8,
+            counter in 0..4_u32,
+            floor in 0..4_u32,
+            confirmed: bool,
+            candidates in prop::collection::vec(any_candidate(), 0..6),
+        ) {
+            let mut device = device();
+            device.running.image = ImageDigest([minor; 32]);
+            device.running.version = version(minor);
+            device.running.counter = SecurityCounter(counter);
+            device.running.confirmed = confirmed;
+            device.floor = SecurityCounter(floor);
+            let decision = decide(&device, candidates.clone());
+            prop_assert!(!decision.explain().is_empty());
+            let Some(offer) = decision.offer else {
+                prop_assert_eq!(decision.passed.len(), candidates.len());
+                prop_assert!(decision.passed.iter().all(|(_, _, verdict)| *verdict != Verdict::Offered));
+                return Ok(());
+            };
+            let release = &offer.release;
+            prop_assert!(device.running.confirmed);
+            prop_assert_eq!((release.vendor, release.class), (VENDOR, CLASS));
+            prop_assert!(release.digest != device.running.image);
+            prop_assert!(release.counter >= device.floor);
+            prop_assert!(release.counter >= device.running.counter);
+            prop_assert!(release.counter > device.running.counter || release.version > device.running.version);
+            prop_assert!(release.min_version.is_none_or(|least| device.running.version >= least));
+            prop_assert!(offer.reverts < REVERTS_MAX && offer.refusals < REFUSALS_MAX);
+            // The newest that passes, and the explanation ends with it.
+            prop_assert_eq!(decision.passed.last().map(|(_, _, verdict)| *verdict), Some(Verdict::Offered));
+            prop_assert_eq!(&candidates[decision.passed.len() - 1].rollout, &offer.rollout);
+        }
     }
 }

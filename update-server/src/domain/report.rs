@@ -3,10 +3,10 @@
 //! A lock sends a report again until it has the receipt, so its sequence number may lie below that of a later
 //! check-in. What makes it count once is its place in the table: device and sequence number.
 
-use latchkey_directive::{DeviceId, Event, ProblemCode, Receipt, Report, Sealed};
+use latchkey_directive::{DeviceId, Event, ProblemCode, Receipt, Report};
 use latchkey_image::ImageDigest;
 
-use super::device::{Answer, Refused, problem_of};
+use super::device::{Answer, Device, Refused};
 use crate::Service;
 use crate::failure::{Failure, Outcome};
 use crate::limits::REPORTS_PER_HOUR_MAX;
@@ -37,12 +37,7 @@ impl Service {
     /// end.
     pub async fn report(&self, body: &[u8]) -> Answer<Vec<u8>> {
         let refused = |code| Refused::because(code, self.call_again_s());
-        let sealed = Sealed::parse(body).map_err(|_| refused(ProblemCode::Malformed))?;
-        let claimed = sealed.claimed_sender::<Report>();
-        let claimed = claimed.map_err(|_| refused(ProblemCode::Malformed))?;
-        let (device, key) = self.sender(claimed).await?;
-        let report: Report = sealed.open(&key).map_err(|error| refused(problem_of(error)))?;
-        self.must_be_approved(&device)?;
+        let (device, report): (Device, Report) = self.open(body).await?;
         let now = self.clock.now_ms();
         let kept = Kept {
             sequence: i64::try_from(report.sequence).map_err(|_| refused(ProblemCode::Malformed))?,
