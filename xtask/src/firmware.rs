@@ -151,7 +151,10 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     let bootloader = build_bootloader(options, &out)?;
     let elf = out.join("app.elf");
     let package = format!("latchkey-firmware-{}", options.board.name());
-    fs::copy(compile(options, &package, options.fault)?, &elf)?;
+    fs::copy(
+        compile(options, &package, options.fault.map(Fault::feature))?,
+        &elf,
+    )?;
     let app = out.join("app.bin");
     flatten(&elf, &app)?;
     let signed = match options.policy {
@@ -175,6 +178,18 @@ pub(crate) fn build_bootloader(options: &Options, out: &Path) -> Result<PathBuf>
     Ok(bootloader)
 }
 
+/// Builds the plain form of the emulated board's bootloader, which is there to be attacked and never ships.
+pub(crate) fn build_plain_bootloader(out: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let options = Options::example(Board::Emulator, "0.0.0", 0);
+    let bootloader = out.join("plain.elf");
+    fs::copy(
+        compile(&options, "latchkey-boot-emulator", Some("plain-jump"))?,
+        &bootloader,
+    )?;
+    Ok(bootloader)
+}
+
 /// Signs with two of the three example keys, as the example policy asks.
 fn sign(options: &Options, app: &Path, to: &Path) -> Result<PathBuf> {
     let version = options.version.parse::<Version>().context("--version")?;
@@ -191,7 +206,7 @@ fn sign(options: &Options, app: &Path, to: &Path) -> Result<PathBuf> {
 }
 
 /// Compiles one board program; gives its ELF file.
-fn compile(options: &Options, package: &str, fault: Option<Fault>) -> Result<PathBuf> {
+fn compile(options: &Options, package: &str, feature: Option<&str>) -> Result<PathBuf> {
     let toolchain = toolchain::provide()?;
     let target = options.board.target();
     let folder = workspace::root().join("target/boards");
@@ -222,8 +237,8 @@ fn compile(options: &Options, package: &str, fault: Option<Fault>) -> Result<Pat
     if options.release {
         cargo.env("LATCHKEY_RELEASE", "1");
     }
-    if let Some(fault) = fault {
-        cargo.args(["--features", fault.feature()]);
+    if let Some(feature) = feature {
+        cargo.args(["--features", feature]);
     }
     command::run(&mut cargo)?;
     Ok(folder.join(target).join("firmware").join(package))

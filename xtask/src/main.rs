@@ -1,6 +1,7 @@
 //! The project's tasks. `cargo xtask --help` lists them.
 #![forbid(unsafe_code)]
 
+mod attack;
 mod command;
 mod demo;
 mod emulate;
@@ -39,6 +40,8 @@ enum Task {
     Emulate(emulate::Options),
     /// Count what the boot chain costs: bytes, instructions, flash operations, beside what others cost
     Measure(measure::Options),
+    /// Glitch the emulated bootloader: one skipped instruction, anywhere, must not boot a bad image
+    Attack(attack::Options),
     /// Run every test
     Test,
     /// Cut the power of emulated locks at random moments of an update; each must come through
@@ -71,6 +74,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             emulate::run(&options)
         }
         Task::Measure(options) => measure::run(&options),
+        Task::Attack(options) => attack::run(&options),
         Task::Test => test::run(),
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),

@@ -9,10 +9,17 @@
     reason = "exception handlers and the interrupt table are linked by name"
 )]
 
+#[cfg(feature = "plain-jump")]
+mod plain;
+
 use cortex_m_rt::{ExceptionFrame, entry, exception};
-use latchkey_board_cortex_m::{Board, mpu, stop};
+#[cfg(not(feature = "plain-jump"))]
+use latchkey_board_cortex_m::mpu;
+use latchkey_board_cortex_m::{Board, stop};
 use latchkey_board_emulator::{Console, Flash, Watchdog, flash};
-use latchkey_boot_cortex_m::{Lock, run};
+use latchkey_boot_cortex_m::Lock;
+#[cfg(not(feature = "plain-jump"))]
+use latchkey_boot_cortex_m::run;
 use latchkey_image::{Authority, Hardware, PublicKey, TrustPolicy};
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
@@ -65,8 +72,13 @@ impl Lock for Emulator {
 
 #[entry]
 fn main() -> ! {
-    mpu::guard();
-    run::<Emulator>()
+    #[cfg(feature = "plain-jump")]
+    plain::run();
+    #[cfg(not(feature = "plain-jump"))]
+    {
+        mpu::guard();
+        run::<Emulator>()
+    }
 }
 
 #[panic_handler]

@@ -106,13 +106,13 @@ fn follow(log: impl BufRead, program: &Program, check: u32, entry: u32) -> Resul
 }
 
 /// `0x00000044:  f004 faee  bl       #0x4624`
-fn disassembled(line: &str) -> Option<u32> {
+pub(crate) fn disassembled(line: &str) -> Option<u32> {
     let (address, _) = line.strip_prefix("0x")?.split_once(':')?;
     u32::from_str_radix(address, 16).ok()
 }
 
 /// `Trace 0: 0x7fb970000100 [00800408/00000044/00000110/ff000200] Reset`
-fn executed(line: &str) -> Option<u32> {
+pub(crate) fn executed(line: &str) -> Option<u32> {
     let (_, rest) = line.strip_prefix("Trace ")?.split_once('/')?;
     u32::from_str_radix(rest.split('/').next()?, 16).ok()
 }

@@ -9,6 +9,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 /// An ELF file's functions.
 pub struct Program {
     functions: BTreeMap<u32, Function>,
+    data: Vec<(String, u32)>,
     text: Vec<(u32, Vec<u8>)>,
 }
 
@@ -47,6 +48,10 @@ impl Program {
                 *entry = Function { name, start, end };
             }
         }
+        let mut data = Vec::new();
+        for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Data) {
+            data.push((symbol.name()?.to_owned(), u32::try_from(symbol.address())?));
+        }
         let mut text = Vec::new();
         for section in file
             .sections()
@@ -54,7 +59,11 @@ impl Program {
         {
             text.push((u32::try_from(section.address())?, section.data()?.to_vec()));
         }
-        Ok(Self { functions, text })
+        Ok(Self {
+            functions,
+            data,
+            text,
+        })
     }
 
     /// The one function whose name contains `part`.
@@ -72,6 +81,29 @@ impl Program {
         match found.next() {
             None => Ok(function),
             Some(other) => anyhow::bail!("{part} is ambiguous: {} and {}", function.name, other.name),
+        }
+    }
+
+    /// The function of exactly this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(&self, name: &str) -> Result<&Function> {
+        let mut functions = self.functions.values();
+        functions
+            .find(|function| function.name == name)
+            .with_context(|| format!("the bootloader has no {name}"))
+    }
+
+    /// Address of the one variable whose name contains `part`.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn variable(&self, part: &str) -> Result<u32> {
+        let mut found = self.data.iter().filter(|(name, _)| name.contains(part));
+        match (found.next(), found.next()) {
+            (Some((_, address)), None) => Ok(*address),
+            _ => anyhow::bail!("the bootloader has not exactly one variable {part}"),
         }
     }
 
@@ -99,4 +131,50 @@ impl Program {
         self.half_word(address)
             .map(|first| if first >> 11 >= 0b11101 { 4 } else { 2 })
     }
+
+    /// Whether the instruction at `address` decides by the flags: a conditional branch, or the head of an IT block.
+    #[must_use]
+    pub fn is_conditional(&self, address: u32) -> bool {
+        let (Some(first), second) = (self.half_word(address), self.half_word(address + 2)) else {
+            return false;
+        };
+        let short_branch = first >> 12 == 0b1101 && (first >> 8 & 0xf) < 0xe;
+        let it = first >> 8 == 0xbf && first & 0xf != 0;
+        let long_branch = first >> 11 == 0b11110
+            && second.is_some_and(|second| {
+                second >> 14 == 0b10 && second >> 12 & 1 == 0 && first >> 6 & 0xf < 0xe
+            });
+        short_branch || it || long_branch
+    }
+
+    /// Where in the code something branches to `target`, with or without a link.
+    #[must_use]
+    pub fn calls_to(&self, target: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        for (start, bytes) in &self.text {
+            for at in (0..bytes.len().saturating_sub(3)).step_by(2) {
+                let address = start + at as u32;
+                let first = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+                let second = u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]);
+                if branch(address, first, second) == Some(target) {
+                    found.push(address);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Where a `bl` or `b.w` goes.
+fn branch(address: u32, first: u16, second: u16) -> Option<u32> {
+    if first >> 11 != 0b11110 || second & 0x9000 != 0x9000 {
+        return None;
+    }
+    let (first, second) = (u32::from(first), u32::from(second));
+    let sign = first >> 10 & 1;
+    let (j1, j2) = (second >> 13 & 1, second >> 11 & 1);
+    let (i1, i2) = (j1 ^ sign ^ 1, j2 ^ sign ^ 1);
+    let offset = sign << 24 | i1 << 23 | i2 << 22 | (first & 0x3ff) << 12 | (second & 0x7ff) << 1;
+    let signed = (offset << 7) as i32 >> 7;
+    Some(address.wrapping_add(4).wrapping_add_signed(signed))
 }

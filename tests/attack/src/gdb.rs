@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 /// How long QEMU may take to answer anything but "run".
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of memory in one packet; QEMU takes 4096 characters.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 2000;
 
 /// Register numbers as GDB counts them.
 pub const SP: usize = 13;
@@ -21,9 +21,6 @@ pub const SP: usize = 13;
 pub const LR: usize = 14;
 /// The program counter.
 pub const PC: usize = 15;
-/// Flags and the state of a running IT block.
-const XPSR: usize = 25;
-
 /// The registers of one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
@@ -40,10 +37,10 @@ impl Registers {
         self.core[PC]
     }
 
-    /// Whether an exception handler runs.
+    /// Whether the next instruction belongs to an IT block.
     #[must_use]
-    pub fn in_handler(&self) -> bool {
-        self.xpsr & 0x1ff != 0
+    pub fn in_it_block(&self) -> bool {
+        self.xpsr & 0x0600_fc00 != 0
     }
 }
 
@@ -87,10 +84,9 @@ impl Gdb {
     pub fn registers(&mut self) -> Result<Registers> {
         let all = words(&self.ask("g")?)?;
         let core = all.get(..16).context("QEMU gave too few registers")?.try_into()?;
-        let xpsr = words(&self.ask(&format!("p{XPSR:x}"))?)?;
         Ok(Registers {
             core,
-            xpsr: xpsr.first().copied().context("QEMU knows no xPSR")?,
+            xpsr: all.get(16).copied().context("QEMU gave no xPSR")?,
         })
     }
 
@@ -102,10 +98,11 @@ impl Gdb {
 
     /// Sets all registers.
     pub fn set_registers(&mut self, registers: &Registers) -> Result<()> {
-        for (number, value) in registers.core.iter().enumerate() {
-            self.set_register(number, *value)?;
-        }
-        self.set_register(XPSR, registers.xpsr)
+        let words = registers.core.iter().chain([&registers.xpsr]);
+        let hex: String = words.map(|word| format!("{:08x}", word.swap_bytes())).collect();
+        let answer = self.ask(&format!("G{hex}"))?;
+        ensure!(answer == "OK", "QEMU refused the registers: {answer}");
+        Ok(())
     }
 
     /// Sets one register.
@@ -198,9 +195,6 @@ impl Gdb {
 
     fn ask(&mut self, question: &str) -> Result<String> {
         self.send(question)?;
-        if std::env::var_os("GDBLOG").is_some() {
-            eprintln!("> {question}");
-        }
         self.receive(PATIENCE)?
             .with_context(|| format!("no answer to {question:?}"))
     }
@@ -215,9 +209,6 @@ impl Gdb {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(packet) = self.packet()? {
-                if std::env::var_os("GDBLOG").is_some() {
-                    eprintln!("< {packet}");
-                }
                 self.stream.write_all(b"+").context("QEMU has gone")?;
                 return Ok(Some(packet));
             }

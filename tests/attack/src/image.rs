@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::pkcs8::DecodePrivateKey;
-use latchkey_handoff::layout::ACTIVE;
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use latchkey_handoff::Floor;
+use latchkey_handoff::layout::{ACTIVE, FLOOR, PAGE};
 use latchkey_image::build::{Description, ImageFile, SigningKey};
 use latchkey_image::{Hardware, SecurityCounter, Version};
 
@@ -86,4 +88,116 @@ pub fn factory(active: &[u8]) -> Vec<u8> {
     let start = ACTIVE.offset as usize;
     flash[start..start + active.len()].copy_from_slice(active);
     flash
+}
+
+/// A chip with an image that must not boot.
+pub struct Bad {
+    /// What is wrong with it.
+    pub name: &'static str,
+    /// The chip.
+    pub flash: Vec<u8>,
+}
+
+/// Payload of the bad images, in bytes: short, so that hashing is.
+const SMALL: usize = 2048;
+
+/// One for every reason that an attacker would want overlooked. All are shaped to be run by accident, and none
+/// has another image beside it to fall back to.
+///
+/// # Errors
+/// When they cannot be made.
+pub fn bad_images() -> Result<Vec<Bad>> {
+    let good = description();
+    let payload = payload(SMALL);
+    let mut other_class = good.clone();
+    other_class.class = Hardware::NRF52840.class;
+    let mut other_vendor = good.clone();
+    other_vendor.vendor = other_vendor.class;
+
+    let mut flipped = signed(&good, &payload, "ab")?.into_bytes();
+    flipped[usize::from(HEADER) + SMALL - 1] ^= 1;
+    let strangers = [SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32])];
+    let mut unknown = good.build(&payload).map_err(|error| anyhow!("{error}"))?;
+    for key in &strangers {
+        unknown.sign(key).map_err(|error| anyhow!("{error}"))?;
+    }
+
+    let bad = |name, active: &[u8]| Bad {
+        name,
+        flash: factory(active),
+    };
+    let mut old = bad("older than the floor", signed(&good, &payload, "ab")?.as_bytes());
+    raise_floor(&mut old.flash, SecurityCounter(good.counter.0 + 1))?;
+    Ok(vec![
+        // First: every boot of it is attacked from its very first instruction.
+        bad(
+            "changed payload under old signatures",
+            &resigned(&good, &payload)?,
+        ),
+        bad("flipped bit", &flipped),
+        bad("unknown signers", unknown.as_bytes()),
+        bad("one signer of two", signed(&good, &payload, "a")?.as_bytes()),
+        bad(
+            "other hardware class",
+            signed(&other_class, &payload, "ab")?.as_bytes(),
+        ),
+        bad("other vendor", signed(&other_vendor, &payload, "ab")?.as_bytes()),
+        old,
+    ])
+}
+
+/// An image whose digest is right and whose signatures are another image's.
+fn resigned(description: &Description, payload: &[u8]) -> Result<Vec<u8>> {
+    /// Two key hashes and signatures with their heads.
+    const SIGNATURES: usize = 2 * 104;
+    let other = signed(description, &payload[..payload.len() - 8], "ab")?.into_bytes();
+    let mut changed = signed(description, payload, "ab")?.into_bytes();
+    let start = changed.len() - SIGNATURES;
+    changed[start..].copy_from_slice(&other[other.len() - SIGNATURES..]);
+    Ok(changed)
+}
+
+/// Writes the rollback floor, as the bootloader does.
+fn raise_floor(flash: &mut [u8], to: SecurityCounter) -> Result<()> {
+    let pages = &mut flash[FLOOR.offset as usize..FLOOR.end() as usize];
+    let mut floor = Floor::open(Pages(pages)).map_err(|error| anyhow!("{error:?}"))?;
+    floor.raise(to).map_err(|error| anyhow!("{error:?}"))
+}
+
+/// Flash in memory.
+struct Pages<'m>(&'m mut [u8]);
+
+impl ErrorType for Pages<'_> {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Pages<'_> {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        let from = offset as usize;
+        bytes.copy_from_slice(&self.0[from..from + bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for Pages<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        self.0[from as usize..to as usize].fill(0xff);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        for (to, from) in self.0[offset as usize..].iter_mut().zip(bytes) {
+            *to &= from;
+        }
+        Ok(())
+    }
 }

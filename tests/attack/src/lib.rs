@@ -6,8 +6,14 @@
     reason = "a test tool: overflow and wrong indices stop it, which is what is wanted"
 )]
 
+pub mod campaign;
 pub mod count;
 pub mod elf;
+pub mod gate;
 pub mod gdb;
 pub mod image;
 pub mod machine;
+pub mod sample;
+pub mod size;
+pub mod strike;
+pub mod walk;

@@ -1,0 +1,219 @@
+//! A whole attack: every bad image, every place, every glitch.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::elf::Program;
+use crate::image::{self, Bad};
+use crate::machine::Machine;
+use crate::sample::{self, Random};
+use crate::strike::{Ends, Glitch, Outcome, Tally, Target};
+use crate::walk::{Snapshot, walk};
+
+/// The first whole check of ACTIVE.
+const FIRST_CHECK: &str = "check5first";
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The bootloader, an ELF file.
+    pub bootloader: PathBuf,
+    /// Decides the sample.
+    pub seed: u64,
+    /// Glitches of the sample: in hashing, curve arithmetic and copying, over all images together.
+    pub sampled: usize,
+    /// Every instruction of them instead of a sample.
+    pub everything: bool,
+    /// How many boards are attacked at once.
+    pub boards: usize,
+    /// Only functions whose names contain this, and only until the first bad boot: for showing that the attack
+    /// sees one.
+    pub until_bad_in: Option<&'static str>,
+}
+
+/// A glitch that booted a bad image.
+#[derive(Clone, Debug)]
+pub struct BadBoot {
+    /// Which image.
+    pub image: &'static str,
+    /// Where.
+    pub address: u32,
+    /// In which function.
+    pub function: String,
+    /// Which glitch.
+    pub glitch: Glitch,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Glitches at the decision.
+    pub decision: Tally,
+    /// Glitches elsewhere.
+    pub elsewhere: Tally,
+    /// Every bad boot.
+    pub bad_boots: Vec<BadBoot>,
+}
+
+impl Findings {
+    /// How many glitches there were.
+    #[must_use]
+    pub fn glitches(&self) -> u64 {
+        self.decision.values().chain(self.elsewhere.values()).sum()
+    }
+
+    fn add(&mut self, other: Self) {
+        for (to, from) in [
+            (&mut self.decision, other.decision),
+            (&mut self.elsewhere, other.elsewhere),
+        ] {
+            for (outcome, count) in from {
+                *to.entry(outcome).or_default() += count;
+            }
+        }
+        self.bad_boots.extend(other.bad_boots);
+    }
+}
+
+/// Carries a plan out. `progress` is called after each image.
+///
+/// # Errors
+/// When QEMU cannot be used, or a bad image boots even undisturbed.
+pub fn attack(plan: &Plan, progress: impl Fn(&str, &Findings) + Sync) -> Result<Findings> {
+    let images = image::bad_images()?;
+    let program = Program::read(&plan.bootloader)?;
+    let all = Mutex::new(Findings::default());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let attackers: Vec<_> = (0..plan.boards.max(1))
+            .map(|_| {
+                scope.spawn(|| -> Result<()> {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(bad) = images
+                            .get(index)
+                            .filter(|_| index == 0 || plan.until_bad_in.is_none())
+                        else {
+                            return Ok(());
+                        };
+                        let share = plan.sampled.div_ceil(images.len());
+                        let found = one_image(plan, &program, (bad, index == 0), share)
+                            .with_context(|| format!("attacking the image \"{}\"", bad.name))?;
+                        progress(bad.name, &found);
+                        all.lock()
+                            .map_err(|_| anyhow::anyhow!("another attacker failed"))?
+                            .add(found);
+                    }
+                })
+            })
+            .collect();
+        attackers.into_iter().try_for_each(|attacker| {
+            attacker
+                .join()
+                .map_err(|_| anyhow::anyhow!("an attacker panicked"))?
+        })
+    })?;
+    all.into_inner()
+        .map_err(|_| anyhow::anyhow!("an attacker panicked"))
+}
+
+fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: usize) -> Result<Findings> {
+    let executed = sample::executed(&plan.bootloader, program, &bad.flash)?;
+    let ends = || Ends::of(program, image::entry());
+    let mut findings = Findings::default();
+
+    let mut walker = Machine::start(&plan.bootloader, &bad.flash)?;
+    let mut target = Target::new(Machine::start(&plan.bootloader, &bad.flash)?, program, ends()?)?;
+    let mut strike = |before: &Snapshot, unguarded, tally: &mut Tally, bad_boots: &mut Vec<BadBoot>| {
+        let registers = &before.registers;
+        for glitch in Glitch::at(program, registers.pc(), registers.in_it_block(), plan.everything) {
+            let outcome = target.strike(glitch, before, unguarded)?;
+            *tally.entry(outcome).or_default() += 1;
+            if outcome == Outcome::BadBoot {
+                let address = registers.pc();
+                let function = program
+                    .at(address)
+                    .map(|function| function.name.clone())
+                    .unwrap_or_default();
+                bad_boots.push(BadBoot {
+                    image: bad.name,
+                    address,
+                    function,
+                    glitch,
+                });
+            }
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    // Up to the first check all boots are the same: attacked once.
+    let check = program.function(FIRST_CHECK).map(|function| function.start).ok();
+    let from = check.filter(|_| !first && !plan.everything);
+    let times = if plan.everything { 2 } else { 1 };
+    walk(
+        &mut walker,
+        program,
+        (from, ends()?.refused()),
+        times,
+        |machine, address, unguarded| {
+            let function = program.at(address).map_or("", |function| &function.name);
+            if plan.until_bad_in.is_none_or(|part| function.contains(part)) {
+                let before = Snapshot::take(machine)?;
+                strike(
+                    &before,
+                    unguarded,
+                    &mut findings.decision,
+                    &mut findings.bad_boots,
+                )?;
+            }
+            let enough = plan.until_bad_in.is_some() && !findings.bad_boots.is_empty();
+            Ok(if enough {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        },
+    )?;
+    if plan.until_bad_in.is_some() {
+        return Ok(findings);
+    }
+
+    let mut random =
+        Random::new(plan.seed ^ bad.name.bytes().fold(0, |sum, byte| sum << 5 ^ u64::from(byte)));
+    let places = if plan.everything {
+        sample::every(program, &executed)
+    } else {
+        sample::some(program, &executed, share.div_ceil(2), &mut random)
+    };
+    for (address, hit) in places {
+        let machine = &mut walker;
+        machine.set_flash(&bad.flash)?;
+        machine.replace()?;
+        if sample::run_to(machine, address, hit)? {
+            let before = Snapshot::take(machine)?;
+            strike(&before, None, &mut findings.elsewhere, &mut findings.bad_boots)?;
+        }
+    }
+    ensure!(findings.glitches() > 0, "nothing was attacked");
+    Ok(findings)
+}
+
+/// Whether the image boots when nobody disturbs it: none of the bad ones may, and the good one must.
+///
+/// # Errors
+/// When QEMU cannot be used.
+pub fn boots_undisturbed(bootloader: &Path, flash: &[u8]) -> Result<bool> {
+    let program = Program::read(bootloader)?;
+    let ends = Ends::of(&program, image::entry())?;
+    let mut machine = Machine::start(bootloader, flash)?;
+    let (entry, refused) = (ends.entry, ends.refused());
+    machine.gdb.break_at(entry)?;
+    machine.gdb.break_at(refused)?;
+    let met = machine.gdb.run(std::time::Duration::from_secs(60))?;
+    let pc = machine.gdb.pc()?;
+    ensure!(met && (pc == entry || pc == refused), "the boot ends at {pc:#x}");
+    Ok(pc == entry)
+}

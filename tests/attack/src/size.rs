@@ -1,0 +1,66 @@
+//! What the bootloader takes of flash and RAM.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSection, SectionKind};
+
+use crate::machine::Machine;
+
+/// RAM of the board.
+const RAM: (u32, u32) = (0x2000_0000, 0x4_0000);
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Code, constants and initial values.
+    pub flash: u64,
+    /// Variables, and the deepest stack of one boot.
+    pub ram: u64,
+}
+
+/// Measures a boot of `flash`, whose image begins to run at `entry`. Memory of an emulated board is zero when it is
+/// switched on, so what the stack has reached is not.
+///
+/// # Errors
+/// When it does not boot.
+pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
+    let data = std::fs::read(bootloader)?;
+    let file = object::File::parse(&*data).context("the bootloader is no ELF file")?;
+    let (mut in_flash, mut variables) = (0, 0);
+    for section in file.sections() {
+        let kind = section.kind();
+        let initial = matches!(
+            kind,
+            SectionKind::Text | SectionKind::Data | SectionKind::ReadOnlyData
+        );
+        if !initial && kind != SectionKind::UninitializedData {
+            continue;
+        }
+        let in_ram = section.address() >= u64::from(RAM.0);
+        if in_ram {
+            variables += section.size();
+        }
+        if initial {
+            in_flash += section.size();
+        }
+    }
+
+    let mut machine = Machine::start(bootloader, flash)?;
+    machine.gdb.break_at(entry)?;
+    ensure!(
+        machine.gdb.run(LIMIT)? && machine.gdb.pc()? == entry,
+        "the image does not start"
+    );
+    let after_variables = RAM.0 + u32::try_from(variables)?;
+    let rest = machine
+        .gdb
+        .read(after_variables, (RAM.0 + RAM.1 - after_variables) as usize)?;
+    let untouched = rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len());
+    Ok(Sizes {
+        flash: in_flash,
+        ram: variables + (rest.len() - untouched) as u64,
+    })
+}

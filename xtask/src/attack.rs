@@ -1,0 +1,116 @@
+//! `cargo xtask attack`: one glitch in a boot, anywhere, must never boot a bad image. On the built bootloader, from
+//! outside.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use latchkey_attack::campaign::{self, Findings, Plan};
+use latchkey_attack::elf::Program;
+use latchkey_attack::{gate, image};
+
+use crate::firmware::{self, Board};
+use crate::{setup, workspace};
+
+/// How hard to attack.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// Every instruction of every boot, halves of instructions too: hours
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Decides the sample of places in hashing and curve arithmetic
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Glitches in hashing and curve arithmetic; the decision's instructions are attacked all in any case
+    #[arg(long, default_value_t = 700)]
+    pub(crate) runs: usize,
+}
+
+/// Attacks the bootloader as it ships, and its plain form as a control.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::boards()?;
+    setup::emulator()?;
+    let bootloader = firmware::build_bootloader(
+        &firmware::Options::example(Board::Emulator, "0.0.0", 0),
+        &scratch(),
+    )?;
+    gate::inspect(&Program::read(&bootloader)?)?;
+    println!("gate: loads both tokens, holds no address, fenced off, reached from the second check only");
+
+    let good = image::signed(&image::description(), &image::payload(2048), "ab")?;
+    ensure!(
+        campaign::boots_undisturbed(&bootloader, &image::factory(good.as_bytes()))?,
+        "the good image does not boot: nothing can be said about the bad ones"
+    );
+    for bad in image::bad_images()? {
+        ensure!(
+            !campaign::boots_undisturbed(&bootloader, &bad.flash)?,
+            "the image \"{}\" boots without any glitch",
+            bad.name
+        );
+    }
+
+    control(options)?;
+    let plan = plan(options, &bootloader);
+    let findings = campaign::attack(&plan, |name, found| {
+        println!(
+            "{name}: {} glitches, {} bad boots",
+            found.glitches(),
+            found.bad_boots.len()
+        );
+    })?;
+    report(&findings, options.seed);
+    ensure!(findings.bad_boots.is_empty(), "one glitch boots a bad image");
+    Ok(())
+}
+
+/// The plain form must fall, or the attack cannot find anything.
+fn control(options: &Options) -> Result<()> {
+    let plain = firmware::build_plain_bootloader(&scratch())?;
+    let plan = Plan {
+        until_bad_in: Some("5plain3run"),
+        ..plan(options, &plain)
+    };
+    let findings = campaign::attack(&plan, |_, _| {})?;
+    ensure!(
+        !findings.bad_boots.is_empty(),
+        "{} glitches did not boot a bad image through the plain form: the attack is blind",
+        findings.glitches()
+    );
+    println!(
+        "control: the plain form falls, after {} glitches",
+        findings.glitches()
+    );
+    Ok(())
+}
+
+fn plan(options: &Options, bootloader: &Path) -> Plan {
+    Plan {
+        bootloader: bootloader.to_owned(),
+        seed: options.seed,
+        sampled: options.runs,
+        everything: options.all,
+        boards: std::thread::available_parallelism().map_or(1, usize::from),
+        until_bad_in: None,
+    }
+}
+
+fn report(findings: &Findings, seed: u64) {
+    println!("decision:  {:?}", findings.decision);
+    println!("elsewhere: {:?} (seed {seed})", findings.elsewhere);
+    for bad in &findings.bad_boots {
+        println!(
+            "BAD BOOT: {} at {:#x} in {}, image \"{}\"",
+            bad.glitch, bad.address, bad.function, bad.image
+        );
+    }
+    println!(
+        "{} glitches, {} bad boots",
+        findings.glitches(),
+        findings.bad_boots.len()
+    );
+}
+
+fn scratch() -> PathBuf {
+    workspace::scratch().join("attack")
+}
