@@ -1,7 +1,6 @@
-//! The linker's memory map, from the flash map that the bootloader has too.
+//! Links the app for its slot. Refuses test builds in a release.
 
-use std::path::PathBuf;
-use std::{env, fs};
+use std::env;
 
 use latchkey_handoff::layout::{ACTIVE, IMAGE_HEADER};
 use latchkey_image::Hardware;
@@ -15,22 +14,9 @@ fn main() -> Result<(), String> {
     if fault && env::var_os("LATCHKEY_RELEASE").is_some() {
         return Err("a build with a fault-… feature is for tests only; leave it out of a release".into());
     }
-
     let slot = Hardware::EMULATOR.slot;
-    let origin = slot.address.saturating_add(IMAGE_HEADER);
     let room = ACTIVE.size.saturating_sub(IMAGE_HEADER);
-    let ram = slot.ram.end.saturating_sub(slot.ram.start);
-    let map = format!(
-        "MEMORY {{\n  FLASH : ORIGIN = {origin:#x}, LENGTH = {room:#x}\n  \
-         RAM : ORIGIN = {:#x}, LENGTH = {ram:#x}\n}}\n",
-        slot.ram.start
-    );
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("only for cargo: OUT_DIR is not set")?);
-    fs::write(out.join("memory.x"), map).map_err(|error| error.to_string())?;
+    latchkey_bake::app_memory(slot.address.saturating_add(IMAGE_HEADER), room, &slot.ram)?;
     // The interrupt table is the board crate's own.
-    fs::write(out.join("device.x"), "").map_err(|error| error.to_string())?;
-    println!("cargo:rustc-link-search={}", out.display());
-    println!("cargo:rustc-link-arg-bins=-Tlink.x");
-    println!("cargo:rustc-link-arg-bins=--nmagic");
-    Ok(())
+    latchkey_bake::no_interrupts()
 }

@@ -14,7 +14,7 @@ pub mod http;
 pub mod lock;
 mod start;
 mod store;
-pub mod trust;
+mod trust;
 pub mod watch;
 
 pub use board::{Board, Sink, Uplink};

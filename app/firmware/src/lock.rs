@@ -80,7 +80,7 @@ fn begin(board: &mut impl Board) -> Result<Begun, NoStart> {
 
 fn print_standing(board: &mut impl Board, standing: &Standing) {
     let Standing { running, floor, boot } = standing;
-    if trust::EXAMPLE_KEYS {
+    if trust::ANY_EXAMPLE_KEY {
         board.print(format_args!("EXAMPLE KEYS: anyone can sign for this lock"));
     }
     board.print(format_args!(
@@ -204,7 +204,7 @@ impl<'l, B: Board> Lock<'l, B> {
     }
 
     fn print(&mut self, step: &Step) {
-        if let Some(note) = step.note {
+        for note in step.notes.into_iter().flatten() {
             self.board.print(format_args!("update: {note}"));
         }
     }

@@ -4,7 +4,17 @@
 use latchkey_directive::PublicKey as DirectorKey;
 use latchkey_image::{Authority, Hardware, PublicKey, TrustPolicy};
 
-include!(concat!(env!("OUT_DIR"), "/trust.rs"));
+include!(concat!(env!("OUT_DIR"), "/policy.rs"));
+include!(concat!(env!("OUT_DIR"), "/director.rs"));
+
+/// Whether this build trusts a key that everyone has.
+pub(crate) const ANY_EXAMPLE_KEY: bool = EXAMPLE_KEYS || EXAMPLE_DIRECTOR;
+
+/// The version this build was made as, for the log; what counts stands in the signed header.
+pub(crate) const BUILT_AS: &str = match option_env!("LATCHKEY_VERSION") {
+    Some(version) => version,
+    None => "unversioned",
+};
 
 const POLICY: TrustPolicy<'static> = match TrustPolicy::new(THRESHOLD, &KEYS) {
     Ok(policy) => policy,

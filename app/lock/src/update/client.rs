@@ -8,7 +8,7 @@ use latchkey_directive::{
 };
 use latchkey_image::Refusal;
 
-use acts::{act, jitter, later, open};
+use acts::{act, jitter, later, noted, open};
 
 use super::{Action, Event, Failure, Head, Identity, Moment, Note, Standing, Step, Unfit};
 use crate::reason::Reason;
@@ -304,9 +304,10 @@ impl<'k> Client<'k> {
         }
         self.unsaved = true;
         self.failures = 0;
-        Step {
-            note: event.map(Note::Receipted),
-            ..self.report(after, moment)
+        let step = self.report(after, moment);
+        match event {
+            Some(event) => noted(Note::Receipted(event), step),
+            None => step,
         }
     }
 
@@ -457,10 +458,7 @@ impl<'k> Client<'k> {
             return self.out_of_turn(moment);
         };
         self.queue(Reported::Requested, offer.install.image, 0);
-        Step {
-            note: Some(Note::Requested),
-            ..self.report(AfterReports::Restart, moment)
-        }
+        noted(Note::Requested, self.report(AfterReports::Restart, moment))
     }
 
     fn on_confirmed(&mut self, moment: &Moment) -> Step {

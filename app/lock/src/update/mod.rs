@@ -189,8 +189,8 @@ pub struct Step {
     /// [`Client::settings`] changed: store them first. When that fails, do not act; tell
     /// [`Failure::Settings`].
     pub save: bool,
-    /// A line for the log.
-    pub note: Option<Note>,
+    /// Lines for the log, in this order.
+    pub notes: [Option<Note>; 2],
     /// What to do.
     pub action: Action,
     /// By when, on the clock of [`Moment`]: then [`Action::Wait`] ends in [`Event::Tick`] and everything else

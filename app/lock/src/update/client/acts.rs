@@ -99,10 +99,10 @@ impl Client<'_> {
         self.refusals = self.refusals.saturating_add(1);
         let wait = self.identity.pace.after(self.refusals, jitter(moment));
         let until_ms = offer.valid_until_ms.max(moment.now_ms.saturating_add(wait));
-        Step {
-            note: Some(Note::Refused { reason }),
-            ..self.report(AfterReports::Wait { until_ms }, moment)
-        }
+        noted(
+            Note::Refused { reason },
+            self.report(AfterReports::Wait { until_ms }, moment),
+        )
     }
 
     pub(super) fn restart(&mut self, note: Option<Note>, moment: &Moment) -> Step {
@@ -213,10 +213,19 @@ pub(super) fn later(moment: &Moment, ms: u64) -> u64 {
     moment.now_ms.saturating_add(ms)
 }
 
+/// Puts a line before the one that a step has.
+pub(super) fn noted(first: Note, step: Step) -> Step {
+    let [second, _] = step.notes;
+    Step {
+        notes: [Some(first), second],
+        ..step
+    }
+}
+
 pub(super) fn act(note: Option<Note>, action: Action, until_ms: u64) -> Step {
     Step {
         save: false,
-        note,
+        notes: [note, None],
         action,
         until_ms: Some(until_ms),
     }

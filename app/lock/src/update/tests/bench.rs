@@ -362,9 +362,8 @@ impl Bench {
             conditions: self.conditions,
         };
         let step = self.client.handle(event, &moment);
-        if let Some(note) = step.note {
-            self.notes.push(note.to_string());
-        }
+        let notes = step.notes.into_iter().flatten();
+        self.notes.extend(notes.map(|note| note.to_string()));
         if step.save {
             if !self.store_works {
                 return self.tell(Event::Failed(Failure::Settings));
