@@ -265,7 +265,7 @@ impl<'p> Target<'p> {
         let registers = self.machine.gdb.registers()?;
         let pc = registers.pc();
         if pc == self.ends.entry {
-            return Ok(Outcome::BadBoot);
+            return self.entered();
         }
         if pc == self.ends.sleep {
             return Ok(Outcome::Refused);
@@ -274,6 +274,18 @@ impl<'p> Target<'p> {
             return Ok(Outcome::BadBoot);
         }
         Ok(Outcome::Reset)
+    }
+
+    /// About to execute the image's first instruction: a breakpoint stops before memory protection is asked, so
+    /// only the next step tells whether it may.
+    fn entered(&mut self) -> Result<Outcome> {
+        self.machine.gdb.step()?;
+        let executed = self.machine.gdb.pc()? == self.ends.entry + 2;
+        Ok(if executed {
+            Outcome::BadBoot
+        } else {
+            Outcome::Reset
+        })
     }
 
     /// In a fault handler: whether the fault was an instruction of the image's that really was executed.
