@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use latchkey_handoff::layout;
+use latchkey_image::Refusal;
 use latchkey_lab::{Builds, Lock, Server, SignedImage, Variant};
 
 use crate::{command, lab, workspace};
@@ -161,7 +162,7 @@ impl Bench {
         let reason = u16::try_from(reason.context("a refusal without a reason")?)?;
         Ok(format!(
             "refused, code {reason}: {}",
-            latchkey_image::Refusal::describe(reason).unwrap_or("of no known meaning")
+            Refusal::describe(reason).unwrap_or("of no known meaning")
         ))
     }
 }
@@ -209,8 +210,15 @@ fn refused(result: Result<()>) -> Result<String> {
         Ok(()) => bail!("it was accepted"),
         Err(refusal) => {
             let text = refusal.to_string();
-            ensure!(text.contains("digest"), "refused for another reason: {text}");
-            Ok(text.lines().last().unwrap_or_default().trim().to_owned())
+            let expected = format!("[refusal {}]", Refusal::DigestMismatch.code());
+            ensure!(text.contains(&expected), "refused for another reason: {text}");
+            // The command line comes first and is long.
+            Ok(text
+                .rsplit("latchkey-server: ")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned())
         }
     }
 }

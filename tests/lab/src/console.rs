@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 pub struct Console {
     lines: Receiver<String>,
     seen: Vec<String>,
-    echo: Option<&'static str>,
 }
 
 /// The line that was waited for did not come. Holds the end of what came instead.
@@ -50,6 +49,9 @@ impl Console {
             while matches!(source.read_until(b'\n', &mut line), Ok(1..)) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
+                if let Some(prefix) = echo {
+                    println!("{prefix}{text}");
+                }
                 if sender.send(text).is_err() {
                     return;
                 }
@@ -58,7 +60,6 @@ impl Console {
         Self {
             lines,
             seen: Vec::new(),
-            echo,
         }
     }
 
@@ -114,9 +115,6 @@ impl Console {
     }
 
     fn note(&mut self, line: &str) {
-        if let Some(prefix) = self.echo {
-            println!("{prefix}{line}");
-        }
         self.seen.push(line.to_owned());
     }
 }
