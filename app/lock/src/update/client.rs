@@ -154,12 +154,6 @@ impl<'k> Client<'k> {
         opened == Some(message)
     }
 
-    fn read_on(&mut self, fetching: Fetching, note: Option<Note>, moment: &Moment) -> Step {
-        self.phase = Phase::Fetching(fetching);
-        let until_ms = later(moment, SILENCE_MS).min(fetching.ends_ms);
-        act(note, Action::Read, until_ms)
-    }
-
     /// Takes in what happened; says what to do next.
     pub fn handle(&mut self, event: Event<'_>, moment: &Moment) -> Step {
         let step = match event {
@@ -220,6 +214,11 @@ impl<'k> Client<'k> {
                     self.enrolled = true;
                     self.call_server(moment)
                 }
+                202 => {
+                    // Known, but not let in. When to ask again comes with the next answer.
+                    self.enrolled = true;
+                    self.be_patient(ProblemCode::AwaitingApproval, 0, moment)
+                }
                 _ => self.on_problem(status, body, moment),
             },
             Phase::Reporting { sequence, after } if status == 200 => {
@@ -275,22 +274,7 @@ impl<'k> Client<'k> {
             | ProblemCode::NoSuchImage
             | ProblemCode::Busy => {}
         }
-        let asked = self.identity.pace.asked(problem.call_again_s);
-        let patient = matches!(problem.code, ProblemCode::AwaitingApproval | ProblemCode::Busy);
-        let again_ms = if patient {
-            asked
-        } else {
-            asked.max(self.next_backoff(moment))
-        };
-        let note = Note::Problem {
-            code: problem.code,
-            again_ms,
-        };
-        self.wait(
-            moment.now_ms.saturating_add(again_ms),
-            Then::CallServer,
-            Some(note),
-        )
+        self.be_patient(problem.code, problem.call_again_s, moment)
     }
 
     fn on_receipt(&mut self, sequence: u64, after: AfterReports, body: &[u8], moment: &Moment) -> Step {

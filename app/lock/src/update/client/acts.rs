@@ -1,12 +1,12 @@
 //! What the client does next: the second half of the state machine, which signs, sends, waits and asks.
 
 use latchkey_directive::{
-    BootOutcome, CheckIn, Enrolment, Event as Reported, Nonce, Purpose, Report, Sealed, seal,
+    BootOutcome, CheckIn, Enrolment, Event as Reported, Nonce, ProblemCode, Purpose, Report, Sealed, seal,
 };
 use latchkey_image::ImageDigest;
 use minicbor::{Decode, Encode};
 
-use super::{ANSWER_MS, AfterReports, Client, Offer, Phase, Then};
+use super::{ANSWER_MS, AfterReports, Client, Fetching, Offer, Phase, SILENCE_MS, Then};
 use crate::update::{Action, Failure, Moment, Note, Step};
 
 const ENROL: &str = "/device/v1/enrol";
@@ -77,6 +77,12 @@ impl Client<'_> {
         act(note, open, later(moment, ANSWER_MS))
     }
 
+    pub(super) fn read_on(&mut self, fetching: Fetching, note: Option<Note>, moment: &Moment) -> Step {
+        self.phase = Phase::Fetching(fetching);
+        let until_ms = later(moment, SILENCE_MS).min(fetching.ends_ms);
+        act(note, Action::Read, until_ms)
+    }
+
     /// Asks for the install as soon as nothing speaks against it.
     pub(super) fn install(&mut self, offer: Offer, note: Option<Note>, moment: &Moment) -> Step {
         if let Some(hold) = moment.conditions.hold() {
@@ -117,6 +123,22 @@ impl Client<'_> {
             until_ms: bounded.then_some(until_ms),
             ..act(note, Action::Wait, 0)
         }
+    }
+
+    /// Waits as the server says, and ever longer when waiting alone is no cure.
+    pub(super) fn be_patient(&mut self, code: ProblemCode, call_again_s: u32, moment: &Moment) -> Step {
+        let asked = self.identity.pace.asked(call_again_s);
+        let again_ms = match code {
+            ProblemCode::AwaitingApproval | ProblemCode::Busy => asked,
+            ProblemCode::Malformed
+            | ProblemCode::UnknownDevice
+            | ProblemCode::Revoked
+            | ProblemCode::BadSignature
+            | ProblemCode::Replayed
+            | ProblemCode::NoSuchImage => asked.max(self.next_backoff(moment)),
+        };
+        let note = Note::Problem { code, again_ms };
+        self.wait(later(moment, again_ms), Then::CallServer, Some(note))
     }
 
     pub(super) fn out_of_turn(&mut self, moment: &Moment) -> Step {

@@ -122,6 +122,12 @@ fn a_new_lock_enrols_waits_for_approval_and_goes_on() {
     lock.server.approved = false;
     lock.run_for(3_600_000);
     assert_eq!(lock.server.enrolments, 1);
+    let failed = |note: &String| note.starts_with("failed");
+    assert!(
+        !lock.notes.iter().any(failed),
+        "waiting is no failure: {:?}",
+        lock.notes
+    );
     let asked = lock.server.check_ins.len();
     assert!(
         (50..=130).contains(&asked),
