@@ -83,3 +83,49 @@ impl<F: NorFlash> NorFlash for Region<F> {
         self.flash.write(at, bytes).map_err(RegionError::Flash)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sixteen words, each reading as its own offset.
+    struct Words;
+
+    impl ErrorType for Words {
+        type Error = NorFlashErrorKind;
+    }
+
+    impl ReadNorFlash for Words {
+        const READ_SIZE: usize = 4;
+
+        fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+            bytes.copy_from_slice(&offset.to_le_bytes());
+            Ok(())
+        }
+
+        fn capacity(&self) -> usize {
+            64
+        }
+    }
+
+    #[test]
+    fn a_window_is_read_at_its_place_and_never_left() {
+        let mut region = Region::new(Words, Partition::new(16, 16));
+        let mut word = [0; 4];
+        assert_eq!(region.capacity(), 16);
+        assert_eq!(region.read(12, &mut word).map(|()| word), Ok([28, 0, 0, 0]));
+        for offset in [13, 16, 48, u32::MAX - 3, u32::MAX] {
+            assert_eq!(
+                region.read(offset, &mut word),
+                Err(RegionError::OutOfBounds),
+                "{offset}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_window_that_lies_beyond_any_address_is_left_alone() {
+        let mut region = Region::new(Words, Partition::new(u32::MAX, 16));
+        assert_eq!(region.read(4, &mut [0; 4]), Err(RegionError::OutOfBounds));
+    }
+}

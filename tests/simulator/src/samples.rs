@@ -83,17 +83,30 @@ impl Release {
         let entry = BASE + map.active.offset + u32::from(HEADER) + 32 + 1;
         payload[..4].copy_from_slice(&(RAM.end - 64).to_le_bytes());
         payload[4..8].copy_from_slice(&entry.to_le_bytes());
-        let counter = SecurityCounter(counter);
-        let description = Description {
+        self.signed(&Self::description(SecurityCounter(counter)), &payload)
+    }
+
+    /// What every image here says of itself.
+    #[must_use]
+    pub fn description(counter: SecurityCounter) -> Description {
+        Description {
             version: Version::default(),
             counter,
             vendor: VENDOR,
             class: CLASS,
             min_version: None,
             header_size: HEADER,
-        };
+        }
+    }
+
+    /// An image that says this of itself.
+    ///
+    /// # Panics
+    /// When the image is none: a mistake of the story's.
+    #[must_use]
+    pub fn signed(&self, description: &Description, payload: &[u8]) -> Sample {
         let file = description
-            .build(&payload)
+            .build(payload)
             .expect("a well-formed image")
             .signed(&self.key)
             .expect("a first signature");
@@ -102,7 +115,7 @@ impl Release {
             bytes: file.into_bytes(),
             id: digest.into(),
             digest,
-            counter,
+            counter: description.counter,
         }
     }
 

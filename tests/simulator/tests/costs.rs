@@ -8,8 +8,13 @@ const KIB: usize = 1024;
 
 #[test]
 fn installing_256_kib_costs_no_more_than_swap_offset() {
-    let FlashWork { erases, bytes, .. } = measure::install(256 * KIB, 252 * KIB, SLOT).unwrap();
-    println!("{erases} erases, {bytes} bytes");
+    let work = measure::install(256 * KIB, 252 * KIB, SLOT).unwrap();
+    println!("{work:?}");
+    let FlashWork {
+        erases, bytes, reads, ..
+    } = work;
+    // embassy-boot alone reads its marks again from the beginning for every page: 10,731 reads.
+    assert!(reads < 10_731, "{reads} reads");
     assert!(erases <= 132, "{erases} erases");
     assert!(bytes <= 533_032, "{bytes} bytes");
 }

@@ -204,6 +204,25 @@ fn used_up_sequence_numbers_are_an_error_and_no_wrap() {
 }
 
 #[test]
+fn a_floor_rises_and_never_falls() {
+    let mut flash = Torn::new(1);
+    let mut floor = crate::Floor::open(&mut flash).unwrap();
+    for (to, expected) in [(0, 0), (5, 5), (3, 5), (5, 5), (9, 9), (0, 9)] {
+        floor.raise(latchkey_image::SecurityCounter(to)).unwrap();
+        assert_eq!(floor.value().0, expected);
+    }
+    let read = crate::Floor::read(&mut flash).unwrap();
+    assert_eq!(read, Some(latchkey_image::SecurityCounter(9)));
+    Journal::open(&mut flash).unwrap().append(&[7; BODY]).unwrap();
+    assert_eq!(
+        crate::Floor::read(&mut flash),
+        Ok(None),
+        "another layout is no floor"
+    );
+    assert!(crate::Floor::open(&mut flash).is_err());
+}
+
+#[test]
 fn a_battery_that_dies_at_every_start_loses_nothing() {
     for cut in 0..40 {
         for seed in 0..20 {
