@@ -178,3 +178,42 @@ fn branch(address: u32, first: u16, second: u16) -> Option<u32> {
     let signed = (offset << 7) as i32 >> 7;
     Some(address.wrapping_add(4).wrapping_add_signed(signed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_go_where_the_disassembler_says() {
+        // bl 0x4624 at 0x44; bl 0x6a0e at 0xaa44; b.w back to 0x1000 at 0x1100: from llvm-objdump.
+        assert_eq!(branch(0x44, 0xf004, 0xfaee), Some(0x4624));
+        assert_eq!(branch(0xaa44, 0xf7fb, 0xffe3), Some(0x6a0e));
+        assert_eq!(branch(0x1100, 0xf7ff, 0xbf7e), Some(0x1000));
+        // dsb sy, and a conditional branch: neither goes anywhere by itself.
+        assert_eq!(branch(0x44, 0xf3bf, 0x8f4f), None);
+        assert_eq!(branch(0x44, 0xf000, 0x8004), None);
+    }
+
+    #[test]
+    fn instructions_that_look_at_flags_are_told_from_others() {
+        let code = |half: &[u16]| Program {
+            functions: BTreeMap::new(),
+            data: Vec::new(),
+            text: vec![(0, half.iter().flat_map(|half| half.to_le_bytes()).collect())],
+        };
+        // bne, it ne, beq.w
+        for conditional in [[0xd1fe, 0xbf00], [0xbf18, 0x4770], [0xf000, 0x8004]] {
+            assert!(code(&conditional).is_conditional(0), "{conditional:x?}");
+        }
+        // nop, udf, svc, b, bl
+        for other in [
+            [0xbf00, 0xbf00],
+            [0xde00, 0xbf00],
+            [0xdf00, 0xbf00],
+            [0xe7fe, 0xbf00],
+            [0xf004, 0xfaee],
+        ] {
+            assert!(!code(&other).is_conditional(0), "{other:x?}");
+        }
+    }
+}

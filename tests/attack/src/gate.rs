@@ -96,3 +96,18 @@ fn constants(code: &[u16]) -> Vec<u32> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_put_together_from_their_halves() {
+        // movw r6, #54555; nop; movt r6, #62374: from llvm-objdump. One half makes nothing.
+        assert_eq!(constants(&[0xf24d, 0x561b, 0xbf00]), []);
+        assert_eq!(
+            constants(&[0xf24d, 0x561b, 0xbf00, 0xf2cf, 0x36a6]),
+            [0xf3a6_d51b]
+        );
+    }
+}

@@ -316,3 +316,29 @@ impl<'p> Target<'p> {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The IT state in an xPSR, as the architecture writes it: condition and mask.
+    fn it(state: u32) -> u32 {
+        (state & 0b11) << 25 | (state & 0b1111_1100) << 8
+    }
+
+    #[test]
+    fn a_skipped_instruction_uses_up_its_place_in_the_it_block() {
+        // itte ne: three instructions, the last one under the opposite condition.
+        let start = it(0b0001_1010) | 0x4100_0000;
+        let second = advance_it(start);
+        let third = advance_it(second);
+        assert_eq!(second, it(0b0001_0100) | 0x4100_0000);
+        assert_eq!(third, it(0b0000_1000) | 0x4100_0000);
+        assert_eq!(advance_it(third), 0x4100_0000);
+        assert_eq!(
+            advance_it(0x4100_0000),
+            0x4100_0000,
+            "outside of a block nothing changes"
+        );
+    }
+}
