@@ -37,7 +37,16 @@ fn a_battery_that_dies_soon_after_every_start_bricks_nothing() {
             for moment in [Moment::Before, Moment::Inside, Moment::After] {
                 let mut random = Random::of(seed, &[operation]);
                 let story = Story::new(kind, Geometry::Small, &release, &mut random);
-                let mut world = World::<256>::new(&story, &release, &mut random).unwrap();
+                let start = World::<256>::new(&story, &release, &mut random).unwrap();
+                let mut uncut = start.clone();
+                assert_eq!(uncut.live::<Careful>(None, random.clone()), Ok(Pause::Rest));
+                // In the middle of the story pages are on the move.
+                let half = Cut {
+                    operation: uncut.operations().1.div_ceil(2),
+                    moment,
+                };
+                let mut world = start;
+                assert_eq!(world.live::<Careful>(Some(half), random.clone()), Ok(Pause::Cut));
                 let cut = Some(Cut { operation, moment });
                 for start in 0..DYING_STARTS {
                     let noise = Random::of(seed, &[operation, start]);
