@@ -1,4 +1,4 @@
-//! One glitch, and what became of the boot.
+//! One glitch, and what became of the boot and of the next one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::machine::{FLASH, Machine};
 use crate::walk::{Snapshot, guarded};
 
 /// How long a boot may take before it is looked at more closely.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(200);
 /// How often that is done before the boot counts as hanging.
 const LOOKS: u32 = 8;
 /// The longest endless loop that is recognised, in instructions.
@@ -180,7 +180,8 @@ impl<'p> Target<'p> {
         Ok(())
     }
 
-    /// Strikes at the instruction where `before` was taken, and lets the boot go on to its end. `unguarded` is the
+    /// Strikes at the instruction where `before` was taken, and lets the boot go on to its end; when it has changed
+    /// the flash, the next boot too. `unguarded` is the
     /// number of instructions from reset to there, while memory protection is not on yet.
     ///
     /// # Errors
@@ -190,9 +191,21 @@ impl<'p> Target<'p> {
         self.machine
             .gdb
             .set_registers(&glitch.strike(&before.registers, self.program))?;
+        let outcome = self.see_it_out()?;
+        // What a glitch leaves in flash may boot a bad image the next time, undisturbed.
+        if outcome != Outcome::BadBoot && self.machine.flash()? != before.flash() {
+            self.reset()?;
+            self.machine.gdb.step()?;
+            let next = self.see_it_out()?;
+            return Ok(if next == Outcome::BadBoot { next } else { outcome });
+        }
+        Ok(outcome)
+    }
+
+    /// Runs to an end; when the core locks up, QEMU aborts and is replaced.
+    fn see_it_out(&mut self) -> Result<Outcome> {
         match self.wait_for_end() {
             Ok(outcome) => Ok(outcome),
-            // QEMU aborts when the core locks up.
             Err(_) => {
                 self.machine.replace()?;
                 self.set_breakpoints()?;
