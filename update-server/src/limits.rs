@@ -38,8 +38,36 @@ pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long requests under way may still take once the server is told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 
-/// Most connections at one time; further ones wait in the system's queue.
+/// Most connections at one time; further ones wait in the system's queue. Fewer where the system gives fewer
+/// descriptors: see [`connections`].
 pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Descriptors kept back for the database, the listening socket, the log.
+const DESCRIPTORS_KEPT: u64 = 64;
+
+/// How many connections the descriptors of this process allow, [`CONNECTIONS_MAX`] at most: each may need one
+/// for itself and one for the image it sends. Takes what the system is willing to give first.
+#[must_use]
+pub fn connections() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = (CONNECTIONS_MAX as u64)
+        .saturating_mul(2)
+        .saturating_add(DESCRIPTORS_KEPT);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let possible = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let mut given = current.unwrap_or(wanted);
+    let more = Rlimit {
+        current: Some(possible),
+        maximum,
+    };
+    if given < possible && setrlimit(Resource::Nofile, more).is_ok() {
+        given = possible;
+    }
+    let places = given.saturating_sub(DESCRIPTORS_KEPT) / 2;
+    usize::try_from(places)
+        .unwrap_or(CONNECTIONS_MAX)
+        .clamp(1, CONNECTIONS_MAX)
+}
 
 /// Most requests worked on at one time; further ones are told to come back.
 pub const REQUESTS_MAX: usize = 512;

@@ -18,6 +18,7 @@ use crate::clock::SystemClock;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, Role, Token, TokenSecret};
 use crate::http::{self, App};
+use crate::limits;
 use crate::objects::Objects;
 use crate::store::Store;
 use crate::{Service, Settings};
@@ -180,7 +181,9 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let writing = tokio::spawn(write_presence(service.clone()));
     let (router, _) = http::routes(&App::new(service.clone()));
     let stop = stop_signal()?;
-    http::serve(listener, router, stop).await;
+    let connections = limits::connections();
+    tracing::info!(connections, "serving");
+    http::serve(listener, router, connections, stop).await;
     writing.abort();
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");

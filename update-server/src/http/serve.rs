@@ -11,14 +11,19 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{CONNECTION_AGE_MAX, CONNECTIONS_MAX, HEAD_TIMEOUT, SHUTDOWN_GRACE};
+use crate::limits::{CONNECTION_AGE_MAX, HEAD_TIMEOUT, SHUTDOWN_GRACE};
 
 /// How long to wait when the system has no connection to give, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is ready, then lets the requests under way finish, for [`SHUTDOWN_GRACE`] at most.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// Serves at most `connections` at one time until `stop` is ready, then lets the requests under way finish, for [`SHUTDOWN_GRACE`] at most.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: usize,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {

@@ -25,6 +25,15 @@ fn chance(test: &str) -> fastrand::Rng {
     fastrand::Rng::with_seed(seed)
 }
 
+fn moment(chance: &mut fastrand::Rng, longest_us: u64) -> Duration {
+    let later = if chance.bool() {
+        0
+    } else {
+        chance.u64(..longest_us)
+    };
+    Duration::from_micros(later)
+}
+
 /// What was acknowledged, and when to pull the plug: after so many acknowledgements, a random moment later.
 struct Plug<T> {
     acknowledged: Mutex<Vec<T>>,
@@ -59,7 +68,8 @@ impl<T: Clone> Plug<T> {
         self.acknowledged.lock().unwrap().clone()
     }
 
-    /// The moment itself is chance: it must fall anywhere in the work on a request.
+    /// The moment itself is chance: every other time right behind an acknowledgement, where what was promised
+    /// too early is lost; else anywhere in the work on a request.
     async fn pull(&self, server: Server, later: Duration) {
         tokio::time::timeout(PATIENCE, self.reached.notified())
             .await
@@ -137,8 +147,7 @@ async fn killing_the_server_during_uploads_loses_nothing_acknowledged() {
                 tokio::spawn(upload(operator.clone(), url.clone(), files, plug.clone()))
             })
             .collect();
-        plug.pull(server, Duration::from_micros(chance.u64(0..15_000)))
-            .await;
+        plug.pull(server, moment(&mut chance, 15_000)).await;
         for upload in uploads {
             upload.await.unwrap();
         }
@@ -227,8 +236,7 @@ async fn killing_the_server_during_reports_loses_nothing_acknowledged() {
             let sender = report(operator.http.clone(), url, lock, director, plug.clone());
             senders.push(tokio::spawn(sender));
         }
-        plug.pull(server, Duration::from_micros(chance.u64(0..5_000)))
-            .await;
+        plug.pull(server, moment(&mut chance, 5_000)).await;
         for sender in senders {
             sender.await.unwrap();
         }

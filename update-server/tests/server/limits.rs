@@ -79,11 +79,9 @@ async fn connections_that_say_nothing_or_never_finish_are_closed() {
     let harness = Harness::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(latchkey_server::http::serve(
-        listener,
-        harness.router.clone(),
-        std::future::pending(),
-    ));
+    // One place: who comes next is served only because the one before was shown the door.
+    let serving = latchkey_server::http::serve(listener, harness.router.clone(), 1, std::future::pending());
+    tokio::spawn(serving);
     tokio::time::pause();
     for said in [
         "",
@@ -102,4 +100,16 @@ async fn connections_that_say_nothing_or_never_finish_are_closed() {
             "closed for another reason: {said:?}"
         );
     }
+}
+
+#[test]
+fn there_are_never_more_connections_than_descriptors_for_them() {
+    let connections = latchkey_server::limits::connections();
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    assert!((1..=latchkey_server::limits::CONNECTIONS_MAX).contains(&connections));
+    assert!(
+        limit
+            .current
+            .is_none_or(|current| connections as u64 * 2 < current)
+    );
 }
