@@ -97,15 +97,16 @@ fn tell(story: &mut Story, builds: &Builds, folder: &Path) -> Result<()> {
         },
     )?;
 
-    story.chapter("A tampered image is refused by the server", || {
-        let refusal = refused(bench.server.publish(&tampered(&v2)?))?;
-        Ok((refusal, ()))
+    let bad = story.chapter("A tampered image is refused by the server", || {
+        let bad = tampered(&engineers.sign(builds, Variant::V2, "2.1.0", 3)?)?;
+        let refusal = refused(bench.server.publish(&bad))?;
+        Ok((refusal, bad))
     })?;
 
     story.chapter(
         "The same image, written into the lock's flash by force, is refused by the bootloader",
         || {
-            let seen = bench.force(&tampered(&v2)?, &v2)?;
+            let seen = bench.force(&bad, Refusal::DigestMismatch.code(), &v2)?;
             Ok((seen, ()))
         },
     )?;
@@ -113,7 +114,9 @@ fn tell(story: &mut Story, builds: &Builds, folder: &Path) -> Result<()> {
     story.chapter(
         "An older image, rightly signed, is refused: the rollback floor holds",
         || {
-            let seen = bench.force(&v1, &v2)?;
+            let (offered, floor) = (v1.counter, v2.counter);
+            let too_old = Refusal::BelowFloor { offered, floor };
+            let seen = bench.force(&v1, too_old.code(), &v2)?;
             Ok((seen, ()))
         },
     )?;
@@ -143,26 +146,25 @@ struct Bench {
 }
 
 impl Bench {
-    /// Writes `image` into the DFU slot of the lock without its help, asks the bootloader to install it, and
-    /// gives the bootloader's word on it, once the server has heard it too and `expected` runs.
-    fn force(&mut self, image: &SignedImage, expected: &SignedImage) -> Result<String> {
+    /// Writes `image` into the DFU slot of the lock without its help and asks the bootloader to install it.
+    /// Waits until the server has heard that it was refused for `reason`, and sees that `expected` runs.
+    fn force(&mut self, image: &SignedImage, reason: u16, expected: &SignedImage) -> Result<String> {
         self.lock.cut_power();
         let mut chip = self.lock.chip()?;
         chip.put(layout::DFU.offset, &image.bytes)?;
         chip.forge_request(image.digest)?;
         chip.write_back(self.lock.flash())?;
         self.lock.power_on()?;
-        let told = self.server.wait_until_told(&self.device, LIMIT, |told| {
-            runs(told, expected)
-                && told
-                    .pointer("/boot/outcome")
-                    .is_some_and(|outcome| outcome == "refused")
-        })?;
-        let reason = told.pointer("/boot/reason").and_then(serde_json::Value::as_u64);
-        let reason = u16::try_from(reason.context("a refusal without a reason")?)?;
+        let told = self
+            .server
+            .wait_for_boot_report(&self.device, "refused", reason, LIMIT)?;
+        ensure!(runs(&told, expected), "another image runs: {told}");
+        let text = told
+            .pointer("/boot/reason_text")
+            .and_then(serde_json::Value::as_str);
         Ok(format!(
-            "refused, code {reason}: {}",
-            Refusal::describe(reason).unwrap_or("of no known meaning")
+            "refusal {reason}: {}",
+            text.context("a refusal without a reason")?
         ))
     }
 }
@@ -176,8 +178,8 @@ impl Engineers {
     /// Two of them sign a build.
     fn sign(&self, builds: &Builds, variant: Variant, version: &str, counter: u32) -> Result<SignedImage> {
         let payload = builds.payload_file(variant)?;
-        let half = self.folder.join(format!("{}-once.img", variant.name()));
-        let whole = self.folder.join(format!("{}.img", variant.name()));
+        let half = self.folder.join(format!("{version}-once.img"));
+        let whole = self.folder.join(format!("{version}.img"));
         let hardware = latchkey_image::Hardware::EMULATOR;
         let mut first = sign_command("release-a")?;
         first.args(["--version", version, "--security-counter", &counter.to_string()]);
