@@ -53,6 +53,8 @@ pub(crate) enum Board {
 }
 
 impl Board {
+    pub(crate) const ALL: [Self; 2] = [Self::Emulator, Self::Nrf52840];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Emulator => "emulator",
@@ -137,6 +139,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             options.board.hardware().class_name,
             built.app.display()
         ),
+    }
+    Ok(())
+}
+
+/// Builds bootloader and lock app for every board; the linker refuses what does not fit.
+pub(crate) fn build_all_boards() -> Result<()> {
+    for board in Board::ALL {
+        let built = build(&Options::example(board, "1.0.0", 1))?;
+        for program in [&built.bootloader.with_extension("bin"), &built.app] {
+            println!("{:>8} bytes  {}", program.metadata()?.len(), program.display());
+        }
     }
     Ok(())
 }

@@ -1,30 +1,70 @@
 //! `cargo xtask test`: set up, then every test, cheap ones first. What CI runs.
 
+mod release;
+
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use latchkey_lab::Variant;
 
-use crate::{command, setup, workspace};
+use crate::{command, firmware, lab, setup, workspace};
 
 /// One step: what it proves, and how.
 struct Step {
     proves: &'static str,
-    run: fn() -> Result<()>,
+    by: By,
+}
+
+enum By {
+    /// A cargo command.
+    Cargo(&'static [&'static str]),
+    /// Another of these tasks.
+    Task(&'static [&'static str]),
+    /// A function of this program.
+    Function(fn() -> Result<()>),
 }
 
 const STEPS: &[Step] = &[
     Step {
-        proves: "sources are formatted",
-        run: || cargo(&["fmt", "--all", "--check"]),
+        proves: "the sources are formatted",
+        by: By::Cargo(&["fmt", "--all", "--check"]),
     },
     Step {
-        proves: "no lint complains",
-        run: || cargo(&["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"]),
+        proves: "no lint complains about host programs",
+        by: By::Function(lints),
     },
     Step {
-        proves: "cores, tools, server and simulator",
-        run: || cargo(&["test", "--quiet"]),
+        proves: "cores, tools, server, and power cuts at every flash operation",
+        by: By::Cargo(&["test", "--quiet"]),
+    },
+    Step {
+        proves: "both boards' programs build and fit",
+        by: By::Function(firmware::build_all_boards),
+    },
+    Step {
+        proves: "release builds refuse the example keys",
+        by: By::Function(release::refuses_example_keys),
+    },
+    Step {
+        proves: "the boot chain costs no more than it may",
+        by: By::Task(&["measure"]),
+    },
+    Step {
+        proves: "one glitch anywhere boots no bad image (a sample)",
+        by: By::Task(&["attack"]),
+    },
+    Step {
+        proves: "updates over the air work, and attacks end on the old version",
+        by: By::Function(system),
+    },
+    Step {
+        proves: "kill -9 at any moment of an update ends on the new version",
+        by: By::Task(&["powercut"]),
+    },
+    Step {
+        proves: "the demo holds",
+        by: By::Task(&["demo"]),
     },
 ];
 
@@ -34,7 +74,9 @@ pub(crate) fn run() -> Result<()> {
     for (number, step) in (1..).zip(STEPS) {
         println!("\n[{number}/{}] {}", STEPS.len(), step.proves);
         let start = Instant::now();
-        (step.run)().with_context(|| format!("step {number} failed: {}", step.proves))?;
+        step.by
+            .run()
+            .with_context(|| format!("step {number} failed: {}", step.proves))?;
         println!(
             "[{number}/{}] holds ({} s)",
             STEPS.len(),
@@ -42,6 +84,46 @@ pub(crate) fn run() -> Result<()> {
         );
     }
     Ok(())
+}
+
+impl By {
+    fn run(&self) -> Result<()> {
+        match self {
+            Self::Cargo(arguments) => cargo(arguments),
+            Self::Task(arguments) => command::run(Command::new(std::env::current_exe()?).args(*arguments)),
+            Self::Function(function) => function(),
+        }
+    }
+}
+
+fn lints() -> Result<()> {
+    const DENY: [&str; 3] = ["--", "--deny", "warnings"];
+    cargo(&[&["clippy", "--quiet", "--all-targets"], DENY.as_slice()].concat())?;
+    cargo(
+        &[
+            &[
+                "clippy",
+                "--quiet",
+                "--all-targets",
+                "--package",
+                "latchkey-system-tests",
+            ],
+            DENY.as_slice(),
+        ]
+        .concat(),
+    )
+}
+
+fn system() -> Result<()> {
+    lab::build(&Variant::ALL)?;
+    cargo(&[
+        "test",
+        "--quiet",
+        "--package",
+        "latchkey-system-tests",
+        "--",
+        "--test-threads=2",
+    ])
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
