@@ -4,6 +4,9 @@
 //! nobody can name the seal without the feature `sabotage`. Each constant says what happens without it; the
 //! simulator plants exactly that bug and has to notice.
 
+#[cfg(all(feature = "sabotage", target_os = "none"))]
+compile_error!("the feature `sabotage` is for tests on a host and never for a board");
+
 /// Which safeguards are in place. Every one is, unless a test says otherwise.
 pub trait Guards: seal::Sealed {
     /// Verify a requested image before anything moves. Without: a flipped image is swapped in.
