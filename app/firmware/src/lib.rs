@@ -1,6 +1,6 @@
 //! The lock app's tasks: the state machines of `latchkey-lock`, wired to what a board offers.
 //!
-//! [`lock::run`] is the lock; [`watch`] feeds the watchdog while every task is alive; [`http`] is the way to
+//! [`lock::run`] is the lock; [`watch`] feeds the watchdog while every task is alive; `http` is the way to
 //! the update server. This crate knows no registers: a board brings [`Board`] and, if it has a network, an
 //! [`Uplink`]. It keeps the invariant that everything awaited ends by the time the update client set.
 #![cfg_attr(not(test), no_std)]

@@ -83,12 +83,23 @@ async fn serve(mut board: Emulator, mut http: Http<'static>, options: Options) {
             core::hint::spin_loop();
         }
     }
+    if options.never_confirm {
+        let _ = writeln!(Console::new(), "latchkey: this build never confirms");
+    }
     lock::run(&mut board, &mut http, &LOCK_ALIVE, options).await
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let _ = writeln!(Console::new(), "latchkey: {info}; restarting");
+    let place = info
+        .location()
+        .map_or(("nowhere", 0), |place| (place.file(), place.line()));
+    let (file, line) = place;
+    let why = info.message();
+    let _ = writeln!(
+        Console::new(),
+        "latchkey: panic at {file}:{line}: {why}; restarting"
+    );
     stop::reset()
 }
 
