@@ -55,14 +55,30 @@ struct Site {
 /// How one run went.
 #[derive(Default)]
 struct Outcomes {
-    /// Where the cuts fell.
+    /// Where cuts were aimed at.
+    aims: Vec<Stage>,
+    /// Where they fell.
     hits: Vec<Stage>,
     /// Why the promise was not held, when it was not.
     broken: Option<String>,
 }
 
-/// How long an uncut update spends in each stage.
-type Durations = BTreeMap<Stage, Duration>;
+/// How long things take on this machine when nothing is cut.
+struct Durations {
+    /// From power to the bootloader's first line.
+    startup: Duration,
+    /// In each stage.
+    stages: BTreeMap<Stage, Duration>,
+}
+
+impl Durations {
+    /// How long to wait before a cut into a stage that was just entered, or that `resumed` by switching on.
+    fn until(&self, cut: Cut, resumed: bool) -> Duration {
+        let usual = self.stages.get(&cut.stage).copied().unwrap_or_default();
+        let startup = if resumed { self.startup } else { Duration::ZERO };
+        startup.saturating_add(usual.mul_f64(cut.into))
+    }
+}
 
 /// Runs them all; an error when any lock did not hold.
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -74,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let durations = site
         .rehearse()
         .context("without any cut, the update does not come through")?;
+    if !options.json {
+        println!("an update without a cut takes {}", spoken(&durations));
+    }
     let bar = ProgressBar::new(options.runs.into()).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} locks, {elapsed}",
     )?);
@@ -115,24 +134,31 @@ impl Site {
     /// One update without a cut; gives how long each stage takes on this machine.
     fn rehearse(&self) -> Result<Durations> {
         let mut lock = self.new_lock("rehearsal")?;
-        let mut durations = Durations::new();
+        let mut stages = BTreeMap::new();
         let mut stage = Stage::Idle;
         while stage != Stage::Confirm {
             let start = Instant::now();
             let next = wait_until(&lock, |records| records.stage() != stage)
                 .map_err(|error| anyhow::anyhow!("{}", told(&mut lock, &error.to_string())))?;
-            durations.insert(stage, start.elapsed());
+            stages.insert(stage, start.elapsed());
             stage = next.stage();
         }
         // The lock stays here until it starts again; what matters is its next start, which takes note.
-        durations.insert(Stage::Confirm, AFTER_CONFIRMING);
+        stages.insert(Stage::Confirm, AFTER_CONFIRMING);
         self.settle(&mut lock)?;
-        Ok(durations)
+        lock.power_on()?;
+        let start = Instant::now();
+        lock.wait_for("boot: ", PATIENCE)?;
+        let startup = start.elapsed();
+        Ok(Durations { startup, stages })
     }
 
     /// One lock, cut as planned, brought to its end and looked at.
     fn lock(&self, run: u32, cuts: &[Cut], durations: &Durations) -> Outcomes {
-        let mut outcomes = Outcomes::default();
+        let mut outcomes = Outcomes {
+            aims: cuts.iter().map(|cut| cut.stage).collect(),
+            ..Outcomes::default()
+        };
         let name = format!("lock-{run}");
         let result = self.new_lock(&name).and_then(|mut lock| {
             self.cut(&mut lock, cuts, durations, &mut outcomes.hits)
@@ -169,9 +195,16 @@ impl Site {
     fn cut(&self, lock: &mut Lock, cuts: &[Cut], durations: &Durations, hits: &mut Vec<Stage>) -> Result<()> {
         for cut in cuts {
             let there = |records: &Records| records.stage() >= cut.stage || self.confirmed(records);
+            let resumed = lock.records().is_ok_and(|records| there(&records));
             let before = wait_until(lock, there)?;
-            let usual = durations.get(&cut.stage).copied().unwrap_or_default();
-            thread::sleep(usual.mul_f64(cut.into));
+            if before.stage() == Stage::Idle {
+                // The update came through before anything was left to aim at.
+                break;
+            }
+            match before.swapped().filter(|_| cut.stage == Stage::Swap) {
+                Some(done) => wait_for_pages(lock, done + (1.0 - done) * cut.into)?,
+                None => thread::sleep(durations.until(*cut, resumed)),
+            }
             if lock.records().is_ok_and(|records| last_starts(&records)) {
                 continue;
             }
@@ -227,6 +260,11 @@ fn last_starts(records: &Records) -> bool {
     records.stage() == Stage::Trial && records.trial_starts_left().is_some_and(|left| left < 2)
 }
 
+/// Waits until this part of a swap's pages has been copied. They go too fast to be hit by the clock.
+fn wait_for_pages(lock: &Lock, part: f64) -> Result<()> {
+    wait_until(lock, |records| records.swapped().is_none_or(|done| done >= part)).map(drop)
+}
+
 /// Watches the chip until its records are as wanted; going back to the old version is never wanted.
 fn wait_until(lock: &Lock, wanted: impl Fn(&Records) -> bool) -> Result<Records> {
     let back = |records: &Records| records.stage() == Stage::Revert;
@@ -247,18 +285,32 @@ fn told(lock: &mut Lock, what: &str) -> String {
     })
 }
 
+/// The stages with how long each takes, for people.
+fn spoken(durations: &Durations) -> String {
+    let stages = durations
+        .stages
+        .iter()
+        .filter(|(stage, _)| **stage != Stage::Confirm);
+    let stages = stages.map(|(stage, time)| format!("{} ms {stage}", time.as_millis()));
+    let stages = stages.collect::<Vec<_>>().join(", ");
+    format!("{} ms to start, {stages}", durations.startup.as_millis())
+}
+
 /// One run, for people.
 fn line(run: u32, outcomes: &Outcomes) -> String {
-    let hits: Vec<_> = outcomes.hits.iter().map(|stage| stage.name()).collect();
-    let hits = if hits.is_empty() {
-        "nothing".to_owned()
-    } else {
-        hits.join(", ")
+    let names = |stages: &[Stage]| {
+        stages
+            .iter()
+            .map(|stage| stage.name())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    match &outcomes.broken {
-        None => format!("lock {run:>3}  cut in {hits}; ends confirmed on the new version"),
-        Some(why) => format!("lock {run:>3}  cut in {hits}; NOT HELD: {why}"),
-    }
+    let (aims, hits) = (names(&outcomes.aims), names(&outcomes.hits));
+    let end = match &outcomes.broken {
+        None => "ends confirmed on the new version".to_owned(),
+        Some(why) => format!("NOT HELD: {why}"),
+    };
+    format!("lock {run:>3}  aimed at {aims}; cut in {hits}; {end}")
 }
 
 /// Sums up; an error when anything was not held or not tried.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// Length of the table behind each program: with it an image fills most of its slot.
-const TABLE_BYTES: usize = 96 * 1024;
+/// How far the table behind a program reaches: with it an image fills most of its slot of 384 KB.
+const PAYLOAD_BYTES: usize = 360 * 1024;
 
 /// A lock app that the laboratory has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,8 @@ impl Builds {
     pub fn payload(&self, variant: Variant) -> Result<Vec<u8>> {
         let path = self.payload_file(variant)?;
         let mut payload = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        payload.extend(table(variant.name()));
+        let length = PAYLOAD_BYTES.saturating_sub(payload.len());
+        payload.extend(table(variant.name()).take(length));
         Ok(payload)
     }
 }
@@ -154,7 +155,7 @@ fn table(name: &str) -> impl Iterator<Item = u8> {
         let state = state ^ (state >> 17);
         Some(state ^ (state << 5))
     };
-    let words = std::iter::successors(Some(seed), next).take(TABLE_BYTES / 4);
+    let words = std::iter::successors(Some(seed), next);
     words.flat_map(u32::to_le_bytes)
 }
 

@@ -70,6 +70,8 @@ pub struct Records {
     pub boot: BootRecord,
     /// The rollback floor.
     pub floor: SecurityCounter,
+    /// Words marked in the move engine's page: one for each copied page, of two for every page that moves.
+    pub marks: usize,
 }
 
 impl Records {
@@ -89,6 +91,18 @@ impl Records {
                 Staging::Request(request) if report.handled != Some(request.serial) => Stage::Request,
                 Staging::Request(_) | Staging::Nothing => Stage::Idle,
             },
+        }
+    }
+
+    /// How far the pages of a swap have been copied, 0 to 1; `None` when none is under way.
+    #[must_use]
+    pub fn swapped(&self) -> Option<f64> {
+        match self.boot.phase {
+            Phase::Installing(moves) => {
+                let marks = u32::try_from(self.marks).unwrap_or(u32::MAX);
+                Some(f64::from(marks) / (2.0 * f64::from(moves.pages.max(1))))
+            }
+            Phase::Steady { .. } | Phase::Trial { .. } | Phase::Reverting(_) => None,
         }
     }
 
@@ -153,6 +167,11 @@ impl Chip {
             mailbox,
             boot: boot.context("the boot record is of another layout")?,
             floor: floor.value(),
+            marks: self
+                .part(layout::ENGINE)
+                .chunks(4)
+                .filter(|word| **word != [0xff; 4])
+                .count(),
         })
     }
 

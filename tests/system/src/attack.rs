@@ -113,8 +113,8 @@ pub fn bad_images(payload: &[u8]) -> Vec<BadImage> {
             changed(|file| {
                 file[0x0a..0x0c].copy_from_slice(&[0xff; 2]);
             }),
-            // It leads far behind the image, where nothing follows it.
-            Refusal::NoTrailer,
+            // With it the image would not fit its slot.
+            Refusal::TooLarge { room: 0 },
         ),
         bad(
             "a field that runs beyond its area",
