@@ -306,6 +306,7 @@ fn line(run: u32, outcomes: &Outcomes) -> String {
             .join(", ")
     };
     let (aims, hits) = (names(&outcomes.aims), names(&outcomes.hits));
+    let hits = if hits.is_empty() { "nothing" } else { &hits };
     let end = match &outcomes.broken {
         None => "ends confirmed on the new version".to_owned(),
         Some(why) => format!("NOT HELD: {why}"),
