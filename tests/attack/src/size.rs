@@ -34,7 +34,7 @@ pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
         let kind = section.kind();
         let initial = matches!(
             kind,
-            SectionKind::Text | SectionKind::Data | SectionKind::ReadOnlyData
+            SectionKind::Text | SectionKind::Data | SectionKind::ReadOnlyData | SectionKind::ReadOnlyString
         );
         if !initial && kind != SectionKind::UninitializedData {
             continue;
