@@ -174,7 +174,18 @@ impl Harness {
         harness
     }
 
+    /// A server that takes example keys, for trying things out.
+    pub(crate) async fn trying_out() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::folder(&folder.path().join("images")).unwrap();
+        Self::with(folder, objects, true).await
+    }
+
     pub(crate) async fn on(folder: TempDir, objects: Objects) -> Self {
+        Self::with(folder, objects, false).await
+    }
+
+    async fn with(folder: TempDir, objects: Objects, allow_example_keys: bool) -> Self {
         let store = Store::open(&Store::url_of_file(&folder.path().join("latchkey.db")).unwrap())
             .await
             .unwrap();
@@ -183,7 +194,7 @@ impl Harness {
         let clock = Arc::new(SetClock::at(START_MS));
         let settings = Settings {
             check_in_interval_s: INTERVAL_S,
-            allow_example_keys: false,
+            allow_example_keys,
         };
         let service = Arc::new(Service::new(store, objects, director, clock.clone(), settings));
         let admin = service
@@ -252,7 +263,11 @@ impl Harness {
     }
 
     pub(crate) async fn set_policy(&self) {
-        let body = json!({ "document": policy() }).to_string();
+        self.trust(&policy()).await;
+    }
+
+    pub(crate) async fn trust(&self, document: &str) {
+        let body = json!({ "document": document }).to_string();
         let answer = self
             .call(Method::PUT, "/api/v1/policies/lock-emulator-1", body)
             .await;
