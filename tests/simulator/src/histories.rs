@@ -115,7 +115,7 @@ pub fn run<G: Guards>(histories: u64, seed: u64) -> Result<Tally, Failure> {
                 (Some(Ok(told)), Ok(tally)) => {
                     lived.fetch_add(told.histories, Ordering::Relaxed);
                     tally.histories += told.histories;
-                    tally.stories += 1;
+                    tally.stories += told.stories;
                     tally.programs = tally.programs.max(told.programs);
                 }
             }
@@ -169,7 +169,8 @@ impl Teller<'_> {
         let world = World::<P>::new(self.story, self.release, random).map_err(|v| self.failed(start, v))?;
         let mut tally = Tally {
             histories: 1,
-            ..Tally::default()
+            stories: 1,
+            programs: 0,
         };
         let (_, operations) = self.live::<P, G>(&world, start, None)?.operations();
         for first in cuts(0..operations) {

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     match told {
         Ok(tally) => {
             println!(
-                "{} histories of {} stories in {} s: every promise held",
+                "{} histories, stories told: {}, {} s: every promise held",
                 tally.histories,
                 tally.stories,
                 start.elapsed().as_secs()
