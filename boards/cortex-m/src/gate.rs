@@ -40,8 +40,8 @@ static SECOND: Token = Token(UnsafeCell::new([0; 2]));
 const FIRST_WORDS: [u32; 2] = [0x5b3c_94d1, 0xdfe0_1893];
 /// The second check's half of the attributes. Its half of the address is computed from the image.
 const SECOND_ATTRIBUTES: u32 = 0xae3a_2b7f;
-/// What the halves are combined with. No address by itself, nor with one half alone: nothing is mapped at
-/// 0xf... and 0xa... on either board.
+/// What the halves are combined with. Nothing is mapped where that alone leads (0xf3a6_d51b), nor with the first
+/// half (0xa89a_41ca), nor with the second (the vector table's address, mixed with 0x5b3c_94d1), on either board.
 const ADDRESS_SALT: u32 = 0xf3a6_d51b;
 const ATTRIBUTES_SALT: u32 = mpu::OPEN_REST
     .wrapping_sub(FIRST_WORDS[1].rotate_right(7))
