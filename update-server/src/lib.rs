@@ -46,6 +46,8 @@ pub struct Settings {
     pub check_in_interval_s: u32,
     /// Whether policies may trust keys that everybody has. For trying things out.
     pub allow_example_keys: bool,
+    /// Most devices that wait for an operator's approval.
+    pub awaiting_devices_max: i64,
 }
 
 impl Default for Settings {
@@ -53,6 +55,7 @@ impl Default for Settings {
         Self {
             check_in_interval_s: 1800,
             allow_example_keys: false,
+            awaiting_devices_max: limits::AWAITING_DEVICES_MAX,
         }
     }
 }

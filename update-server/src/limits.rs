@@ -20,7 +20,7 @@ pub const LISTED_DEVICES_MAX: usize = 10_000;
 pub const PAGE_ROWS_MAX: u32 = 1_000;
 
 /// Most devices that wait for an operator's approval. Anybody can ask, so the queue is bounded; who comes
-/// when it is full is told to come back.
+/// when it is full is told to come back. Devices that an operator named beforehand need no place in it.
 pub const AWAITING_DEVICES_MAX: i64 = 10_000;
 
 /// Longest name of a vendor, class or token, in bytes.

@@ -16,7 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{CliError, show};
 use crate::clock::SystemClock;
 use crate::director::DirectorKey;
-use crate::domain::access::{Caller, Role, Token, TokenSecret};
+use crate::domain::access::{Caller, Role, ShownOnce, Token, TokenSecret};
 use crate::http::{self, App};
 use crate::limits;
 use crate::objects::Objects;
@@ -122,7 +122,7 @@ struct Started<'a> {
     director_public: String,
     /// Only at the very first start.
     #[serde(skip_serializing_if = "Option::is_none")]
-    admin_token: Option<String>,
+    admin_token: Option<ShownOnce<'a>>,
 }
 
 pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
@@ -135,12 +135,13 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let folder =
         std::path::absolute(options.place.data.join("images")).context("the data folder has no path")?;
     let (objects, store_url) = match options.store {
-        Some(url) => (Objects::from_url(&url, std::env::vars())?, url),
+        Some(url) => (Objects::from_url(&url, environment())?, url),
         None => (Objects::folder(&folder)?, format!("file://{}", folder.display())),
     };
     let settings = Settings {
         check_in_interval_s: options.check_in_interval,
         allow_example_keys: options.allow_example_keys,
+        ..Settings::default()
     };
     let director_public = hex::encode(director.public());
     let service = Arc::new(Service::new(
@@ -174,7 +175,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         store: &store_url,
         director_key: shown(&key_path),
         director_public,
-        admin_token: admin.map(|secret| secret.expose(str::to_owned)),
+        admin_token: admin.as_ref().map(ShownOnce),
     };
     say(&started, json, options.allow_example_keys).context("cannot write to standard output")?;
 
@@ -235,6 +236,11 @@ impl DataPlace {
     }
 }
 
+/// The environment, without what is no text: no option of a store is any.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn key_path(data: &Path, given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| data.join("director.pem"), Path::to_owned)
 }
@@ -278,7 +284,9 @@ fn say(started: &Started<'_>, json: bool, example_keys: bool) -> std::io::Result
         )?;
     }
     if let Some(token) = &started.admin_token {
-        writeln!(out, "administrator token, shown this once: {token}")?;
+        token
+            .0
+            .expose(|token| writeln!(out, "administrator token, shown this once: {token}"))?;
     }
     writeln!(out, "listening on  {}", started.listening)?;
     out.flush()

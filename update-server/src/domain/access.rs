@@ -99,6 +99,15 @@ impl TokenSecret {
     }
 }
 
+/// A token on its way to whoever it was made for, as JSON.
+pub(crate) struct ShownOnce<'t>(pub(crate) &'t TokenSecret);
+
+impl Serialize for ShownOnce<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.expose(|token| to.serialize_str(token))
+    }
+}
+
 /// A token as the server keeps it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Token {

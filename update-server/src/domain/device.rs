@@ -12,7 +12,7 @@ use super::decision::Facts;
 use super::spelled;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{AWAITING_DEVICES_MAX, BUSY_RETRY_S, LISTED_DEVICES_MAX};
+use crate::limits::{BUSY_RETRY_S, LISTED_DEVICES_MAX};
 
 spelled! {
     /// Where a device stands.
@@ -132,7 +132,7 @@ impl Service {
                 Some(answer) => return answer,
                 None => State::Approved, // it was expected
             },
-            None if change.awaiting_devices().await? >= AWAITING_DEVICES_MAX => {
+            None if change.awaiting_devices().await? >= self.settings.awaiting_devices_max => {
                 return Err(Refused::because(ProblemCode::Busy, BUSY_RETRY_S));
             }
             None => State::Awaiting,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::payload::Input;
 use super::problem::Document;
-use crate::domain::access::{Caller, Role, Token};
+use crate::domain::access::{Caller, Role, ShownOnce, Token};
 use crate::failure::Outcome;
 
 /// A token to make.
@@ -26,11 +26,12 @@ pub(super) struct Wanted {
 /// A new token, with its secret: shown here and never again.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeToken)]
-pub(super) struct Made {
+pub(super) struct Made<'t> {
     #[serde(flatten)]
     token: Token,
     /// The token itself.
-    secret: String,
+    #[schema(value_type = String)]
+    secret: ShownOnce<'t>,
 }
 
 /// All tokens, without their secrets.
@@ -58,7 +59,7 @@ pub(super) async fn create(
         .await?;
     let made = Made {
         token,
-        secret: secret.expose(str::to_owned),
+        secret: ShownOnce(&secret),
     };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, no_store, Json(made)).into_response())

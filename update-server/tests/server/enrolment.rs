@@ -6,7 +6,7 @@ use latchkey_directive::{CheckIn, Enrolment, ProblemCode};
 use latchkey_image::Hardware;
 use serde_json::json;
 
-use crate::support::{Harness, Lock};
+use crate::support::{AWAITING_MAX, Harness, Lock};
 
 const ENROL: &str = "/device/v1/enrol";
 const CHECK_IN: &str = "/device/v1/check-in";
@@ -198,4 +198,32 @@ async fn listings_come_in_pages_and_by_state() {
         (answer.status, answer.problem().as_str()),
         (StatusCode::BAD_REQUEST, "invalid")
     );
+}
+
+#[tokio::test]
+async fn a_crowd_of_strangers_shuts_out_no_lock_that_is_expected() {
+    let harness = Harness::ready().await;
+    let early = Lock::new();
+    harness.lock_says(ENROL, early.enrolment()).await;
+    for _ in 1..AWAITING_MAX {
+        let answer = harness.lock_says(ENROL, Lock::new().enrolment()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+    }
+    let late = Lock::new();
+    let answer = harness.lock_says(ENROL, late.enrolment()).await;
+    assert_eq!(answer.lock_problem(), ProblemCode::Busy);
+    let answer = harness.lock_says(ENROL, early.enrolment()).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::ACCEPTED,
+        "who waits already needs no second place"
+    );
+    let expected = Lock::new();
+    let body = json!({ "devices": [expected.id().to_string()] }).to_string();
+    harness.call(Method::POST, "/api/v1/devices", body).await;
+    let answer = harness.lock_says(ENROL, expected.enrolment()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    harness.approve(early.id()).await;
+    let answer = harness.lock_says(ENROL, late.enrolment()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "a place came free");
 }

@@ -33,6 +33,9 @@ pub(crate) const START_MS: i64 = 1_800_000_000_000;
 /// The interval the test servers announce, in seconds.
 pub(crate) const INTERVAL_S: u32 = 1000;
 
+/// How many locks may wait for approval on the test servers.
+pub(crate) const AWAITING_MAX: i64 = 100;
+
 /// Release keys that only tests know.
 pub(crate) fn release_key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])
@@ -195,6 +198,7 @@ impl Harness {
         let settings = Settings {
             check_in_interval_s: INTERVAL_S,
             allow_example_keys,
+            awaiting_devices_max: AWAITING_MAX,
         };
         let service = Arc::new(Service::new(store, objects, director, clock.clone(), settings));
         let admin = service
