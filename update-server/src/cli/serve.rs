@@ -101,7 +101,8 @@ pub(super) struct Serve {
     #[arg(long)]
     allow_example_keys: bool,
     /// How often locks call, in seconds, give or take a tenth.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     check_in_interval: u32,
     /// How log lines look; they go to standard error.
     #[arg(long, value_enum, default_value = "text", env = "LATCHKEY_LOG_FORMAT")]
@@ -166,6 +167,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let address = listener
         .local_addr()
         .context("the listening address is not known")?;
+    // Before anybody hears that the server is there: who hears it may tell it to stop.
+    let stop = stop_signal()?;
     // Last of what can fail: a token that is made must also be shown.
     let admin = service.first_admin().await.map_err(anyhow::Error::from)?;
     let started = Started {
@@ -181,7 +184,6 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
 
     let writing = tokio::spawn(write_presence(service.clone()));
     let (router, _) = http::routes(&App::new(service.clone()));
-    let stop = stop_signal()?;
     let connections = limits::connections();
     tracing::info!(connections, "serving");
     http::serve(listener, router, connections, stop).await;
@@ -319,7 +321,7 @@ async fn write_presence(service: Arc<Service>) {
     }
 }
 
-/// Ready when the server is told to stop. Set up before serving, so that no signal is missed.
+/// Ready when the server is told to stop; listening from now on, so that no signal is missed.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

@@ -59,7 +59,12 @@ impl Service {
             }
             record.commit().await?;
         }
-        tracing::info!(device = %device.id, running = %check_in.running.version, decision = decision.explain(), "check-in");
+        tracing::info!(
+            device = %device.id,
+            running = %check_in.running.version,
+            decision = decision.explain(),
+            "check-in"
+        );
         self.metrics.decided(decision.offer.is_some());
         let directive = Directive {
             device: device.id,

@@ -3,20 +3,21 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use latchkey_directive::ProblemCode;
 
 use super::App;
 use super::payload::Payload;
 use super::problem::CBOR;
 use crate::domain::device::{self, Answer, Refused};
 use crate::failure::Failure;
-use latchkey_directive::ProblemCode;
+use crate::limits::BUSY_RETRY_S;
 
 /// A lock's body, or what to tell the lock.
 fn body(payload: Result<Payload, Failure>) -> Answer<bytes::Bytes> {
     let code = ProblemCode::Malformed;
     payload.map(|Payload(bytes)| bytes).map_err(|_| Refused {
         code,
-        call_again_s: crate::limits::BUSY_RETRY_S,
+        call_again_s: BUSY_RETRY_S,
         cause: None,
     })
 }
