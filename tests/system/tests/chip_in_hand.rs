@@ -155,3 +155,35 @@ fn running_image_that_rots_is_replaced_by_the_old_one() {
             .starts_with(&site.running.bytes)
     );
 }
+
+/// Garbage where the small records lie, with the factory's image in place: the lock runs that image or says
+/// why it runs nothing, and never anything else.
+#[test]
+fn garbage_in_the_records_runs_nothing_new_and_hangs_nothing() {
+    const OUTCOMES: [&str; 3] = ["latchkey: app 1.0.0+0", "NOTHING BOOTS", "FAULT"];
+    let world = World::new();
+    let running = world.release(Variant::V1, 1);
+    // The image in DFU would be welcome if anything asked for it; garbage does not.
+    let waiting = world.release(Variant::V2, 2);
+    let garbage = &waiting.bytes[0x31000..];
+    for part in [layout::ENGINE, layout::MAILBOX, layout::FLOOR, layout::RECORD] {
+        for start in [0, 0x1111, 0x2222] {
+            let mut lock = world.lock("lock", &running);
+            let mut chip = lock.chip().unwrap();
+            let length = usize::try_from(part.size).unwrap();
+            chip.put(part.offset, &garbage[start..start + length]).unwrap();
+            chip.put(layout::DFU.offset, &waiting.bytes).unwrap();
+            chip.write_back(lock.flash()).unwrap();
+            lock.power_on().unwrap();
+            lock.console().unwrap().wait_for_any(&OUTCOMES, PATIENCE).unwrap();
+            lock.cut_power();
+            let active = lock.chip().unwrap().image(layout::ACTIVE);
+            assert_eq!(
+                active,
+                Some(running.digest),
+                "garbage at {:#x} moved an image",
+                part.offset
+            );
+        }
+    }
+}
