@@ -19,8 +19,9 @@ fn the_old_or_the_new_image_runs_whole_after_any_two_cuts() {
     println!("{tally:?}");
     assert!(tally.histories >= HISTORIES, "only {} histories", tally.histories);
     assert!(tally.stories >= ALL_STORIES, "only {} stories", tally.stories);
+    // Once, and once more after each cut: a record that may be torn is settled in place.
     assert!(
-        tally.programs <= 2,
+        tally.programs <= 3,
         "a word was programmed {} times",
         tally.programs
     );
