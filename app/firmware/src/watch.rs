@@ -44,8 +44,8 @@ impl Pulse {
         }
     }
 
-    fn is_alive(&self) -> bool {
-        now_s().saturating_sub(self.seen_s.load(Ordering::Relaxed)) <= PATIENCE_S
+    fn is_alive(&self, now_s: u32) -> bool {
+        now_s.saturating_sub(self.seen_s.load(Ordering::Relaxed)) <= PATIENCE_S
     }
 }
 
@@ -59,13 +59,48 @@ impl Default for Pulse {
 /// long comes back before the watchdog's own patience ends.
 pub async fn guard(pulses: &[&Pulse], mut feed: impl FnMut()) -> ! {
     loop {
-        if pulses.iter().all(|pulse| pulse.is_alive()) {
+        if all_alive(pulses, now_s()) {
             feed();
         }
         Timer::after(BEAT).await;
     }
 }
 
+fn all_alive(pulses: &[&Pulse], now_s: u32) -> bool {
+    pulses.iter().all(|pulse| pulse.is_alive(now_s))
+}
+
 fn now_s() -> u32 {
     u32::try_from(Instant::now().as_secs()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(seen_s: u32) -> Pulse {
+        let pulse = Pulse::new();
+        pulse.seen_s.store(seen_s, Ordering::Relaxed);
+        pulse
+    }
+
+    #[test]
+    fn one_task_that_hangs_is_enough_to_let_the_watchdog_starve() {
+        let (lively, hanging) = (seen(100), seen(95));
+        assert!(all_alive(&[&lively], 104));
+        assert!(!all_alive(&[&lively, &hanging], 100));
+        assert!(!all_alive(&[&lively], 105));
+        assert!(
+            !all_alive(&[&Pulse::new()], 100),
+            "a task that never began counts as hanging"
+        );
+    }
+
+    #[test]
+    fn a_task_is_alive_while_it_waits() {
+        let pulse = seen(0);
+        let done = embassy_futures::block_on(pulse.during(async { 7 }));
+        assert_eq!(done, 7);
+        assert!(pulse.is_alive(now_s()));
+    }
 }

@@ -102,13 +102,14 @@ impl Driver for Clock {
         critical_section::with(|_| {
             let count = FREE.register(VALUE).read();
             let wraps = self.wraps.load(Ordering::Relaxed);
-            // Wrapped, and the interrupt is still to come: the count read may be from before or after.
+            // It has ended, and the interrupt is still to come: the count may be from before or after.
             let (wraps, count) = if FREE.has_ended() {
                 (wraps.wrapping_add(1), FREE.register(VALUE).read())
             } else {
                 (wraps, count)
             };
-            (u64::from(wraps) << 32 | u64::from(u32::MAX.wrapping_sub(count))) / COUNTS
+            // The timer ends on reaching 0, so 0 is where the next period begins, and its reload is one later.
+            (u64::from(wraps) << 32 | u64::from(count.wrapping_neg())) / COUNTS
         })
     }
 
