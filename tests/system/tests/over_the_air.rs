@@ -104,10 +104,10 @@ fn good_image_confirms_while_the_server_is_away_and_reports_when_it_is_back() {
 fn install_waits_for_the_battery() {
     let mut site = Site::with_one_lock();
     let new = site.world.release(Variant::V2, 2);
-    site.server.publish(&new).unwrap();
-    site.server.roll_out(&new).unwrap();
     site.lock.set_battery(5);
     site.lock.power_on().unwrap();
+    site.server.publish(&new).unwrap();
+    site.server.roll_out(&new).unwrap();
     site.lock
         .wait_for("update: install waits: battery low", PATIENCE)
         .unwrap();
