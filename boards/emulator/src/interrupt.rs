@@ -39,6 +39,10 @@ pub(crate) fn enable(line: Line) {
 
 const LINES: usize = 32;
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "at build time: a line outside the table does not compile"
+)]
 // SAFETY: cortex-m-rt's linker script expects the table of interrupt handlers under this name and section.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".vector_table.interrupts")]
