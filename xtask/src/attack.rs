@@ -15,14 +15,15 @@ use crate::{setup, workspace};
 /// How hard to attack.
 #[derive(Args, Clone)]
 pub(crate) struct Options {
-    /// Every instruction of every boot, halves of instructions too: hours
+    /// Every instruction of every boot, on every bad image, halves of instructions too: hours
     #[arg(long)]
     pub(crate) all: bool,
-    /// Decides the sample of places in hashing and curve arithmetic
+    /// Decides the samples
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Glitches in hashing and curve arithmetic; the decision's instructions are attacked all in any case
-    #[arg(long, default_value_t = 700)]
+    /// Glitches in hashing and curve arithmetic. The decision's instructions are attacked all on one bad image and
+    /// one in five on each of the others in any case
+    #[arg(long, default_value_t = 400)]
     pub(crate) runs: usize,
 }
 

@@ -17,6 +17,10 @@ use crate::walk::{Snapshot, walk};
 /// The first whole check of ACTIVE.
 const FIRST_CHECK: &str = "check5first";
 
+/// Of the decision's instructions, a sampled attack strikes every one on the first bad image, and one in this many
+/// on each of the others: most of the way is the same for all.
+const SHARE_ON_LATER_IMAGES: usize = 5;
+
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -26,7 +30,7 @@ pub struct Plan {
     pub seed: u64,
     /// Glitches of the sample: in hashing, curve arithmetic and copying, over all images together.
     pub sampled: usize,
-    /// Every instruction of them instead of a sample.
+    /// Every instruction, on every image, instead of samples.
     pub everything: bool,
     /// How many boards are attacked at once.
     pub boards: usize,
@@ -153,6 +157,8 @@ fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: 
     let check = program.function(FIRST_CHECK).map(|function| function.start).ok();
     let from = check.filter(|_| !first && !plan.everything);
     let times = if plan.everything { 2 } else { 1 };
+    let mut random =
+        Random::new(plan.seed ^ bad.name.bytes().fold(0, |sum, byte| sum << 5 ^ u64::from(byte)));
     walk(
         &mut walker,
         program,
@@ -160,7 +166,8 @@ fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: 
         times,
         |machine, address, unguarded| {
             let function = program.at(address).map_or("", |function| &function.name);
-            if plan.until_bad_in.is_none_or(|part| function.contains(part)) {
+            let chosen = first || plan.everything || random.below(SHARE_ON_LATER_IMAGES) == 0;
+            if chosen && plan.until_bad_in.is_none_or(|part| function.contains(part)) {
                 let before = Snapshot::take(machine)?;
                 strike(
                     &before,
@@ -181,8 +188,6 @@ fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: 
         return Ok(findings);
     }
 
-    let mut random =
-        Random::new(plan.seed ^ bad.name.bytes().fold(0, |sum, byte| sum << 5 ^ u64::from(byte)));
     let places = if plan.everything {
         sample::every(program, &executed)
     } else {
