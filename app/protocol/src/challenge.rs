@@ -6,11 +6,13 @@
 use core::fmt;
 
 use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::message::Challenge;
 use crate::value::{AuthorizationId, ErrorCode, Nonce};
 
-/// Random bytes for one nonce: no `Clone` and no `Copy`, so that one is not used for two.
+/// Random bytes for one nonce or one key: no `Clone` and no `Copy`, so that one is not used for two.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Fresh([u8; 32]);
 
 impl Fresh {
@@ -22,8 +24,13 @@ impl Fresh {
 
     /// The nonce made of them.
     #[must_use]
-    pub const fn into_nonce(self) -> Nonce {
+    pub fn into_nonce(self) -> Nonce {
         Nonce(self.0)
+    }
+
+    // For a secret key, which wipes its copy.
+    pub(crate) fn into_bytes(self) -> [u8; 32] {
+        self.0
     }
 }
 

@@ -2,7 +2,10 @@
 //! Nuki Smart Lock API 2.1, with what its vendor's own client (nuki-cli, API 2.3) adds to it.
 //!
 //! [`value`] has the words of the language: actions, states, times, names, codes; [`message`] the sentences;
-//! [`wire`] how both stand as bytes.
+//! [`wire`] how both stand as bytes. [`frame`] is one message on a characteristic, plain or sealed with a
+//! [`key`]; [`reassembly`] makes frames of what a characteristic gets in pieces. [`pairing`] is how two sides come
+//! to share a key, [`challenge`] what makes a command good for once. [`gatt`] and [`advertising`] are how they
+//! find each other.
 //!
 //! This crate knows no radio, no flash, no clock, no random numbers and no allocator; they come in as bytes and
 //! events. It keeps the invariants that one message has one definition, whichever side uses it; that bytes from
@@ -10,12 +13,14 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod advertising;
 pub mod challenge;
 mod crc;
 pub mod frame;
 pub mod gatt;
 pub mod key;
 pub mod message;
+pub mod pairing;
 pub mod reassembly;
 pub mod value;
 pub mod wire;

@@ -68,15 +68,25 @@ impl Unreadable {
         }
     }
 
-    /// What a lock answers outside of pairing.
+    /// What a lock answers to a command.
     #[must_use]
     pub const fn error_code(self) -> ErrorCode {
+        self.code(ErrorCode::BadParameter)
+    }
+
+    /// What a lock answers in pairing.
+    #[must_use]
+    pub const fn pairing_error_code(self) -> ErrorCode {
+        self.code(ErrorCode::PairingBadParameter)
+    }
+
+    const fn code(self, value: ErrorCode) -> ErrorCode {
         match self {
             Self::UnknownCommand(_) => ErrorCode::Unknown,
             Self::Malformed(_, Malformed::TooShort { .. } | Malformed::TooLong { .. }) => {
                 ErrorCode::BadLength
             }
-            Self::Malformed(_, Malformed::Value(_)) => ErrorCode::BadParameter,
+            Self::Malformed(_, Malformed::Value(_)) => value,
         }
     }
 }
