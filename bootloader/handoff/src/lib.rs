@@ -3,7 +3,7 @@
 //!
 //! - [`layout`]: the flash map.
 //! - [`Region`]: a window of a flash chip that cannot be left.
-//! - [`Journal`]: records that are whole or absent at every power cut, and read the same at every start.
+//! - [`Journal`]: records that are whole or absent at every power cut, and read the same at every start. [`Ring`]: the same slots, in a longer row.
 //! - [`Mailbox`]: what the app asks for and confirms. The app writes it.
 //! - [`BootRecord`] and [`BootReport`]: what the bootloader did and why. The bootloader writes them.
 //! - [`Floor`]: the rollback floor. It never falls. The bootloader writes it.
@@ -25,7 +25,7 @@ mod region;
 
 pub use floor::Floor;
 pub use id::ImageId;
-pub use journal::{BODY, Body, Journal, JournalError, RECORD, newest};
+pub use journal::{BODY, Body, Journal, JournalError, RECORD, Ring, newest};
 pub use layout::{Map, Partition};
 pub use mailbox::{Download, Mailbox, Request, Staging};
 pub use record::{BootRecord, BootReport, Moves, Outcome, Phase, Progress};

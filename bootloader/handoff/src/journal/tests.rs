@@ -192,11 +192,10 @@ fn a_journal_of_another_shape_is_refused() {
 #[test]
 fn used_up_sequence_numbers_are_an_error_and_no_wrap() {
     let mut flash = Torn::new(1);
-    let place = Place::of(u32::MAX, flash.capacity());
-    let data = seal_less(u32::MAX, &body(9));
+    let geometry = ring::Geometry::new::<BODY>(flash.capacity(), PAGES);
+    let offset = geometry.offset(geometry.place(u32::MAX));
     flash.bytes.fill(0xff);
-    flash.write(place.offset, &data).unwrap();
-    flash.write(place.offset + DATA as u32, &SEAL).unwrap();
+    ring::program(&mut flash, offset, u32::MAX, &body(9)).unwrap();
     let mut journal = Journal::open(&mut flash).unwrap();
     assert_eq!(number(journal.newest()), Some(9));
     assert_eq!(journal.append(&body(10)), Err(JournalError::Exhausted));
