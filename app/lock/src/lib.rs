@@ -10,11 +10,19 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod access;
+pub mod activity;
+pub mod bolt;
+pub mod button;
+pub mod clock;
+pub mod config;
 mod key;
 pub mod reason;
+pub mod schedule;
 pub mod self_test;
 pub mod settings;
 pub mod staging;
+mod store;
 pub mod update;
 
 pub use key::DeviceKey;

@@ -1,0 +1,270 @@
+//! Authorizations: each client that may talk to the lock, with a key of its own.
+//!
+//! There is no other key and none that opens more than one lock. A removed authorization's key cannot be read from
+//! flash any more.
+
+use embedded_storage::nor_flash::NorFlash;
+use heapless::Vec;
+use latchkey_protocol::key::SharedKey;
+use latchkey_protocol::message::AuthorizationEntry;
+use latchkey_protocol::value::{AppId, AuthorizationId, AuthorizationType, Name, TimeLimits};
+use latchkey_storage::{Key, Storage};
+use minicbor::{Decode, Encode};
+
+use super::{NotAdded, limits};
+use crate::clock::{Local, UnixTime, Zone};
+use crate::store::{self, Lenient, StoreFailed, name, number, optional_wire, shared_key, wire};
+
+/// One authorization, as it lies on flash.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub struct Authorization {
+    /// Its name on this lock.
+    #[cbor(n(0), with = "wire")]
+    pub id: AuthorizationId,
+    /// What kind of client it is.
+    #[cbor(n(1), with = "number")]
+    pub kind: AuthorizationType,
+    /// What the client called itself when it paired.
+    #[cbor(n(2), with = "wire")]
+    pub app: AppId,
+    /// What people call it.
+    #[cbor(n(3), with = "name")]
+    pub name: Name<32>,
+    /// Its key.
+    #[cbor(n(4), with = "shared_key")]
+    pub key: SharedKey,
+    /// Whether it may do anything.
+    #[n(5)]
+    pub enabled: bool,
+    /// Whether it may act from afar.
+    #[n(6)]
+    pub remote_allowed: bool,
+    /// When it was made, in seconds since 1970.
+    #[n(7)]
+    pub created: u32,
+    /// When it last moved the lock, in seconds since 1970; 0 when never.
+    #[n(8)]
+    pub last_active: u32,
+    /// How often it moved the lock.
+    #[n(9)]
+    pub lock_count: u16,
+    /// When it may be used.
+    #[cbor(n(10), with = "optional_wire")]
+    pub limits: Option<TimeLimits>,
+}
+
+impl Lenient for AuthorizationType {
+    const FALLBACK: Self = Self::App;
+}
+
+impl Authorization {
+    /// A new authorization, without limits.
+    #[must_use]
+    pub fn new(id: AuthorizationId, kind: AuthorizationType, name: Name<32>, key: SharedKey) -> Self {
+        Self {
+            id,
+            kind,
+            app: AppId(0),
+            name,
+            key,
+            enabled: true,
+            remote_allowed: true,
+            created: 0,
+            last_active: 0,
+            lock_count: 0,
+            limits: None,
+        }
+    }
+
+    /// Whether it may be used at this time.
+    #[must_use]
+    pub fn is_in_time(&self, local: Option<Local>) -> bool {
+        self.limits.as_ref().is_none_or(|set| limits::allow(set, local))
+    }
+
+    /// Counts a use.
+    pub fn used(&mut self, time: UnixTime) {
+        self.last_active = time.0;
+        self.lock_count = self.lock_count.saturating_add(1);
+    }
+
+    /// The entry as a client reads it; the key is not in it.
+    #[must_use]
+    pub fn message(&self, zone: &Zone) -> AuthorizationEntry {
+        AuthorizationEntry {
+            authorization: self.id,
+            kind: self.kind.into(),
+            name: self.name,
+            enabled: self.enabled,
+            remote_allowed: self.remote_allowed,
+            created: zone.date(UnixTime(self.created)),
+            last_active: zone.date(UnixTime(self.last_active)),
+            lock_count: self.lock_count,
+            limits: self.limits,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    id: AuthorizationId,
+    kind: AuthorizationType,
+    slot: u16,
+}
+
+/// Which authorizations there are.
+#[derive(Debug, Default)]
+pub struct Authorizations {
+    rows: Vec<Row, { Self::MAX }>,
+}
+
+impl Authorizations {
+    /// Authorizations at most.
+    pub const MAX: usize = 100;
+
+    /// Finds out which there are. A record that cannot be read opens nothing and is passed over.
+    #[must_use]
+    pub fn open<F: NorFlash>(storage: &mut Storage<F>) -> Self {
+        let mut rows = Vec::new();
+        for slot in slots() {
+            if let Ok(Some(found)) = store::load::<Authorization, F>(storage, key(slot)) {
+                // There are no more slots than rows.
+                let _ = rows.push(Row {
+                    id: found.id,
+                    kind: found.kind,
+                    slot,
+                });
+            }
+        }
+        Self { rows }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether there is one of this kind.
+    #[must_use]
+    pub fn has(&self, kind: AuthorizationType) -> bool {
+        self.rows.iter().any(|row| row.kind == kind)
+    }
+
+    /// What kind of client this is.
+    #[must_use]
+    pub fn kind(&self, id: AuthorizationId) -> Option<AuthorizationType> {
+        self.row(id).map(|row| row.kind)
+    }
+
+    /// The `n`th in the order of a list that `own` asks for: its own first, then the others.
+    #[must_use]
+    pub fn nth_for(&self, own: AuthorizationId, n: usize) -> Option<AuthorizationId> {
+        let own_first = self.row(own).into_iter();
+        let others = self.rows.iter().filter(|row| row.id != own);
+        own_first.chain(others).nth(n).map(|row| row.id)
+    }
+
+    /// Reads an authorization; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// [`StoreFailed`].
+    pub fn load<F: NorFlash>(
+        &self,
+        storage: &mut Storage<F>,
+        id: AuthorizationId,
+    ) -> Result<Option<Authorization>, StoreFailed> {
+        let Some(row) = self.row(id) else { return Ok(None) };
+        let found: Option<Authorization> = store::load(storage, key(row.slot))?;
+        Ok(found.filter(|found| found.id == id))
+    }
+
+    /// Adds an authorization.
+    ///
+    /// # Errors
+    /// [`NotAdded`].
+    pub fn add<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        new: &Authorization,
+    ) -> Result<(), NotAdded> {
+        let free = |slot: &u16| self.rows.iter().all(|row| row.slot != *slot);
+        let slot = slots().find(free).ok_or(NotAdded::Full)?;
+        store::save(storage, key(slot), new)?;
+        let row = Row {
+            id: new.id,
+            kind: new.kind,
+            slot,
+        };
+        self.rows.push(row).map_err(|_| NotAdded::Full)
+    }
+
+    /// Writes a changed authorization back. What it may have been in between, another's slot is never written.
+    ///
+    /// # Errors
+    /// [`StoreFailed`], also when there is none of this name any more.
+    pub fn update<F: NorFlash>(
+        &self,
+        storage: &mut Storage<F>,
+        changed: &Authorization,
+    ) -> Result<(), StoreFailed> {
+        let row = self.row(changed.id).ok_or(StoreFailed)?;
+        store::save(storage, key(row.slot), changed)
+    }
+
+    /// Removes an authorization and its key. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreFailed`].
+    pub fn remove<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        id: AuthorizationId,
+    ) -> Result<bool, StoreFailed> {
+        let Some(row) = self.row(id) else { return Ok(false) };
+        store::remove(storage, key(row.slot))?;
+        self.rows.retain(|row| row.id != id);
+        Ok(true)
+    }
+
+    /// The name of another authorization of the same client, which a new pairing takes the place of: same kind, same
+    /// id, same name.
+    ///
+    /// # Errors
+    /// [`StoreFailed`].
+    pub fn twin<F: NorFlash>(
+        &self,
+        storage: &mut Storage<F>,
+        of: &Authorization,
+    ) -> Result<Option<AuthorizationId>, StoreFailed> {
+        for row in &self.rows {
+            if row.id == of.id || row.kind != of.kind {
+                continue;
+            }
+            let other: Option<Authorization> = store::load(storage, key(row.slot))?;
+            if other.is_some_and(|other| other.app == of.app && other.name == of.name) {
+                return Ok(Some(row.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn row(&self, id: AuthorizationId) -> Option<&Row> {
+        self.rows.iter().find(|row| row.id == id)
+    }
+}
+
+fn slots() -> impl Iterator<Item = u16> {
+    (0..).take(Authorizations::MAX)
+}
+
+fn key(slot: u16) -> Key {
+    Key(store::AUTHORIZATIONS.saturating_add(slot))
+}

@@ -1,0 +1,31 @@
+//! Who may do what, and when: authorizations, keypad codes, the security PIN, and what guessing costs.
+//!
+//! Authorizations and codes lie on flash, one record each; RAM holds only which there are. Every change is on flash
+//! when the function that makes it returns without an error, and has not happened when it returns with one.
+
+mod authorizations;
+mod codes;
+pub mod guesses;
+pub mod limits;
+mod pin;
+
+pub use authorizations::{Authorization, Authorizations};
+pub use codes::{Code, Codes};
+pub use pin::{PinGuard, Wrong};
+
+use crate::store::StoreFailed;
+
+/// Why something was not added. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdded {
+    /// There is no room for one more.
+    Full,
+    /// Flash failed.
+    Store,
+}
+
+impl From<StoreFailed> for NotAdded {
+    fn from(_: StoreFailed) -> Self {
+        Self::Store
+    }
+}

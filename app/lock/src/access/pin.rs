@@ -1,0 +1,172 @@
+//! The security PIN: what sets an administrator apart, and what guessing it costs.
+//!
+//! A guess is only ever made by a known authorization in a sealed message with a fresh nonce; who cannot say that
+//! much cannot lock the owner out. The count of wrong guesses is on flash before the guess is answered. A lock on
+//! which no PIN was set has the PIN 0.
+
+use embedded_storage::nor_flash::NorFlash;
+use latchkey_protocol::value::{ErrorCode, Pin};
+use latchkey_storage::Storage;
+use minicbor::{Decode, Encode};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::guesses::{Guesses, KEYPAD, PIN, Waiting};
+use crate::store::{self, StoreFailed};
+
+/// Why a PIN or a code was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It was looked at and is wrong; the level of the wait that begins, 0 for none.
+    Missed(u8),
+    /// It was not looked at.
+    Waiting(Waiting),
+    /// Flash failed. It was not looked at, or its being wrong could not be written down.
+    Store,
+}
+
+impl From<StoreFailed> for Wrong {
+    fn from(_: StoreFailed) -> Self {
+        Self::Store
+    }
+}
+
+impl Wrong {
+    /// What a client hears about a PIN.
+    #[must_use]
+    pub fn pin_error(self) -> ErrorCode {
+        match self {
+            Self::Missed(_) => ErrorCode::BadPin,
+            Self::Waiting(_) => ErrorCode::TooManyPinAttempts,
+            Self::Store => ErrorCode::Unknown,
+        }
+    }
+
+    /// What a keypad hears about a code.
+    #[must_use]
+    pub fn code_error(self) -> ErrorCode {
+        match self {
+            Self::Missed(0) => ErrorCode::CodeInvalid,
+            Self::Missed(1) | Self::Waiting(Waiting { level: 0 | 1 }) => ErrorCode::CodeInvalidTimeout1,
+            Self::Missed(2) | Self::Waiting(Waiting { level: 2 }) => ErrorCode::CodeInvalidTimeout2,
+            Self::Missed(_) | Self::Waiting(_) => ErrorCode::CodeInvalidTimeout3,
+            Self::Store => ErrorCode::Unknown,
+        }
+    }
+}
+
+#[derive(Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[cbor(map)]
+struct PinRecord {
+    #[n(0)]
+    pin: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+struct GuessRecord {
+    #[n(0)]
+    pin: u8,
+    #[n(1)]
+    keypad: u8,
+}
+
+/// Counts guesses of PIN and keypad codes, and knows whether a PIN is right.
+#[derive(Debug)]
+pub struct PinGuard {
+    pin: Guesses,
+    keypad: Guesses,
+}
+
+impl PinGuard {
+    /// Takes up the rows of wrong guesses where they were.
+    ///
+    /// # Errors
+    /// [`StoreFailed`]: how often somebody guessed wrong must be known.
+    pub fn open<F: NorFlash>(storage: &mut Storage<F>, now_ms: u64) -> Result<Self, StoreFailed> {
+        let kept: GuessRecord = store::load(storage, store::GUESSES)?.unwrap_or_default();
+        Ok(Self {
+            pin: Guesses::resume(PIN, kept.pin, now_ms),
+            keypad: Guesses::resume(KEYPAD, kept.keypad, now_ms),
+        })
+    }
+
+    /// Whether this is the PIN.
+    ///
+    /// # Errors
+    /// [`Wrong`].
+    pub fn check<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        pin: &Pin,
+        now_ms: u64,
+    ) -> Result<(), Wrong> {
+        self.pin.admit(now_ms).map_err(Wrong::Waiting)?;
+        if is_right(storage, pin)? {
+            if self.pin.hit() {
+                self.save(storage)?;
+            }
+            return Ok(());
+        }
+        let level = self.pin.miss(now_ms);
+        self.save(storage)?;
+        Err(Wrong::Missed(level))
+    }
+
+    /// Whether a keypad code may be looked at now.
+    ///
+    /// # Errors
+    /// [`Wrong::Waiting`].
+    pub fn admit_code(&self, now_ms: u64) -> Result<(), Wrong> {
+        self.keypad.admit(now_ms).map_err(Wrong::Waiting)
+    }
+
+    /// Takes in that a keypad code was right.
+    ///
+    /// # Errors
+    /// [`Wrong::Store`].
+    pub fn code_was_right<F: NorFlash>(&mut self, storage: &mut Storage<F>) -> Result<(), Wrong> {
+        if self.keypad.hit() {
+            self.save(storage)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in that a keypad code was wrong, and says so.
+    pub fn code_was_wrong<F: NorFlash>(&mut self, storage: &mut Storage<F>, now_ms: u64) -> Wrong {
+        let level = self.keypad.miss(now_ms);
+        match self.save(storage) {
+            Ok(()) => Wrong::Missed(level),
+            Err(StoreFailed) => Wrong::Store,
+        }
+    }
+
+    fn save<F: NorFlash>(&self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
+        let record = GuessRecord {
+            pin: self.pin.wrong(),
+            keypad: self.keypad.wrong(),
+        };
+        store::save(storage, store::GUESSES, &record)
+    }
+}
+
+/// Writes a new PIN down.
+///
+/// # Errors
+/// [`StoreFailed`]; then the old one counts.
+pub(crate) fn set<F: NorFlash>(storage: &mut Storage<F>, pin: &Pin) -> Result<(), StoreFailed> {
+    let record = pin.expose(|pin| PinRecord { pin });
+    store::save(storage, store::PIN, &record)
+}
+
+/// Whether a PIN other than 0 was set.
+pub(crate) fn is_set<F: NorFlash>(storage: &mut Storage<F>) -> Result<bool, StoreFailed> {
+    let kept: Option<PinRecord> = store::load(storage, store::PIN)?;
+    Ok(kept.is_some_and(|kept| kept.pin != 0))
+}
+
+fn is_right<F: NorFlash>(storage: &mut Storage<F>, pin: &Pin) -> Result<bool, StoreFailed> {
+    let kept: Option<PinRecord> = store::load(storage, store::PIN)?;
+    let right = Pin::long(kept.map_or(0, |kept| kept.pin));
+    Ok(pin.ct_eq(&right).into())
+}

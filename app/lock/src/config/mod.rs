@@ -1,0 +1,187 @@
+//! What the owner has set: the two configurations, their bounds, and how they lie on flash.
+//!
+//! A configuration is only ever whole and within its bounds: [`Config::set`] and [`Advanced::set`] refuse before
+//! anything changes. What the lock alone knows (its clock, what is attached to it) is not here.
+
+mod advanced;
+
+use latchkey_protocol::message::SetConfig;
+use latchkey_protocol::value::{
+    AdvertisingMode, DaylightSaving, FobAction, LockAction, Name, TimeZoneId,
+};
+use minicbor::{Decode, Encode};
+
+use crate::clock::Zone;
+use crate::store::{Lenient, name, number};
+
+pub use advanced::Advanced;
+
+/// A value is outside its bounds. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfBounds;
+
+/// Brightness of the light at most.
+const BRIGHTNESS_MAX: u8 = 5;
+/// Furthest from UTC that any place on earth is, in minutes.
+const OFFSET_MAX_MIN: u16 = 14 * 60;
+
+impl Lenient for AdvertisingMode {
+    const FALLBACK: Self = Self::Automatic;
+}
+impl Lenient for DaylightSaving {
+    const FALLBACK: Self = Self::Off;
+}
+impl Lenient for FobAction {
+    const FALLBACK: Self = Self::None;
+}
+impl Lenient for TimeZoneId {
+    const FALLBACK: Self = Self::None;
+}
+
+/// The configuration. The meaning of each field is that of [`SetConfig`].
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct Config {
+    /// What the owner calls the lock.
+    #[cbor(n(0), with = "name")]
+    pub name: Name<32>,
+    /// Degrees north.
+    #[n(1)]
+    pub latitude: f32,
+    /// Degrees east.
+    #[n(2)]
+    pub longitude: f32,
+    /// Draw the latch whenever the door is unlocked.
+    #[n(3)]
+    pub auto_unlatch: bool,
+    /// Whether the button opens pairing.
+    #[n(4)]
+    pub pairing_enabled: bool,
+    /// Whether the button moves the lock.
+    #[n(5)]
+    pub button_enabled: bool,
+    /// Whether the light shows anything.
+    #[n(6)]
+    pub led_enabled: bool,
+    /// 0 to 5.
+    #[n(7)]
+    pub led_brightness: u8,
+    /// Standard time's offset from UTC in minutes, without a zone.
+    #[n(8)]
+    pub offset_minutes: i16,
+    /// Daylight saving, without a zone.
+    #[cbor(n(9), with = "number")]
+    pub daylight_saving: DaylightSaving,
+    /// One, two and three presses on the fob.
+    #[cbor(n(10), with = "number")]
+    pub fob_action_1: FobAction,
+    /// Two presses.
+    #[cbor(n(11), with = "number")]
+    pub fob_action_2: FobAction,
+    /// Three presses.
+    #[cbor(n(12), with = "number")]
+    pub fob_action_3: FobAction,
+    /// One turn is locked.
+    #[n(13)]
+    pub single_lock: bool,
+    /// How often to advertise.
+    #[cbor(n(14), with = "number")]
+    pub advertising_mode: AdvertisingMode,
+    /// The zone that the lock is in.
+    #[cbor(n(15), with = "number")]
+    pub time_zone: TimeZoneId,
+    /// Counts changes of either configuration, so that clients read it again.
+    #[n(16)]
+    pub updates: u8,
+    /// Whether the activity log is kept.
+    #[n(17)]
+    pub logging: bool,
+}
+
+impl Config {
+    /// A new lock's configuration.
+    #[must_use]
+    pub fn new(name: Name<32>) -> Self {
+        Self {
+            name,
+            latitude: 0.0,
+            longitude: 0.0,
+            auto_unlatch: false,
+            pairing_enabled: true,
+            button_enabled: true,
+            led_enabled: true,
+            led_brightness: 3,
+            offset_minutes: 0,
+            daylight_saving: DaylightSaving::Off,
+            fob_action_1: FobAction::Intelligent,
+            fob_action_2: FobAction::LockNGo,
+            fob_action_3: FobAction::None,
+            single_lock: false,
+            advertising_mode: AdvertisingMode::Automatic,
+            time_zone: TimeZoneId::None,
+            updates: 0,
+            logging: true,
+        }
+    }
+
+    /// The configuration after a client set this one.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`].
+    pub fn set(&self, to: &SetConfig) -> Result<Self, OutOfBounds> {
+        let on_earth = to.latitude.abs() <= 90.0 && to.longitude.abs() <= 180.0;
+        let near_utc = to.offset_minutes.unsigned_abs() <= OFFSET_MAX_MIN;
+        if !on_earth || !near_utc || to.led_brightness > BRIGHTNESS_MAX {
+            return Err(OutOfBounds);
+        }
+        Ok(Self {
+            name: to.name,
+            latitude: to.latitude,
+            longitude: to.longitude,
+            auto_unlatch: to.auto_unlatch,
+            pairing_enabled: to.pairing_enabled,
+            button_enabled: to.button_enabled,
+            led_enabled: to.led_enabled,
+            led_brightness: to.led_brightness,
+            offset_minutes: to.offset_minutes,
+            daylight_saving: to.daylight_saving,
+            fob_action_1: to.fob_action_1,
+            fob_action_2: to.fob_action_2,
+            fob_action_3: to.fob_action_3,
+            single_lock: to.single_lock,
+            advertising_mode: to.advertising_mode,
+            time_zone: to.time_zone,
+            updates: self.updates.wrapping_add(1),
+            logging: self.logging,
+        })
+    }
+
+    /// Where the lock's clock is.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        Zone {
+            id: self.time_zone,
+            offset_min: self.offset_minutes,
+            saving: self.daylight_saving,
+        }
+    }
+
+    /// What is set for this action, if it is one of a fob.
+    #[must_use]
+    pub fn fob_action(&self, action: LockAction) -> Option<FobAction> {
+        match action {
+            LockAction::FobAction1 => Some(self.fob_action_1),
+            LockAction::FobAction2 => Some(self.fob_action_2),
+            LockAction::FobAction3 => Some(self.fob_action_3),
+            LockAction::Unlock
+            | LockAction::Lock
+            | LockAction::Unlatch
+            | LockAction::LockNGo
+            | LockAction::LockNGoUnlatch
+            | LockAction::FullLock => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
