@@ -19,6 +19,9 @@ unsafe extern "C" {
 #[derive(Clone, Copy)]
 #[repr(u16)]
 pub(crate) enum Line {
+    ConsoleReceive = 0,
+    RadioReceive = 2,
+    RadioSent = 3,
     Timer0 = 8,
     Timer1 = 9,
     Ethernet = 13,
@@ -33,8 +36,14 @@ unsafe impl InterruptNumber for Line {
 
 /// Lets an interrupt through. Its device is set up, and its handler in [`__INTERRUPTS`].
 pub(crate) fn enable(line: Line) {
-    // SAFETY: breaks no critical section: these are called while the devices are set up, before the tasks run.
+    // SAFETY: breaks no critical section: each of these handlers protects what it shares by one of its own, and
+    // none of them is kept away by masking its line.
     unsafe { NVIC::unmask(line) };
+}
+
+/// Holds an interrupt back until it is enabled again; its device goes on asking for it.
+pub(crate) fn disable(line: Line) {
+    NVIC::mask(line);
 }
 
 const LINES: usize = 32;
@@ -50,6 +59,15 @@ static __INTERRUPTS: [Vector; LINES] = {
     let mut table = [Vector {
         handler: DefaultHandler,
     }; LINES];
+    table[Line::ConsoleReceive as usize] = Vector {
+        handler: crate::console::on_byte,
+    };
+    table[Line::RadioReceive as usize] = Vector {
+        handler: crate::hci::on_byte,
+    };
+    table[Line::RadioSent as usize] = Vector {
+        handler: crate::hci::on_sent,
+    };
     table[Line::Timer0 as usize] = Vector {
         handler: crate::time::on_wrap,
     };

@@ -13,6 +13,8 @@ pub mod console;
 #[cfg(feature = "app")]
 pub mod executor;
 pub mod flash;
+#[cfg(feature = "app")]
+pub mod hci;
 pub mod host;
 #[cfg(feature = "app")]
 mod interrupt;
@@ -20,6 +22,7 @@ mod interrupt;
 pub mod net;
 #[cfg(feature = "app")]
 pub mod time;
+mod uart;
 pub mod watchdog;
 
 pub use console::Console;
