@@ -7,30 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+
+pub use latchkey_lab::peer_program as peer;
 
 /// The folder with the workspace's `Cargo.toml`.
 #[must_use]
 pub fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
-/// A program of the Python environment: `$LATCHKEY_VENV/bin/NAME`, by default in `.latchkey/venv`.
-///
-/// # Errors
-/// When it is not there, with what to do.
-pub fn peer(name: &str) -> Result<PathBuf> {
-    let environment = match std::env::var_os("LATCHKEY_VENV") {
-        Some(folder) => PathBuf::from(folder),
-        None => workspace().join(".latchkey/venv"),
-    };
-    let program = environment.join("bin").join(name);
-    ensure!(
-        program.is_file(),
-        "{} is missing: run `cargo xtask setup`",
-        program.display()
-    );
-    Ok(program)
 }
 
 /// The `latchkey-sign` of these sources, built when it is not.

@@ -137,6 +137,20 @@ pub fn server_program() -> Result<PathBuf> {
     }
 }
 
+/// A program of the Python environment: `$LATCHKEY_VENV/bin/NAME`, by default in `.latchkey/venv`.
+///
+/// # Errors
+/// It is not there; the message says what installs it.
+pub fn peer_program(name: &str) -> Result<PathBuf> {
+    let environment = std::env::var_os("LATCHKEY_VENV").map(PathBuf::from);
+    let environment = environment.unwrap_or_else(|| checkout().join(".latchkey/venv"));
+    let program = environment.join("bin").join(name);
+    if !program.is_file() {
+        bail!("{} is missing: run `cargo xtask setup`", program.display());
+    }
+    Ok(program)
+}
+
 /// The root of this checkout.
 pub(crate) fn checkout() -> PathBuf {
     // Cargo fixes this crate's place when it builds it: two folders below the root.

@@ -1,6 +1,6 @@
 //! The emulated lock: QEMU with the real bootloader, flash in a file, network to this machine.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -112,6 +112,15 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// Types a line on the lock's console.
+    ///
+    /// # Errors
+    /// QEMU has ended.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("QEMU has no standard input")?;
+        writeln!(input, "{line}").context("QEMU takes no input; has it ended?")
+    }
+
     /// Cuts the power, at once and whatever the lock is doing.
     pub fn cut_power(self) {
         drop(self);

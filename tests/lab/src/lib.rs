@@ -5,6 +5,7 @@
 //! and a limit only says when to give up.
 #![forbid(unsafe_code)]
 
+mod air;
 mod builds;
 mod chip;
 mod console;
@@ -14,7 +15,8 @@ mod lock;
 mod release;
 mod server;
 
-pub use builds::{Builds, Variant, server_program};
+pub use air::Air;
+pub use builds::{Builds, Variant, peer_program, server_program};
 pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};

@@ -38,6 +38,11 @@ impl Lock {
         self.machine.server = url.map(str::to_owned);
     }
 
+    /// The Bluetooth controller that the lock has from its next start on, as `HOST:PORT`; `None` for no radio.
+    pub fn set_radio(&mut self, address: Option<&str>) {
+        self.machine.hci = address.map(str::to_owned);
+    }
+
     /// The battery charge that the lock sees from its next start on, in percent.
     pub fn set_battery(&mut self, percent: u8) {
         self.machine.battery_percent = percent;
@@ -70,6 +75,15 @@ impl Lock {
     pub fn console(&mut self) -> Result<&mut Console> {
         let running = self.running.as_mut().context("the lock has no power")?;
         Ok(&mut running.console)
+    }
+
+    /// Types a line on its console: what happens at the door. The firmware's README says which lines it knows.
+    ///
+    /// # Errors
+    /// It has no power.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        let running = self.running.as_mut().context("the lock has no power")?;
+        running.type_line(line)
     }
 
     /// Waits for a line; see [`Console::wait_for`].

@@ -1,0 +1,154 @@
+"""A phone that does as it is told: a Bluetooth Low Energy central, driven line by line.
+
+    phone.py HOST:PORT
+
+connects to a controller of the virtual air. Each line on standard input is one command, answered by one line
+that begins with `ok` or `error`; what happens by itself is printed as it comes.
+
+    scan SECONDS            prints `seen ADDRESS ADVERTISEMENT SCAN-RESPONSE`, in hexadecimal, a lock
+    connect ADDRESS MTU     connects, and exchanges the MTU unless it is 23
+    services                prints `handle N UUID PROPERTIES` a characteristic
+    subscribe UUID          asks for indications
+    read UUID               ok HEX
+    write UUID HEX          a request; what does not fit one is prepared in parts and executed
+    raw HEX                 sends an L2CAP payload on the attribute channel, whatever it is
+    packet CHANNEL HEX      sends an L2CAP packet on any channel
+    disconnect
+
+    indication UUID HEX     has come, and is confirmed
+    disconnected REASON     the link has ended
+"""
+
+import asyncio
+import sys
+
+from bumble import att, hci
+from bumble.core import UUID
+from bumble.device import Device, Peer
+from bumble.gatt import Characteristic
+from bumble.hci import Address
+from bumble.transport import open_transport
+
+MTU_MIN = 23
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+class Phone:
+    def __init__(self, device):
+        self.device = device
+        self.peer = None
+        self.seen = {}
+        device.on("advertisement", self.on_advertisement)
+
+    def on_advertisement(self, advertisement):
+        self.seen[str(advertisement.address)] = advertisement
+
+    async def scan(self, seconds):
+        self.seen.clear()
+        await self.device.start_scanning(legacy=True, active=True)
+        await asyncio.sleep(float(seconds))
+        await self.device.stop_scanning(legacy=True)
+        for address, seen in self.seen.items():
+            say("seen", address, seen.data_bytes.hex())
+        say("ok")
+
+    async def connect(self, address, mtu):
+        address = Address(address, Address.PUBLIC_DEVICE_ADDRESS)
+        connection = await self.device.connect(address, timeout=20)
+        connection.on(
+            "disconnection",
+            lambda reason: say("disconnected", hci.HCI_Constant.error_name(reason)),
+        )
+        self.peer = Peer(connection)
+        if int(mtu) != MTU_MIN:
+            mtu = await self.peer.request_mtu(int(mtu))
+        await self.peer.discover_services()
+        await self.peer.discover_characteristics()
+        say("ok", mtu)
+
+    def characteristic(self, uuid):
+        found = self.peer.get_characteristics_by_uuid(UUID(uuid))
+        if not found:
+            raise LookupError(f"no characteristic {uuid}")
+        return found[0]
+
+    async def services(self):
+        for service in self.peer.services:
+            for found in service.characteristics:
+                say("handle", found.handle, found.uuid.to_hex_str("-"), int(found.properties))
+        say("ok")
+
+    async def subscribe(self, uuid):
+        found = self.characteristic(uuid)
+        await found.discover_descriptors()
+        await found.subscribe(
+            lambda value: say("indication", uuid, bytes(value).hex()),
+            prefer_notify=False,
+        )
+        say("ok")
+
+    async def read(self, uuid):
+        value = await self.characteristic(uuid).read_value()
+        say("ok", bytes(value).hex())
+
+    async def write(self, uuid, text):
+        found, value = self.characteristic(uuid), bytes.fromhex(text)
+        room = self.peer.gatt_client.mtu - 3
+        if len(value) <= room:
+            await found.write_value(value, with_response=True)
+            say("ok")
+            return
+        room = self.peer.gatt_client.mtu - 5
+        for offset in range(0, len(value), room):
+            await self.request(
+                att.ATT_Prepare_Write_Request(
+                    attribute_handle=found.handle,
+                    value_offset=offset,
+                    part_attribute_value=value[offset : offset + room],
+                )
+            )
+        await self.request(att.ATT_Execute_Write_Request(flags=1))
+        say("ok")
+
+    async def request(self, pdu):
+        answer = await self.peer.gatt_client.send_request(pdu)
+        if answer.op_code == att.Opcode.ATT_ERROR_RESPONSE:
+            raise att.ATT_Error(error_code=answer.error_code, message=str(answer))
+
+    async def raw(self, text=""):
+        await self.packet(str(att.ATT_CID), text)
+
+    async def packet(self, channel, text=""):
+        self.peer.connection.send_l2cap_pdu(int(channel, 0), bytes.fromhex(text))
+        say("ok")
+
+    async def disconnect(self):
+        await self.peer.connection.disconnect()
+        say("ok")
+
+
+async def obey(address):
+    async with await open_transport(f"tcp-client:{address}") as transport:
+        device = Device.with_hci(
+            "phone",
+            Address("C0:FF:EE:00:00:01"),
+            transport.source,
+            transport.sink,
+        )
+        await device.power_on()
+        phone = Phone(device)
+        say("ready")
+        loop = asyncio.get_running_loop()
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            name, *arguments = line.split()
+            try:
+                await getattr(phone, name)(*arguments)
+            except Exception as error:  # Whatever it is, whoever drives this phone wants to know.
+                say("error", type(error).__name__, str(error).replace("\n", " "))
+
+
+if __name__ == "__main__":
+    asyncio.run(obey(sys.argv[1]))
