@@ -12,6 +12,7 @@ mod exchange;
 #[cfg(feature = "network")]
 pub mod http;
 pub mod lock;
+pub mod radio;
 mod start;
 mod store;
 mod trust;
