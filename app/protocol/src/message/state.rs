@@ -62,8 +62,9 @@ messages! {
         drain: u16,
         /// Now, in millivolts.
         millivolts: u16,
-        /// Whether the battery is critical.
-        critical: bool,
+        /// How it is. The document calls this byte "critical"; a real lock was seen to send its charge along, as in
+        /// its states.
+        battery: Battery,
         /// The action that was measured.
         action: Option<Reported<LockAction>>,
         /// When it began, in millivolts.

@@ -1,9 +1,5 @@
 //! The catalogue against the specification's table: every command's number and its longest payload in bytes
 //! (with the two-byte PIN, as the table counts; one PIN more is two bytes more).
-#![allow(
-    clippy::arithmetic_side_effects,
-    reason = "an overflow in a test fails the test"
-)]
 
 use latchkey_protocol::message::*;
 
