@@ -31,13 +31,20 @@ pub enum Gesture {
 enum State {
     Up,
     /// Down since then; `second` says that it is the second press.
-    Down { since_ms: u64, second: bool },
+    Down {
+        since_ms: u64,
+        second: bool,
+    },
     /// Down, and pairing was opened.
-    Held { since_ms: u64 },
+    Held {
+        since_ms: u64,
+    },
     /// Down, and nothing more comes of it.
     Spent,
     /// Up after one click; a second may follow.
-    Clicked { until_ms: u64 },
+    Clicked {
+        until_ms: u64,
+    },
 }
 
 /// See the module's header.
@@ -133,6 +140,11 @@ impl Default for Button {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow in a test fails the test"
+    )]
+
     use super::*;
     use proptest::prelude::*;
 

@@ -1,12 +1,15 @@
 //! What a lock does, as state machines: bytes and events in, bytes and actions out.
 //!
-//! [`update`] talks with the update server and decides when a new image is fetched, proven and asked for;
-//! [`staging`] writes it into the DFU slot; [`self_test`] decides when the running image may confirm itself;
-//! [`settings`] is what must outlive a power cut.
+//! [`lock`] is the lock as its owner and their guests know it: who may come in, what moves, what is written down. It
+//! stands on [`access`] (authorizations, keypad codes, PIN), [`bolt`], [`clock`], [`schedule`], [`activity`],
+//! [`config`] and [`button`]. [`update`] talks with the update server and decides when a new image is fetched, proven
+//! and asked for; [`staging`] writes it into the DFU slot; [`self_test`] decides when the running image may confirm
+//! itself; [`settings`] is what the update client must still know after a power cut.
 //!
-//! This crate knows no network, no clock, no random numbers and no allocator; they come in with the events.
-//! It keeps the invariant that an install is only ever asked for with a [`staging::Proven`] image, and that
-//! nothing received from outside ends in a panic, an unbounded wait or an unbounded write.
+//! This crate knows no network, no radio, no clock, no random numbers and no allocator; they come in with the events.
+//! It keeps the invariants that a change is on flash before anybody hears that it was made, that an install is only
+//! ever asked for with a [`staging::Proven`] image, and that nothing received from outside ends in a panic, an
+//! unbounded wait or an unbounded write.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -17,6 +20,7 @@ pub mod button;
 pub mod clock;
 pub mod config;
 mod key;
+pub mod lock;
 pub mod reason;
 pub mod schedule;
 pub mod self_test;

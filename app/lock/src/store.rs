@@ -27,6 +27,8 @@ pub(crate) const GUESSES: Key = Key(0x0104);
 pub(crate) const BOLT: Key = Key(0x0105);
 /// Time control entries.
 pub(crate) const TIME_CONTROL: Key = Key(0x0106);
+/// The latest time that the lock was told.
+pub(crate) const CLOCK: Key = Key(0x0107);
 /// Authorizations, one to a slot from here on.
 pub(crate) const AUTHORIZATIONS: u16 = 0x1000;
 /// Keypad codes, one to a slot from here on.
@@ -148,7 +150,11 @@ pub(crate) mod name {
         e: &mut Encoder<W>,
         _: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
-        let used = v.as_bytes().iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
+        let used = v
+            .as_bytes()
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last.saturating_add(1));
         e.bytes(v.as_bytes().get(..used).unwrap_or_default())?.ok()
     }
 

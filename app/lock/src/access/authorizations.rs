@@ -152,6 +152,12 @@ impl Authorizations {
         self.rows.is_empty()
     }
 
+    /// The highest name that one of them has; 0 when there is none.
+    #[must_use]
+    pub fn highest(&self) -> u32 {
+        self.rows.iter().map(|row| row.id.0).max().unwrap_or(0)
+    }
+
     /// Whether there is one of this kind.
     #[must_use]
     pub fn has(&self, kind: AuthorizationType) -> bool {

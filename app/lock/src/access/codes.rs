@@ -119,6 +119,12 @@ impl Codes {
         self.rows.is_full()
     }
 
+    /// Whether there is one of this name.
+    #[must_use]
+    pub fn has(&self, id: CodeId) -> bool {
+        self.row(id).is_some()
+    }
+
     /// The `n`th of the list.
     #[must_use]
     pub fn nth(&self, n: usize) -> Option<CodeId> {
@@ -192,11 +198,7 @@ impl Codes {
     ///
     /// # Errors
     /// [`StoreFailed`].
-    pub fn remove<F: NorFlash>(
-        &mut self,
-        storage: &mut Storage<F>,
-        id: CodeId,
-    ) -> Result<bool, StoreFailed> {
+    pub fn remove<F: NorFlash>(&mut self, storage: &mut Storage<F>, id: CodeId) -> Result<bool, StoreFailed> {
         let Some(row) = self.row(id) else { return Ok(false) };
         store::remove(storage, key(row.slot))?;
         self.rows.retain(|row| row.id != id);

@@ -17,10 +17,7 @@ struct Step {
 /// For the security PIN. Sixteen bits at this pace take more than seven years.
 pub const PIN: Rule = Rule(&[
     Step { from: 5, wait_s: 60 },
-    Step {
-        from: 8,
-        wait_s: 600,
-    },
+    Step { from: 8, wait_s: 600 },
     Step {
         from: 10,
         wait_s: 3_600,
@@ -31,10 +28,7 @@ pub const PIN: Rule = Rule(&[
 pub const KEYPAD: Rule = Rule(&[
     Step { from: 3, wait_s: 10 },
     Step { from: 5, wait_s: 60 },
-    Step {
-        from: 8,
-        wait_s: 300,
-    },
+    Step { from: 8, wait_s: 300 },
 ]);
 
 /// Guessing is refused for now. The level counts the rule's steps, from 1.
@@ -115,6 +109,11 @@ impl Guesses {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow in a test fails the test"
+    )]
+
     use super::*;
     use proptest::prelude::*;
 

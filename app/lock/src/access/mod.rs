@@ -12,6 +12,7 @@ mod pin;
 pub use authorizations::{Authorization, Authorizations};
 pub use codes::{Code, Codes};
 pub use pin::{PinGuard, Wrong};
+pub(crate) use pin::{pin_is_set, set_pin};
 
 use crate::store::StoreFailed;
 

@@ -79,16 +79,20 @@ pub struct PinGuard {
 }
 
 impl PinGuard {
-    /// Takes up the rows of wrong guesses where they were.
-    ///
-    /// # Errors
-    /// [`StoreFailed`]: how often somebody guessed wrong must be known.
-    pub fn open<F: NorFlash>(storage: &mut Storage<F>, now_ms: u64) -> Result<Self, StoreFailed> {
-        let kept: GuessRecord = store::load(storage, store::GUESSES)?.unwrap_or_default();
-        Ok(Self {
+    /// Takes up the rows of wrong guesses where they were. When that cannot be read, the rows are the longest.
+    #[must_use]
+    pub fn open<F: NorFlash>(storage: &mut Storage<F>, now_ms: u64) -> Self {
+        let kept = match store::load(storage, store::GUESSES) {
+            Ok(kept) => kept.unwrap_or_default(),
+            Err(StoreFailed) => GuessRecord {
+                pin: u8::MAX,
+                keypad: u8::MAX,
+            },
+        };
+        Self {
             pin: Guesses::resume(PIN, kept.pin, now_ms),
             keypad: Guesses::resume(KEYPAD, kept.keypad, now_ms),
-        })
+        }
     }
 
     /// Whether this is the PIN.
@@ -154,13 +158,13 @@ impl PinGuard {
 ///
 /// # Errors
 /// [`StoreFailed`]; then the old one counts.
-pub(crate) fn set<F: NorFlash>(storage: &mut Storage<F>, pin: &Pin) -> Result<(), StoreFailed> {
+pub(crate) fn set_pin<F: NorFlash>(storage: &mut Storage<F>, pin: &Pin) -> Result<(), StoreFailed> {
     let record = pin.expose(|pin| PinRecord { pin });
     store::save(storage, store::PIN, &record)
 }
 
 /// Whether a PIN other than 0 was set.
-pub(crate) fn is_set<F: NorFlash>(storage: &mut Storage<F>) -> Result<bool, StoreFailed> {
+pub(crate) fn pin_is_set<F: NorFlash>(storage: &mut Storage<F>) -> Result<bool, StoreFailed> {
     let kept: Option<PinRecord> = store::load(storage, store::PIN)?;
     Ok(kept.is_some_and(|kept| kept.pin != 0))
 }

@@ -1,3 +1,8 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "an overflow in a test fails the test"
+)]
+
 use super::*;
 use crate::store::{RECORD_MAX, encode};
 use latchkey_protocol::message::Movement;
@@ -44,8 +49,14 @@ fn the_longest_entries_fit_and_come_back() {
 fn a_suffix_is_cut_between_characters() {
     let name = Name::new("A name of thirty-one bytes, ho!").unwrap();
     assert_eq!(with_suffix(&name, "é").as_str(), name.as_str());
-    assert_eq!(with_suffix(&name, "e and more").as_str(), "A name of thirty-one bytes, ho!e");
-    assert_eq!(with_suffix(&Name::new("Bo").unwrap(), " (web)").as_str(), "Bo (web)");
+    assert_eq!(
+        with_suffix(&name, "e and more").as_str(),
+        "A name of thirty-one bytes, ho!e"
+    );
+    assert_eq!(
+        with_suffix(&Name::new("Bo").unwrap(), " (web)").as_str(),
+        "Bo (web)"
+    );
 }
 
 fn all(mut query: Query, there: core::ops::Range<u32>) -> Vec<u32> {

@@ -189,7 +189,12 @@ impl Bolt {
             remembered_deg: kept.at_deg,
         };
         if bolt.geometry.total_deg.is_some() {
-            bolt.enter(Stage::Turning(Goal::Locate), MotorCommand::Locate, Stand::Locating, now_ms);
+            bolt.enter(
+                Stage::Turning(Goal::Locate),
+                MotorCommand::Locate,
+                Stand::Locating,
+                now_ms,
+            );
         }
         bolt
     }
@@ -284,6 +289,16 @@ impl Bolt {
         };
         self.enter(Stage::Turning(goal), command, stand, now_ms);
         Ok(())
+    }
+
+    /// Takes back a motion that has just begun, before the motor was told.
+    pub fn abandon(&mut self) {
+        self.motion = None;
+        self.command = None;
+        match self.at_deg {
+            Some(at_deg) => self.rest_at(at_deg),
+            None => self.stand = Stand::Undefined,
+        }
     }
 
     /// Stops the motion under way, if there is one.
@@ -426,7 +441,9 @@ impl Bolt {
     fn travel_ms(&self, to_deg: i16) -> u64 {
         // From the far end when it is not known where the bolt stands.
         let whole = i32::from(self.geometry.total_deg.unwrap_or(u16::MAX));
-        let distance = self.at_deg.map_or(whole, |at| i32::from(at).saturating_sub(to_deg.into()));
+        let distance = self
+            .at_deg
+            .map_or(whole, |at| i32::from(at).saturating_sub(to_deg.into()));
         u64::from(distance.unsigned_abs())
             .saturating_mul(1_000)
             .checked_div(SLOWEST_DEG_PER_S)

@@ -1,3 +1,8 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "an overflow in a test fails the test"
+)]
+
 use super::*;
 use proptest::prelude::*;
 
@@ -61,7 +66,11 @@ fn one_turn_is_locked_where_single_locking_is_set() {
         total_deg: None,
         ..TWO_TURNS
     });
-    assert_eq!(bolt.geometry().total_deg, Some(720), "offsets do not undo a calibration");
+    assert_eq!(
+        bolt.geometry().total_deg,
+        Some(720),
+        "offsets do not undo a calibration"
+    );
     bolt.begin(Goal::Lock, 0).unwrap();
     assert_eq!(bolt.take_command(), Some(MotorCommand::Turn { to_deg: 360 }));
     bolt.sense(Sense::Reached(360), 1);

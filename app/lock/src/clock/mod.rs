@@ -131,7 +131,11 @@ impl Clock {
     #[must_use]
     pub fn now(&self, now_ms: u64) -> UnixTime {
         let passed_s = now_ms.saturating_sub(self.at_ms) / 1_000;
-        UnixTime(self.base.0.saturating_add(u32::try_from(passed_s).unwrap_or(u32::MAX)))
+        UnixTime(
+            self.base
+                .0
+                .saturating_add(u32::try_from(passed_s).unwrap_or(u32::MAX)),
+        )
     }
 
     /// The time, once it has been told.

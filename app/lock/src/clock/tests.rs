@@ -1,3 +1,8 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "an overflow in a test fails the test"
+)]
+
 use super::*;
 use latchkey_protocol::value::{DaylightSaving, TimeZoneId};
 use proptest::prelude::*;
@@ -33,7 +38,12 @@ fn every_zone_goes_as_tzdata_says_each_half_hour_of_three_years() {
         for half_hour in 0..(3 * 365 * 48) {
             let time = UnixTime(Y2026 + half_hour * 1_800);
             let expected = known.find_local_time_type(time.0.into()).unwrap().ut_offset() / 60;
-            assert_eq!(i32::from(zone(*id).offset_min(time)), expected, "{name} at {:?}", time.date());
+            assert_eq!(
+                i32::from(zone(*id).offset_min(time)),
+                expected,
+                "{name} at {:?}",
+                time.date()
+            );
         }
         compared += 1;
     }
@@ -69,7 +79,10 @@ fn local_days_begin_at_local_midnight() {
     assert_eq!(local.rest_of_minute_s(), 55);
     // New York is still in Saturday's evening.
     let local = zone(TimeZoneId::AmericaNewYork).local(time);
-    assert_eq!((local.minute(), weekday(local.day())), (19 * 60 + 30, Weekday::Saturday));
+    assert_eq!(
+        (local.minute(), weekday(local.day())),
+        (19 * 60 + 30, Weekday::Saturday)
+    );
 }
 
 #[test]

@@ -108,7 +108,9 @@ impl Summer {
 
 impl Change {
     fn day(&self) -> Option<RuleDay> {
-        MonthWeekDay::new(self.0, self.1, self.2).ok().map(RuleDay::MonthWeekDay)
+        MonthWeekDay::new(self.0, self.1, self.2)
+            .ok()
+            .map(RuleDay::MonthWeekDay)
     }
 }
 

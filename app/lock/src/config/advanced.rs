@@ -216,7 +216,9 @@ fn within_bounds<B, K>(settings: &AdvancedSettings<B, K>) -> bool {
         settings.single_locked_offset,
         settings.unlocked_to_locked_offset,
     ];
-    offsets.iter().all(|offset| offset.unsigned_abs() <= OFFSET_MAX_DEG)
+    offsets
+        .iter()
+        .all(|offset| offset.unsigned_abs() <= OFFSET_MAX_DEG)
         && LOCK_N_GO_S.contains(&settings.lock_n_go_seconds)
         && settings.unlatch_seconds <= UNLATCH_MAX_S
         && settings.auto_lock_seconds >= AUTO_LOCK_MIN_S

@@ -6,9 +6,7 @@
 mod advanced;
 
 use latchkey_protocol::message::SetConfig;
-use latchkey_protocol::value::{
-    AdvertisingMode, DaylightSaving, FobAction, LockAction, Name, TimeZoneId,
-};
+use latchkey_protocol::value::{AdvertisingMode, DaylightSaving, FobAction, LockAction, Name, TimeZoneId};
 use minicbor::{Decode, Encode};
 
 use crate::clock::Zone;
@@ -154,6 +152,24 @@ impl Config {
             updates: self.updates.wrapping_add(1),
             logging: self.logging,
         })
+    }
+
+    /// The same, with its changes counted once more.
+    #[must_use]
+    pub fn counted(&self) -> Self {
+        Self {
+            updates: self.updates.wrapping_add(1),
+            ..self.clone()
+        }
+    }
+
+    /// The same, with the log kept or not.
+    #[must_use]
+    pub fn with_logging(&self, logging: bool) -> Self {
+        Self {
+            logging,
+            ..self.clone()
+        }
     }
 
     /// Where the lock's clock is.

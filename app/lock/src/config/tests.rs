@@ -1,7 +1,7 @@
 use super::*;
 use crate::store::{RECORD_MAX, encode};
-use latchkey_protocol::value::{ButtonAction, Nonce, Pin, TimeOfDay};
 use latchkey_protocol::message::{AutoLock, SetAdvancedConfig};
+use latchkey_protocol::value::{ButtonAction, Nonce, Pin, TimeOfDay};
 use latchkey_protocol::wire::Tail;
 use proptest::prelude::*;
 
@@ -79,7 +79,10 @@ fn a_value_that_only_a_newer_version_knows_is_harmless() {
     let mut bytes = [0; RECORD_MAX];
     let length = encode(&new(), &mut bytes).unwrap().len();
     // Map key 14 and its value, the advertising mode: make it 9.
-    let at = bytes[..length].windows(2).rposition(|pair| pair == [14, 0]).unwrap();
+    let at = bytes[..length]
+        .windows(2)
+        .rposition(|pair| pair == [14, 0])
+        .unwrap();
     bytes[at + 1] = 9;
     let read: Config = minicbor::decode(&bytes[..length]).unwrap();
     assert_eq!(read, new());
@@ -90,10 +93,22 @@ fn values_out_of_bounds_change_nothing() {
     let config = new();
     let good = || set(&config);
     for bad in [
-        SetConfig { latitude: f32::NAN, ..good() },
-        SetConfig { longitude: 180.5, ..good() },
-        SetConfig { led_brightness: 6, ..good() },
-        SetConfig { offset_minutes: 841, ..good() },
+        SetConfig {
+            latitude: f32::NAN,
+            ..good()
+        },
+        SetConfig {
+            longitude: 180.5,
+            ..good()
+        },
+        SetConfig {
+            led_brightness: 6,
+            ..good()
+        },
+        SetConfig {
+            offset_minutes: 841,
+            ..good()
+        },
     ] {
         assert_eq!(config.set(&bad), Err(OutOfBounds), "{bad:?}");
     }

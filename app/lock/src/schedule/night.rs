@@ -71,6 +71,11 @@ impl Night {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow in a test fails the test"
+    )]
+
     use super::*;
     use crate::clock::{UnixTime, Zone};
     use latchkey_protocol::value::{DaylightSaving, TimeZoneId};

@@ -74,7 +74,11 @@ impl Relock {
         self.door = door;
         if let Some(due) = self.due.as_mut().filter(|_| closed) {
             let settled_ms = now_ms.saturating_add(SETTLE_MS);
-            due.at_ms = if at_once { settled_ms } else { due.at_ms.max(settled_ms) };
+            due.at_ms = if at_once {
+                settled_ms
+            } else {
+                due.at_ms.max(settled_ms)
+            };
         }
     }
 

@@ -7,8 +7,10 @@ use core::ops::RangeInclusive;
 
 use heapless::Vec;
 use latchkey_protocol::value::{LockAction, TimeControlId, TimeOfDay, Weekdays};
+use minicbor::{Decode, Encode};
 
 use crate::clock::{Local, weekday};
+use crate::store::wire;
 
 /// Minutes in a day.
 const DAY_MIN: u32 = 24 * 60;
@@ -16,17 +18,23 @@ const DAY_MIN: u32 = 24 * 60;
 const CATCH_UP_MIN: u32 = 125;
 
 /// One line of the schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Entry {
     /// Its name on this lock.
+    #[cbor(n(0), with = "wire")]
     pub id: TimeControlId,
     /// Whether it acts.
+    #[n(1)]
     pub enabled: bool,
     /// On which days.
+    #[cbor(n(2), with = "wire")]
     pub weekdays: Weekdays,
     /// At what time.
+    #[cbor(n(3), with = "wire")]
     pub time: TimeOfDay,
     /// What it does.
+    #[cbor(n(4), with = "wire")]
     pub action: LockAction,
 }
 
@@ -49,8 +57,10 @@ impl Entry {
 pub struct NoRoom;
 
 /// The schedule.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct Entries {
+    #[cbor(n(0), with = "list")]
     entries: Vec<Entry, { Self::MAX }>,
 }
 
@@ -111,6 +121,44 @@ impl Entries {
     }
 }
 
+mod list {
+    use heapless::Vec;
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    use super::{Entries, Entry};
+
+    pub(super) fn encode<C, W: Write>(
+        v: &Vec<Entry, { Entries::MAX }>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.encode(v.as_slice())?.ok()
+    }
+
+    /// Passes over an entry that only a newer version understands.
+    pub(super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Vec<Entry, { Entries::MAX }>, DecodeError> {
+        let count = d.array()?.unwrap_or(0);
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            let before = d.position();
+            match d.decode() {
+                Ok(entry) => entries
+                    .push(entry)
+                    .map_err(|_| DecodeError::message("more entries than are ever kept"))?,
+                Err(_) => {
+                    d.set_position(before);
+                    d.skip()?;
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
 /// Minutes from `now` until this minute of the day, the running one included: from 1 to a whole day.
 #[must_use]
 pub fn minutes_until(of_day: u16, now: u16) -> u32 {
@@ -149,6 +197,11 @@ impl Minutes {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow in a test fails the test"
+    )]
+
     use super::*;
     use crate::clock::{UnixTime, Zone};
     use latchkey_protocol::value::{DateTime, DaylightSaving, TimeZoneId, Weekday};
@@ -232,7 +285,12 @@ mod tests {
         let mut entries = Entries::default();
         for _ in 0..Entries::MAX {
             let id = entries.free_id().unwrap();
-            entries.push(Entry { id, ..entry(1, 0, &[]) }).unwrap();
+            entries
+                .push(Entry {
+                    id,
+                    ..entry(1, 0, &[])
+                })
+                .unwrap();
         }
         assert_eq!(entries.free_id(), None);
         assert_eq!(entries.push(entry(1, 0, &[])), Err(NoRoom));

@@ -10,6 +10,9 @@ use crate::wire::{Field, Malformed, Reader, Writer};
 pub struct Name<const N: usize>([u8; N]);
 
 impl<const N: usize> Name<N> {
+    /// No name.
+    pub const EMPTY: Self = Self([0; N]);
+
     /// A name from text. `None` when it is longer than `N` bytes or holds a zero.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {

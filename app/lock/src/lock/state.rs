@@ -1,0 +1,451 @@
+//! What the lock knows, connections apart: opened from flash at the start, and written back record by record.
+
+use embedded_storage::nor_flash::NorFlash;
+use heapless::{String, Vec};
+use latchkey_protocol::pairing::lock::LockPairing;
+use latchkey_protocol::value::{
+    AuthorizationId, CodeId, Completion, DoorState, LockAction, LockState, LockUuid, Name, Trigger,
+};
+use latchkey_storage::Storage;
+use minicbor::{Decode, Encode};
+
+use super::answers::BatteryMeter;
+use super::motion::Act;
+use super::{Identity, LINKS};
+use crate::access::{Authorizations, Codes, PinGuard, pin_is_set};
+use crate::activity::Entry;
+use crate::bolt::{Bolt, Geometry, Kept as BoltKept, Stand};
+use crate::button::Button;
+use crate::clock::{Clock, EARLIEST, Local, UnixTime};
+use crate::config::{Advanced, Config};
+use crate::schedule::{Entries, Minutes, Night, Relock, Why};
+use crate::store::{self, StoreFailed};
+
+/// The lock cannot start: flash fails. A restart tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unopened;
+
+impl From<StoreFailed> for Unopened {
+    fn from(_: StoreFailed) -> Self {
+        Self
+    }
+}
+
+impl core::fmt::Display for Unopened {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the lock's flash fails; restart it")
+    }
+}
+
+impl core::error::Error for Unopened {}
+
+/// Who the lock is and what it handed out.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Kept {
+    /// Random, the same until the next factory reset.
+    #[cbor(n(0), with = "store::wire")]
+    pub(super) uuid: LockUuid,
+    /// The highest authorization id ever given out.
+    #[n(1)]
+    last_authorization: u32,
+    /// The highest code id ever given out.
+    #[n(2)]
+    last_code: u16,
+    /// Somebody has paired since the last factory reset.
+    #[n(3)]
+    pub(super) initialized: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+struct BoltRecord {
+    #[n(0)]
+    total_deg: Option<u16>,
+    #[n(1)]
+    at_deg: Option<i16>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+struct ClockRecord {
+    #[n(0)]
+    told: u32,
+}
+
+/// The last action, as clients are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Last {
+    pub(super) action: Option<LockAction>,
+    pub(super) trigger: Trigger,
+    pub(super) completion: Completion,
+}
+
+/// See the module's header.
+pub(super) struct State {
+    pub(super) identity: Identity,
+    pub(super) kept: Kept,
+    pub(super) config: Config,
+    pub(super) advanced: Advanced,
+    pub(super) guard: PinGuard,
+    pub(super) authorizations: Authorizations,
+    pub(super) codes: Codes,
+    pub(super) time_control: Entries,
+    pub(super) clock: Clock,
+    pub(super) minutes: Minutes,
+    pub(super) night: Night,
+    pub(super) relock: Relock,
+    pub(super) bolt: Bolt,
+    pub(super) button: Button,
+    pub(super) act: Option<Act>,
+    pub(super) last: Last,
+    /// What set the bolt moving last.
+    pub(super) trigger: Trigger,
+    pub(super) door: DoorState,
+    pub(super) battery: BatteryMeter,
+    pub(super) pairing_until_ms: Option<u64>,
+    /// When auto unlock was last done.
+    pub(super) auto_unlock_ms: Option<u64>,
+    /// The log grew since a bridge last asked.
+    pub(super) news_for_bridge: bool,
+    pub(super) restart_at_ms: Option<u64>,
+    pub(super) was_reset: bool,
+}
+
+impl State {
+    pub(super) fn open<F: NorFlash>(
+        storage: &mut Storage<F>,
+        identity: Identity,
+        uuid: [u8; 16],
+        now_ms: u64,
+    ) -> Result<Self, Unopened> {
+        let authorizations = Authorizations::open(storage);
+        let kept = match store::load(storage, store::LOCK) {
+            Ok(Some(kept)) => kept,
+            Ok(None) => first_start(storage, uuid)?,
+            // Whatever it was, it was not new, and no id is given out twice.
+            Err(StoreFailed) => Kept {
+                uuid: LockUuid(uuid),
+                last_authorization: authorizations.highest(),
+                last_code: 0,
+                initialized: true,
+            },
+        };
+        // What the owner set can be set again; it is no reason to stay locked.
+        let config: Option<Config> = store::load(storage, store::CONFIG).unwrap_or(None);
+        let config = config.unwrap_or_else(|| Config::new(default_name(&identity)));
+        let advanced: Option<Advanced> = store::load(storage, store::ADVANCED).unwrap_or(None);
+        let advanced = advanced.unwrap_or_default();
+        let (bolt, cut_off) = open_bolt(storage, &identity, &config, &advanced, now_ms);
+        let mut state = Self {
+            identity,
+            kept,
+            guard: PinGuard::open(storage, now_ms),
+            authorizations,
+            codes: Codes::open(storage),
+            time_control: open_time_control(storage),
+            clock: Clock::resume(latest_time(storage), now_ms),
+            minutes: Minutes::default(),
+            night: Night::default(),
+            relock: Relock::default(),
+            bolt,
+            button: Button::new(),
+            act: None,
+            last: Last {
+                action: None,
+                trigger: Trigger::System,
+                completion: Completion::Success,
+            },
+            trigger: Trigger::System,
+            door: DoorState::Unavailable,
+            battery: BatteryMeter::new(),
+            pairing_until_ms: None,
+            auto_unlock_ms: None,
+            news_for_bridge: false,
+            restart_at_ms: None,
+            was_reset: false,
+            config,
+            advanced,
+        };
+        state.located_since_start(cut_off);
+        Ok(state)
+    }
+
+    /// The state of this lock after its flash was emptied; `None` when flash fails. The bolt's stops are a fact of
+    /// the door and stay known.
+    pub(super) fn anew<F: NorFlash>(
+        &self,
+        storage: &mut Storage<F>,
+        uuid: [u8; 16],
+        now_ms: u64,
+    ) -> Option<Self> {
+        let mut identity = self.identity;
+        identity.mounted_deg = self.bolt.kept().total_deg.or(identity.mounted_deg);
+        let mut state = Self::open(storage, identity, uuid, now_ms).ok()?;
+        state.identity = self.identity;
+        state.door = self.door;
+        save_bolt(storage, self.bolt.kept()).ok()?;
+        Some(state)
+    }
+
+    /// Forgets who may do what, where flash cannot be asked any more.
+    pub(super) fn forget(&mut self) {
+        self.authorizations = Authorizations::default();
+        self.codes = Codes::default();
+        self.time_control = Entries::default();
+        self.pairing_until_ms = None;
+        self.act = None;
+    }
+
+    /// A lock's side of pairing for a new connection.
+    pub(super) fn new_pairing<F: NorFlash>(&self, storage: &mut Storage<F>) -> LockPairing {
+        LockPairing::new(self.identity.family, pin_is_set(storage).unwrap_or(true))
+    }
+
+    /// Whether a client may pair now.
+    pub(super) fn may_pair(&self, now_ms: u64) -> bool {
+        !self.kept.initialized || self.pairing_until_ms.is_some_and(|until_ms| now_ms < until_ms)
+    }
+
+    /// An id that no authorization ever had. It is used up, on flash, whatever becomes of it.
+    pub(super) fn next_authorization<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+    ) -> Result<AuthorizationId, StoreFailed> {
+        let first = self.kept.last_authorization.saturating_add(1);
+        let next = (first..u32::MAX)
+            .map(AuthorizationId)
+            .find(|id| id.is_assignable())
+            .ok_or(StoreFailed)?;
+        let kept = Kept {
+            last_authorization: next.0,
+            ..self.kept
+        };
+        self.save_kept(storage, kept)?;
+        Ok(next)
+    }
+
+    /// An id that no code has. Ids begin anew after the highest; one in use is passed over.
+    pub(super) fn next_code<F: NorFlash>(&mut self, storage: &mut Storage<F>) -> Result<CodeId, StoreFailed> {
+        let mut next = self.kept.last_code;
+        // More tries than there can be codes.
+        for _ in 0..=Codes::MAX {
+            next = next.checked_add(1).unwrap_or(1);
+            if !self.codes.has(CodeId(next)) {
+                let kept = Kept {
+                    last_code: next,
+                    ..self.kept
+                };
+                self.save_kept(storage, kept)?;
+                return Ok(CodeId(next));
+            }
+        }
+        Err(StoreFailed)
+    }
+
+    /// Notes that somebody has paired.
+    pub(super) fn initialize<F: NorFlash>(&mut self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
+        if self.kept.initialized {
+            return Ok(());
+        }
+        let kept = Kept {
+            initialized: true,
+            ..self.kept
+        };
+        self.save_kept(storage, kept)
+    }
+
+    fn save_kept<F: NorFlash>(&mut self, storage: &mut Storage<F>, kept: Kept) -> Result<(), StoreFailed> {
+        store::save(storage, store::LOCK, &kept)?;
+        self.kept = kept;
+        Ok(())
+    }
+
+    pub(super) fn set_config<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        config: Config,
+    ) -> Result<(), StoreFailed> {
+        store::save(storage, store::CONFIG, &config)?;
+        if config.zone() != self.config.zone() {
+            self.minutes.reset();
+        }
+        self.config = config;
+        self.reconfigure();
+        Ok(())
+    }
+
+    pub(super) fn set_advanced<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        advanced: Advanced,
+    ) -> Result<(), StoreFailed> {
+        store::save(storage, store::ADVANCED, &advanced)?;
+        self.advanced = advanced;
+        self.reconfigure();
+        Ok(())
+    }
+
+    fn reconfigure(&mut self) {
+        self.bolt.configure(geometry(&self.config, &self.advanced, None));
+    }
+
+    pub(super) fn set_time_control<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        entries: Entries,
+    ) -> Result<(), StoreFailed> {
+        store::save(storage, store::TIME_CONTROL, &entries)?;
+        self.time_control = entries;
+        Ok(())
+    }
+
+    pub(super) fn save_bolt<F: NorFlash>(&self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
+        save_bolt(storage, self.bolt.kept())
+    }
+
+    /// It is this time now.
+    pub(super) fn tell_time(&mut self, time: UnixTime, now_ms: u64) {
+        self.clock.tell(time, now_ms);
+        self.minutes.reset();
+    }
+
+    /// Writes down a time that somebody told, so that the lock never goes behind it.
+    pub(super) fn save_time<F: NorFlash>(
+        storage: &mut Storage<F>,
+        time: UnixTime,
+    ) -> Result<(), StoreFailed> {
+        store::save(storage, store::CLOCK, &ClockRecord { told: time.0 })
+    }
+
+    /// Local time, once the lock knows it.
+    pub(super) fn local(&self, now_ms: u64) -> Option<Local> {
+        let zone = self.config.zone();
+        self.clock.told(now_ms).map(|time| zone.local(time))
+    }
+
+    /// Appends to the log where the owner wants one.
+    pub(super) fn log<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        entry: &Entry,
+    ) -> Result<(), StoreFailed> {
+        if !self.config.logging {
+            return Ok(());
+        }
+        self.log_always(storage, entry)
+    }
+
+    pub(super) fn log_always<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        entry: &Entry,
+    ) -> Result<(), StoreFailed> {
+        store::append(storage, entry)?;
+        self.news_for_bridge = true;
+        Ok(())
+    }
+
+    /// Where the bolt is, as clients are told.
+    pub(super) fn lock_state(&self) -> LockState {
+        match self.bolt.stand() {
+            Stand::Uncalibrated => LockState::Uncalibrated,
+            Stand::Locating => LockState::BootRun,
+            Stand::Undefined => LockState::Undefined,
+            Stand::Locked => LockState::Locked,
+            Stand::Unlocked if self.relock.armed() == Some(Why::LockNGo) => LockState::UnlockedLockNGo,
+            Stand::Unlocked => LockState::Unlocked,
+            Stand::Unlatched => LockState::Unlatched,
+            Stand::Locking => LockState::Locking,
+            Stand::Unlocking => LockState::Unlocking,
+            Stand::Unlatching => LockState::Unlatching,
+            Stand::Blocked => LockState::MotorBlocked,
+            Stand::Calibrating => LockState::Calibration,
+        }
+    }
+
+    /// Connections for which an action is under way; they are not idle.
+    pub(super) fn acting(&self) -> Vec<u8, LINKS> {
+        let link = self.act.as_ref().and_then(Act::link);
+        link.into_iter().collect()
+    }
+
+    pub(super) fn is_busy(&self, now_ms: u64) -> bool {
+        self.bolt.is_moving()
+            || self.relock.armed() == Some(Why::LockNGo)
+            || self.pairing_until_ms.is_some_and(|until_ms| now_ms < until_ms)
+    }
+}
+
+fn first_start<F: NorFlash>(storage: &mut Storage<F>, uuid: [u8; 16]) -> Result<Kept, StoreFailed> {
+    let kept = Kept {
+        uuid: LockUuid(uuid),
+        last_authorization: 0,
+        last_code: 0,
+        initialized: false,
+    };
+    store::save(storage, store::LOCK, &kept)?;
+    Ok(kept)
+}
+
+fn default_name(identity: &Identity) -> Name<32> {
+    use core::fmt::Write as _;
+    let mut text: String<32> = String::new();
+    // Thirteen characters.
+    let _ = write!(text, "Nuki_{}", identity.nuki_id);
+    Name::new(&text).unwrap_or(Name::EMPTY)
+}
+
+fn geometry(config: &Config, advanced: &Advanced, total_deg: Option<u16>) -> Geometry {
+    Geometry {
+        total_deg,
+        unlocked_deg: advanced.unlocked_offset,
+        locked_deg: advanced.locked_offset,
+        single_locked_deg: advanced.single_locked_offset,
+        transition_deg: advanced.unlocked_to_locked_offset,
+        single_lock: config.single_lock,
+        hold_s: advanced.unlatch_seconds,
+    }
+}
+
+fn open_bolt<F: NorFlash>(
+    storage: &mut Storage<F>,
+    identity: &Identity,
+    config: &Config,
+    advanced: &Advanced,
+    now_ms: u64,
+) -> (Bolt, bool) {
+    // A place that cannot be read is a place that is not known: the motor finds it.
+    let record: Option<BoltRecord> = store::load(storage, store::BOLT).unwrap_or(None);
+    let cut_off = record.is_some_and(|record| record.at_deg.is_none());
+    let record = record.unwrap_or_default();
+    let kept = BoltKept {
+        total_deg: record.total_deg.or(identity.mounted_deg),
+        at_deg: record.at_deg,
+    };
+    let bolt = Bolt::start(geometry(config, advanced, kept.total_deg), kept, now_ms);
+    (bolt, cut_off)
+}
+
+fn save_bolt<F: NorFlash>(storage: &mut Storage<F>, kept: BoltKept) -> Result<(), StoreFailed> {
+    let record = BoltRecord {
+        total_deg: kept.total_deg,
+        at_deg: kept.at_deg,
+    };
+    store::save(storage, store::BOLT, &record)
+}
+
+fn open_time_control<F: NorFlash>(storage: &mut Storage<F>) -> Entries {
+    let entries: Option<Entries> = store::load(storage, store::TIME_CONTROL).unwrap_or(None);
+    entries.unwrap_or_default()
+}
+
+/// The latest time that anything on flash speaks of.
+fn latest_time<F: NorFlash>(storage: &mut Storage<F>) -> UnixTime {
+    let told: Option<ClockRecord> = store::load(storage, store::CLOCK).unwrap_or(None);
+    let newest = storage.newest();
+    let logged: Option<Entry> = newest.and_then(|number| store::entry(storage, number));
+    let told = told.map_or(EARLIEST, |record| UnixTime(record.told));
+    let logged = logged.map_or(EARLIEST, |entry| entry.time());
+    told.max(logged)
+}
