@@ -8,18 +8,17 @@
     reason = "a test may panic"
 )]
 
-// mod advertising;
-// mod bodies;
-// mod challenge;
-// mod draw;
-// mod fields;
-// mod fuzz_bodies;
+mod advertising;
+mod bodies;
+mod challenge;
+mod draw;
 mod golden;
+mod hostile;
 mod pairing;
 mod published;
-// mod reassembly;
-// mod round_trip;
-// mod sealed;
+mod reassembly;
+mod round_trip;
+mod sealed;
 mod sizes;
-// mod values;
+mod values;
 mod vectors;

@@ -396,7 +396,8 @@ proptest! {
         let (mut lock, answer) = hear(lock, step, &attacked);
         let is_a_key = step == 1
             && plain::read(&attacked).is_ok_and(|frame| frame.command == PublicKeyOffer::COMMAND);
-        if !begins_pairing(&attacked) && !(is_a_key && lock.is_under_way()) {
+        let is_another_key = is_a_key && lock.is_under_way();
+        if !begins_pairing(&attacked) && !is_another_key {
             refusal(&answer);
             prop_assert!(!lock.is_under_way());
         }
