@@ -77,7 +77,7 @@ impl BatteryMeter {
             // Energy, current and resistance need a meter that neither board has.
             drain: 0,
             millivolts: millivolts(self.now),
-            critical: self.is_critical(),
+            battery: self.state(),
             action: self.action.map(Into::into),
             start_millivolts: millivolts(self.start),
             lowest_millivolts: self.lowest_mv,
