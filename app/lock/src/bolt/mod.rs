@@ -122,7 +122,7 @@ pub enum Stand {
 /// What came of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// [`Bolt::stand`] changed; the motion goes on.
+    /// [`Bolt::stand`] changed; the motion goes on, or it was over and its end is told late.
     Changed,
     /// Somebody turned the bolt by hand; [`Bolt::stand`] changed.
     Turned,
@@ -360,13 +360,15 @@ impl Bolt {
     }
 
     fn sense_at_rest(&mut self, sense: Sense) -> Option<News> {
-        let (Sense::Turned(at_deg) | Sense::Reached(at_deg)) = sense else {
-            return None;
+        let (at_deg, news) = match sense {
+            Sense::Turned(at_deg) => (at_deg, News::Turned),
+            // A motor that was stopped by a time-out says late where it stands.
+            Sense::Reached(at_deg) => (at_deg, News::Changed),
+            Sense::Blocked(_) | Sense::Calibrated(_) | Sense::Lost | Sense::Failed(_) => return None,
         };
         let before = self.stand;
         self.rest_at(at_deg);
-        // What was stopped by a time-out says late where it stands; a hand is what moves it otherwise.
-        (self.stand != before).then_some(News::Turned)
+        (self.stand != before).then_some(news)
     }
 
     fn reached(&mut self, at_deg: i16, stage: Stage, now_ms: u64) -> Option<News> {

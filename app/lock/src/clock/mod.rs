@@ -138,6 +138,14 @@ impl Clock {
         )
     }
 
+    /// When it will be `time`, in milliseconds since the start: the very moment at which [`Clock::now`] begins to say
+    /// so.
+    #[must_use]
+    pub fn when(&self, time: UnixTime) -> u64 {
+        let ahead_s = u64::from(time.0.saturating_sub(self.base.0));
+        self.at_ms.saturating_add(ahead_s.saturating_mul(1_000))
+    }
+
     /// The time, once it has been told.
     #[must_use]
     pub fn told(&self, now_ms: u64) -> Option<UnixTime> {

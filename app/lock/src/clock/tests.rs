@@ -126,6 +126,15 @@ proptest! {
     }
 
     #[test]
+    fn it_is_time_at_the_moment_that_was_named(at_ms in 0..1_u64 << 40, ahead_ms in 1_000..1_u64 << 40) {
+        let clock = Clock::resume(EARLIEST, at_ms);
+        let time = clock.now(at_ms + ahead_ms);
+        let when = clock.when(time);
+        prop_assert_eq!(clock.now(when), time);
+        prop_assert!(clock.now(when - 1) < time);
+    }
+
+    #[test]
     fn a_clock_never_goes_back(latest: u32, at_ms: u64, a: u64, b: u64) {
         let clock = Clock::resume(UnixTime(latest), at_ms);
         prop_assert!(clock.now(a.min(b)) <= clock.now(a.max(b)));

@@ -327,7 +327,13 @@ impl Lock {
     /// Takes in what became of the bolt.
     pub(super) fn bolt_news<F: NorFlash>(&mut self, news: News, now_ms: u64, storage: &mut Storage<F>) {
         match news {
-            News::Changed => self.links.tell_state(self.state.lock_state()),
+            News::Changed => {
+                if !self.state.bolt.is_moving() {
+                    // Where it came to rest was not known. If it cannot be written down, the next start finds out.
+                    let _ = self.state.save_bolt(storage);
+                }
+                self.links.tell_state(self.state.lock_state());
+            }
             News::Turned => self.turned_by_hand(now_ms, storage),
             News::Ended(result) => self.ended(result, now_ms, storage),
         }

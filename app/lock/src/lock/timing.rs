@@ -175,8 +175,8 @@ impl State {
         let night = self.night.next_in_min(self.advanced.night(), local);
         let entry = self.time_control.next_in_min(local);
         let minutes = night.into_iter().chain(entry).min()?.min(LOOK_MIN);
-        let rest_s = u64::from(local.rest_of_minute_s());
-        let whole_s = u64::from(minutes.saturating_sub(1)).saturating_mul(60);
-        Some(now_ms.saturating_add(rest_s.saturating_add(whole_s).saturating_mul(1_000)))
+        let whole_s = minutes.saturating_sub(1).saturating_mul(60);
+        let ahead_s = local.rest_of_minute_s().saturating_add(whole_s);
+        Some(self.clock.when(self.clock.now(now_ms).plus(ahead_s)))
     }
 }
