@@ -178,10 +178,11 @@ impl Lock {
     fn set_advanced<F: NorFlash>(&mut self, asked: &SetAdvancedConfig, storage: &mut Storage<F>) -> Done {
         let advanced = self.state.advanced.set(asked);
         let advanced = advanced.map_err(|_| ErrorCode::BadParameter)?;
-        self.state.set_advanced(storage, advanced)?;
-        // Clients read both again when the count moves; it lies with the other one.
+        // Clients read both again when the count moves; it lies with the other one. Read once too often is better
+        // than once too seldom.
         let config = self.state.config.counted();
-        Ok(self.state.set_config(storage, config)?)
+        self.state.set_config(storage, config)?;
+        Ok(self.state.set_advanced(storage, advanced)?)
     }
 
     fn update_time<F: NorFlash>(

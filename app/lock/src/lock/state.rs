@@ -39,6 +39,9 @@ impl core::fmt::Display for Unopened {
 
 impl core::error::Error for Unopened {}
 
+/// A clock may be this wrong before being told the time counts as setting it, in seconds.
+const DRIFT_S: u32 = 120;
+
 /// Who the lock is and what it handed out.
 #[derive(Clone, Copy, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -64,6 +67,9 @@ struct BoltRecord {
     total_deg: Option<u16>,
     #[n(1)]
     at_deg: Option<i16>,
+    /// It is to be locked again after a lock'n'go.
+    #[cbor(n(2), default)]
+    lock_n_go: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Encode, Decode)]
@@ -136,7 +142,7 @@ impl State {
         let config = config.unwrap_or_else(|| Config::new(default_name(&identity)));
         let advanced: Option<Advanced> = store::load(storage, store::ADVANCED).unwrap_or(None);
         let advanced = advanced.unwrap_or_default();
-        let (bolt, cut_off) = open_bolt(storage, &identity, &config, &advanced, now_ms);
+        let (bolt, was) = open_bolt(storage, &identity, &config, &advanced, now_ms);
         let mut state = Self {
             identity,
             kept,
@@ -167,7 +173,12 @@ impl State {
             config,
             advanced,
         };
+        let cut_off = was.is_some_and(|was| was.at_deg.is_none());
         state.located_since_start(cut_off);
+        if was.is_some_and(|was| was.lock_n_go) {
+            let after_s = state.advanced.lock_n_go_seconds.into();
+            state.relock.arm(Why::LockNGo, after_s, now_ms);
+        }
         Ok(state)
     }
 
@@ -184,7 +195,7 @@ impl State {
         let mut state = Self::open(storage, identity, uuid, now_ms).ok()?;
         state.identity = self.identity;
         state.door = self.door;
-        save_bolt(storage, self.bolt.kept()).ok()?;
+        save_bolt(storage, self.bolt.kept(), false).ok()?;
         Some(state)
     }
 
@@ -301,13 +312,18 @@ impl State {
     }
 
     pub(super) fn save_bolt<F: NorFlash>(&self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
-        save_bolt(storage, self.bolt.kept())
+        let lock_n_go = self.relock.armed() == Some(Why::LockNGo);
+        save_bolt(storage, self.bolt.kept(), lock_n_go)
     }
 
-    /// It is this time now.
+    /// It is this time now. A clock that was only a little wrong still reaches every minute of a schedule; one that
+    /// was set does not make up for what it jumps over.
     pub(super) fn tell_time(&mut self, time: UnixTime, now_ms: u64) {
+        let before = self.clock.told(now_ms);
         self.clock.tell(time, now_ms);
-        self.minutes.reset();
+        if before.is_none_or(|before| before.0.abs_diff(time.0) > DRIFT_S) {
+            self.minutes.reset();
+        }
     }
 
     /// Writes down a time that somebody told, so that the lock never goes behind it.
@@ -414,23 +430,27 @@ fn open_bolt<F: NorFlash>(
     config: &Config,
     advanced: &Advanced,
     now_ms: u64,
-) -> (Bolt, bool) {
+) -> (Bolt, Option<BoltRecord>) {
     // A place that cannot be read is a place that is not known: the motor finds it.
-    let record: Option<BoltRecord> = store::load(storage, store::BOLT).unwrap_or(None);
-    let cut_off = record.is_some_and(|record| record.at_deg.is_none());
-    let record = record.unwrap_or_default();
+    let was: Option<BoltRecord> = store::load(storage, store::BOLT).unwrap_or(None);
+    let record = was.unwrap_or_default();
     let kept = BoltKept {
         total_deg: record.total_deg.or(identity.mounted_deg),
         at_deg: record.at_deg,
     };
     let bolt = Bolt::start(geometry(config, advanced, kept.total_deg), kept, now_ms);
-    (bolt, cut_off)
+    (bolt, was)
 }
 
-fn save_bolt<F: NorFlash>(storage: &mut Storage<F>, kept: BoltKept) -> Result<(), StoreFailed> {
+fn save_bolt<F: NorFlash>(
+    storage: &mut Storage<F>,
+    kept: BoltKept,
+    lock_n_go: bool,
+) -> Result<(), StoreFailed> {
     let record = BoltRecord {
         total_deg: kept.total_deg,
         at_deg: kept.at_deg,
+        lock_n_go,
     };
     store::save(storage, store::BOLT, &record)
 }

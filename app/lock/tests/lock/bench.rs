@@ -1,5 +1,9 @@
 //! A house with a lock, its motor, its flash and its radio, and clients in front of it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use latchkey_lock::bolt::{MotorCommand, Sense};
 use latchkey_lock::clock::UnixTime;
 use latchkey_lock::lock::{
@@ -14,7 +18,7 @@ use latchkey_protocol::pairing::client::{Answer, ClientPairing, PairingError, Wa
 use latchkey_protocol::pairing::{Family, Identity as Who};
 use latchkey_protocol::value::*;
 use latchkey_protocol::wire::{PinWidth, Rest, Tail};
-use latchkey_simulator::nor::Nor;
+use latchkey_simulator::nor::{Nor, PowerCut};
 use latchkey_simulator::random::Random;
 use latchkey_storage::{Layout, Storage};
 
@@ -27,6 +31,56 @@ pub(crate) const C: LinkId = LinkId(2);
 
 /// 2026-06-01T08:00:00 UTC, a Monday.
 pub(crate) const MONDAY_MORNING: UnixTime = UnixTime(1_780_300_800);
+
+/// The flash, which the test keeps a hand on while the lock uses it.
+#[derive(Clone)]
+pub(crate) struct Chip(Rc<RefCell<Nor<PAGE>>>);
+
+impl Chip {
+    pub(crate) fn new(flash: Nor<PAGE>) -> Self {
+        Self(Rc::new(RefCell::new(flash)))
+    }
+
+    pub(crate) fn flash(&self) -> std::cell::RefMut<'_, Nor<PAGE>> {
+        self.0.borrow_mut()
+    }
+
+    /// Every byte on it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; PAGE * PAGES];
+        self.flash().read(0, &mut bytes).unwrap();
+        bytes
+    }
+}
+
+impl ErrorType for Chip {
+    type Error = PowerCut;
+}
+
+impl ReadNorFlash for Chip {
+    const READ_SIZE: usize = <Nor<PAGE> as ReadNorFlash>::READ_SIZE;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerCut> {
+        self.flash().read(offset, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.borrow().capacity()
+    }
+}
+
+impl NorFlash for Chip {
+    const WRITE_SIZE: usize = <Nor<PAGE> as NorFlash>::WRITE_SIZE;
+    const ERASE_SIZE: usize = <Nor<PAGE> as NorFlash>::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerCut> {
+        self.flash().erase(from, to)
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerCut> {
+        self.flash().write(offset, bytes)
+    }
+}
 
 /// How the motor behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +98,8 @@ pub(crate) type Sent = (Characteristic, Vec<u8>);
 
 pub(crate) struct House {
     pub(crate) lock: Lock,
-    pub(crate) storage: Storage<Nor<PAGE>>,
+    pub(crate) storage: Storage<Chip>,
+    pub(crate) chip: Chip,
     pub(crate) identity: Identity,
     pub(crate) now_ms: u64,
     pub(crate) motor: Drive,
@@ -93,17 +148,18 @@ impl House {
     }
 
     pub(crate) fn with(identity: Identity) -> Self {
-        Self::on(blank(), identity, 0)
+        Self::on(Chip::new(blank()), identity, 0).expect("the power is on")
     }
 
-    /// A lock on this flash, just started.
-    pub(crate) fn on(flash: Nor<PAGE>, identity: Identity, at_deg: i16) -> Self {
+    /// A lock on this flash, just started; `None` when the power goes before it has.
+    pub(crate) fn on(chip: Chip, identity: Identity, at_deg: i16) -> Option<Self> {
         let mut random = Random::new(7);
-        let mut storage = Storage::open(flash, Layout::LOCK).unwrap();
-        let lock = Lock::open(&mut storage, identity, moment(&mut random, 0)).unwrap();
+        let mut storage = Storage::open(chip.clone(), Layout::LOCK).ok()?;
+        let lock = Lock::open(&mut storage, identity, moment(&mut random, 0)).ok()?;
         let mut house = Self {
             lock,
             storage,
+            chip,
             identity,
             now_ms: 0,
             motor: Drive::Willing,
@@ -115,19 +171,19 @@ impl House {
             random,
         };
         house.settle();
-        house
+        Some(house)
     }
 
     /// The power goes and comes back: RAM is lost, connections too, the clock stands at 0 again.
     pub(crate) fn restart(self) -> Self {
         let Self {
-            storage,
+            chip,
             identity,
             at_deg,
             random,
             ..
         } = self;
-        let mut house = Self::on(storage.into_inner(), identity, at_deg);
+        let mut house = Self::on(chip, identity, at_deg).expect("the power is on");
         house.random = random;
         house
     }

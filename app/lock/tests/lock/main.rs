@@ -21,3 +21,4 @@ mod everyday;
 mod guessing;
 mod links;
 mod people;
+mod power_cuts;
