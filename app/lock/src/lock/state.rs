@@ -72,6 +72,16 @@ struct BoltRecord {
     lock_n_go: bool,
 }
 
+impl BoltRecord {
+    fn of(kept: BoltKept, lock_n_go: bool) -> Self {
+        Self {
+            total_deg: kept.total_deg,
+            at_deg: kept.at_deg,
+            lock_n_go,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, Encode, Decode)]
 #[cbor(map)]
 struct ClockRecord {
@@ -102,6 +112,8 @@ pub(super) struct State {
     pub(super) night: Night,
     pub(super) relock: Relock,
     pub(super) bolt: Bolt,
+    /// What lies on flash about the bolt, as far as that is known.
+    bolt_record: Option<BoltRecord>,
     pub(super) button: Button,
     pub(super) act: Option<Act>,
     pub(super) last: Last,
@@ -155,6 +167,7 @@ impl State {
             night: Night::default(),
             relock: Relock::default(),
             bolt,
+            bolt_record: was,
             button: Button::new(),
             act: None,
             last: Last {
@@ -195,7 +208,9 @@ impl State {
         let mut state = Self::open(storage, identity, uuid, now_ms).ok()?;
         state.identity = self.identity;
         state.door = self.door;
-        save_bolt(storage, self.bolt.kept(), false).ok()?;
+        let record = BoltRecord::of(self.bolt.kept(), false);
+        store::save(storage, store::BOLT, &record).ok()?;
+        state.bolt_record = Some(record);
         Some(state)
     }
 
@@ -311,9 +326,17 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn save_bolt<F: NorFlash>(&self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
+    /// Writes down where the bolt is, where that is news.
+    pub(super) fn save_bolt<F: NorFlash>(&mut self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
         let lock_n_go = self.relock.armed() == Some(Why::LockNGo);
-        save_bolt(storage, self.bolt.kept(), lock_n_go)
+        let record = BoltRecord::of(self.bolt.kept(), lock_n_go);
+        if self.bolt_record != Some(record) {
+            // Until it is written, nobody knows what lies there.
+            self.bolt_record = None;
+            store::save(storage, store::BOLT, &record)?;
+            self.bolt_record = Some(record);
+        }
+        Ok(())
     }
 
     /// It is this time now. A clock that was only a little wrong still reaches every minute of a schedule; one that
@@ -440,19 +463,6 @@ fn open_bolt<F: NorFlash>(
     };
     let bolt = Bolt::start(geometry(config, advanced, kept.total_deg), kept, now_ms);
     (bolt, was)
-}
-
-fn save_bolt<F: NorFlash>(
-    storage: &mut Storage<F>,
-    kept: BoltKept,
-    lock_n_go: bool,
-) -> Result<(), StoreFailed> {
-    let record = BoltRecord {
-        total_deg: kept.total_deg,
-        at_deg: kept.at_deg,
-        lock_n_go,
-    };
-    store::save(storage, store::BOLT, &record)
 }
 
 fn open_time_control<F: NorFlash>(storage: &mut Storage<F>) -> Entries {

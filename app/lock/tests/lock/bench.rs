@@ -525,7 +525,7 @@ impl Client {
             nonce,
             pin: self.pin(0),
         });
-        assert_eq!(done, [complete()]);
+        assert_eq!(apart(done).1, [complete()]);
     }
 
     /// The whole log, newest first.

@@ -568,3 +568,88 @@ fn unlocking_draws_the_latch_where_the_owner_wants_it() {
     phone.act(&mut house, LockAction::Unlock);
     assert_eq!(house.at_deg, -90);
 }
+
+#[test]
+fn a_start_with_nothing_to_do_writes_nothing() {
+    let (mut house, phone) = paired();
+    phone.act(&mut house, LockAction::Lock);
+    let mut house = house.restart();
+    let before = house.chip.flash().work();
+    house.wait(3_600_000);
+    let mut house = house.restart();
+    house.wait(3_600_000);
+    let after = house.chip.flash().work();
+    assert_eq!((before.bytes, before.erases), (after.bytes, after.erases));
+}
+
+#[test]
+fn a_lock_n_go_that_a_restart_comes_between_still_locks() {
+    let (mut house, phone) = paired();
+    phone.act(&mut house, LockAction::Lock);
+    phone.act(&mut house, LockAction::LockNGo);
+    let mut house = house.restart();
+    assert_eq!(house.at_deg, 0);
+    house.wait(20_000);
+    assert_eq!(house.at_deg, 720);
+    let mut house = house.restart();
+    house.connect(A);
+    phone.act(&mut house, LockAction::Unlock);
+    let mut house = house.restart();
+    house.wait(600_000);
+    assert_eq!(house.at_deg, 0, "once");
+    house.connect(A);
+    phone.act(&mut house, LockAction::LockNGo);
+    let mut house = house.restart();
+    house.wait(20_000);
+    assert_eq!(house.at_deg, 720, "also when it was unlocked before");
+}
+
+#[test]
+fn auto_lock_locks_what_a_restart_left_unlocked() {
+    let (mut house, phone) = paired();
+    set_advanced(&phone, &mut house, |set| {
+        set.auto_lock = Tail(Some(AutoLock {
+            enabled: true,
+            immediate: false,
+            auto_update: true,
+        }));
+    });
+    phone.act(&mut house, LockAction::Lock);
+    phone.act(&mut house, LockAction::Unlock);
+    let mut house = house.restart();
+    house.wait(299_000);
+    assert_eq!(house.at_deg, 0);
+    house.wait(1_000);
+    assert_eq!(house.at_deg, 720);
+}
+
+#[test]
+fn a_clock_that_is_put_right_loses_no_minute_of_the_schedule() {
+    let (mut house, phone) = paired();
+    phone.tell_time(&mut house, MONDAY_MORNING);
+    phone.command(&mut house, |nonce| AddTimeControlEntry {
+        weekdays: Weekdays::EVERY,
+        time: TimeOfDay { hour: 8, minute: 1 },
+        action: LockAction::Lock,
+        nonce,
+        pin: phone.pin(0),
+    });
+    house.wait(50_000);
+    house.connect(A);
+    phone.tell_time(&mut house, MONDAY_MORNING.plus(61));
+    assert_eq!(house.at_deg, 720);
+    phone.act(&mut house, LockAction::Unlock);
+    phone.tell_time(&mut house, MONDAY_MORNING.plus(59));
+    house.wait(60_000);
+    assert_eq!(house.at_deg, 0, "not twice");
+    house.connect(A);
+    phone.tell_time(&mut house, MONDAY_MORNING.plus(25 * 3_600));
+    house.wait(3_600_000);
+    assert_eq!(house.at_deg, 0, "a clock that was set makes up for nothing");
+}
+
+#[test]
+fn the_lock_fits_its_memory() {
+    let bytes = size_of::<latchkey_lock::lock::Lock>();
+    assert!(bytes <= 16 * 1024, "{bytes} bytes");
+}
