@@ -3,6 +3,26 @@
 //!
 //! Secrets here have no `Clone`, no `Debug` and no comparison, and are wiped when dropped. `grep expose` is the
 //! audit of who sees them in clear. Random bytes come from the caller and are wiped when they became a key.
+//!
+//! A key is lent, and neither printed nor copied:
+//!
+//! ```
+//! # use latchkey_protocol::key::SharedKey;
+//! let key = SharedKey::from_bytes(&mut [1; 32]);
+//! key.expose(|bytes| assert_eq!(bytes.len(), 32));
+//! ```
+//!
+//! ```compile_fail
+//! # use latchkey_protocol::key::SharedKey;
+//! let key = SharedKey::from_bytes(&mut [1; 32]);
+//! println!("{key:?}");
+//! ```
+//!
+//! ```compile_fail
+//! # use latchkey_protocol::key::SharedKey;
+//! let key = SharedKey::from_bytes(&mut [1; 32]);
+//! let copy = key.clone();
+//! ```
 
 use core::fmt;
 

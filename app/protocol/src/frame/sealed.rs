@@ -8,6 +8,30 @@
 //! `length` counts the box. The nonce is random, fresh for every frame in either direction: it is a value that
 //! sealing consumes. What is in clear is not authenticated by itself; the authorization is, because it is
 //! repeated in the box and compared.
+//!
+//! ```
+//! # use latchkey_protocol::frame::sealed::{FRAME_MAX, FrameNonce, seal};
+//! # use latchkey_protocol::{key::SharedKey, message::StatusReport, value::{AuthorizationId, Status}};
+//! # let (key, mut out) = (SharedKey::from_bytes(&mut [1; 32]), [0; FRAME_MAX]);
+//! # let message = StatusReport { status: Status::Complete };
+//! # let random = || [2; 24];
+//! let nonce = FrameNonce::from_random(random());
+//! let length = seal(&message, AuthorizationId(5), &key, nonce, &mut out);
+//! # assert_eq!(length, Ok(55));
+//! ```
+//!
+//! The second frame with the same nonce does not compile:
+//!
+//! ```compile_fail
+//! # use latchkey_protocol::frame::sealed::{FRAME_MAX, FrameNonce, seal};
+//! # use latchkey_protocol::{key::SharedKey, message::StatusReport, value::{AuthorizationId, Status}};
+//! # let (key, mut out) = (SharedKey::from_bytes(&mut [1; 32]), [0; FRAME_MAX]);
+//! # let message = StatusReport { status: Status::Complete };
+//! # let random = || [2; 24];
+//! let nonce = FrameNonce::from_random(random());
+//! let length = seal(&message, AuthorizationId(5), &key, nonce, &mut out);
+//! let length = seal(&message, AuthorizationId(5), &key, nonce, &mut out);
+//! ```
 
 use super::{FrameError, plain};
 use crate::crc;

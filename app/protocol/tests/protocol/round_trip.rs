@@ -2,7 +2,7 @@
 //! as something with another meaning or is refused, by name.
 
 use latchkey_protocol::message::*;
-use latchkey_protocol::wire::{Malformed, PinWidth, Writer};
+use latchkey_protocol::wire::{Always, Malformed, PinWidth, Writer};
 use proptest::prelude::*;
 
 use crate::draw::{Draw, Source};
@@ -142,6 +142,23 @@ fn a_byte_too_many_in_a_request_is_an_error() {
             let long = Malformed::TooLong { extra: 1 };
             assert_eq!(read, Err(Unreadable::Malformed(command, long)), "{request:?}");
         }
+    }
+}
+
+/// Clients leave anything in limits that they say do not count.
+#[test]
+fn limits_that_do_not_count_may_be_anything() {
+    for seed in 0..50 {
+        let mut source = Source::new(seed);
+        let mut code: AddKeypadCode = source.draw();
+        code.limits = Always(None);
+        let mut bytes = payload(&code);
+        let flag = 4 + 20;
+        bytes[flag + 1..flag + 20].fill(0xFF);
+        assert_eq!(AddKeypadCode::read(&bytes, source.width), Ok(code));
+        bytes[flag] = 1;
+        let read = AddKeypadCode::read(&bytes, source.width);
+        assert_eq!(read, Err(Malformed::Value("weekday mask")));
     }
 }
 
