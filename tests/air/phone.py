@@ -25,11 +25,11 @@ import sys
 from bumble import att, hci
 from bumble.core import UUID
 from bumble.device import Device, Peer
-from bumble.gatt import Characteristic
 from bumble.hci import Address
 from bumble.transport import open_transport
 
 MTU_MIN = 23
+REPORT = hci.HCI_LE_Advertising_Report_Event
 
 
 def say(*words):
@@ -41,18 +41,20 @@ class Phone:
         self.device = device
         self.peer = None
         self.seen = {}
-        device.on("advertisement", self.on_advertisement)
+        device.host.on("advertising_report", self.on_report)
 
-    def on_advertisement(self, advertisement):
-        self.seen[str(advertisement.address)] = advertisement
+    def on_report(self, report):
+        answer = report.event_type == REPORT.EventType.SCAN_RSP
+        seen = self.seen.setdefault(str(report.address).split("/")[0], ["-", "-"])
+        seen[1 if answer else 0] = report.data.hex()
 
     async def scan(self, seconds):
         self.seen.clear()
         await self.device.start_scanning(legacy=True, active=True)
         await asyncio.sleep(float(seconds))
         await self.device.stop_scanning(legacy=True)
-        for address, seen in self.seen.items():
-            say("seen", address, seen.data_bytes.hex())
+        for address, (advertisement, answer) in self.seen.items():
+            say("seen", address, advertisement, answer)
         say("ok")
 
     async def connect(self, address, mtu):

@@ -24,6 +24,8 @@ pub struct Machine {
     pub check_in_s: u32,
     /// Battery charge the lock sees, in percent.
     pub battery_percent: u8,
+    /// How fast its motor turns, in degrees a second; `None` for as fast as a real one.
+    pub motor_deg_s: Option<u32>,
 }
 
 impl Machine {
@@ -38,6 +40,7 @@ impl Machine {
             hci: None,
             check_in_s: 2,
             battery_percent: 100,
+            motor_deg_s: None,
         }
     }
 
@@ -61,6 +64,10 @@ impl Machine {
             self.check_in_s, self.battery_percent
         );
 
+        if let Some(degrees) = self.motor_deg_s {
+            host += &format!(",arg=motor={degrees}");
+        }
+
         let mut qemu = Command::new("qemu-system-arm");
         qemu.args([
             "-M",
@@ -79,6 +86,7 @@ impl Machine {
         qemu.args(["-nic", "user,model=lan9118", "-serial", "stdio"]);
         if let Some(hci) = &self.hci {
             qemu.args(["-serial", &format!("tcp:{hci},nodelay=on")]);
+            host += ",arg=radio";
         }
         qemu.arg("-semihosting-config")
             .arg(format!("enable=on,target=native,{host}"));

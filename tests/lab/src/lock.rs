@@ -48,6 +48,11 @@ impl Lock {
         self.machine.battery_percent = percent;
     }
 
+    /// How fast its motor turns from its next start on, in degrees a second.
+    pub fn set_motor(&mut self, degrees_per_second: u32) {
+        self.machine.motor_deg_s = Some(degrees_per_second);
+    }
+
     /// Prints what the lock prints too, each line after `prefix`, from its next start on.
     pub fn set_echo(&mut self, prefix: &'static str) {
         self.echo = Some(prefix);
@@ -77,7 +82,7 @@ impl Lock {
         Ok(&mut running.console)
     }
 
-    /// Types a line on its console: what happens at the door. The firmware's README says which lines it knows.
+    /// Types a line on its console: what happens at the door. The README says which lines it knows.
     ///
     /// # Errors
     /// It has no power.
