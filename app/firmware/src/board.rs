@@ -1,12 +1,23 @@
 //! What the lock app needs: of its board, and of the network, if there is one.
 
+use core::cell::RefCell;
 use core::fmt;
 
+use embassy_embedded_hal::flash::partition::BlockingPartition;
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_storage::nor_flash::NorFlash;
+use latchkey_handoff::layout::{FLASH, STORAGE};
 use latchkey_image::{Hardware, ImageDigest};
-use latchkey_lock::update::{Conditions, Failure, Head};
+use latchkey_lock::lock::{BatteryLevel, Event};
+use latchkey_lock::update::{Failure, Head};
 
-/// A board, as the lock app sees it.
+/// A flash chip that several parts of the app use, one operation at a time. For one thread.
+pub type SharedFlash<F> = Mutex<NoopRawMutex, RefCell<F>>;
+/// A part of a shared flash chip.
+pub type Part<'f, F> = BlockingPartition<'f, NoopRawMutex, F>;
+
+/// A board, as the lock app sees it. One value, shared by all tasks of one thread.
 pub trait Board {
     /// The flash chip, laid out as `latchkey_handoff::layout` says.
     type Flash: NorFlash;
@@ -14,15 +25,35 @@ pub trait Board {
     /// Which hardware this is.
     fn hardware(&self) -> Hardware;
     /// The flash chip.
-    fn flash(&mut self) -> &mut Self::Flash;
+    fn flash(&self) -> &SharedFlash<Self::Flash>;
     /// Prints a line on the console.
-    fn print(&mut self, line: fmt::Arguments<'_>);
+    fn print(&self, line: fmt::Arguments<'_>);
     /// Fills `bytes` from a cryptographic random number generator.
-    fn random(&mut self, bytes: &mut [u8]);
-    /// What an install waits for.
-    fn conditions(&mut self) -> Conditions;
+    fn random(&self, bytes: &mut [u8]);
+    /// How the battery is.
+    fn battery(&self) -> BatteryLevel;
     /// Restarts the lock.
-    fn restart(&mut self) -> !;
+    fn restart(&self) -> !;
+}
+
+/// What a board perceives of its surroundings: button, door, battery.
+#[expect(
+    async_fn_in_trait,
+    reason = "no executor of ours moves futures between threads"
+)]
+pub trait Senses {
+    /// What happens next.
+    async fn next(&mut self) -> Event<'static>;
+}
+
+/// All of a board's flash.
+pub(crate) fn whole<B: Board>(board: &B) -> Part<'_, B::Flash> {
+    Part::new(board.flash(), 0, FLASH)
+}
+
+/// The app's storage.
+pub(crate) fn storage<B: Board>(board: &B) -> Part<'_, B::Flash> {
+    Part::new(board.flash(), STORAGE.offset, STORAGE.size)
 }
 
 /// The way to the update server. Its futures stay on the one thread that a lock has.

@@ -17,7 +17,11 @@ use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_time::{Duration, Timer};
-use trouble_host::prelude::*;
+use latchkey_lock::lock::{self, Characteristic, LinkId, OUTGOING_MAX};
+use latchkey_protocol::advertising::AdvertisingData;
+use trouble_host::prelude::{
+    Advertisement, AdvertisementParameters, Connection, Controller, DefaultPacketPool, HostResources, Stack,
+};
 
 pub use address::WriteBdAddr;
 pub use gatt::Presentation;
@@ -25,37 +29,19 @@ pub use guard::Guard;
 
 use gatt::Handles;
 
-/// Clients that can be connected at once.
+/// Clients that can be connected at once; the lock has places for more.
 pub const LINKS: usize = 3;
-/// The longest message, in bytes.
-pub const MESSAGE_MAX: usize = 256;
+const _: () = assert!(LINKS <= lock::LINKS);
 /// How long to wait before a failed attempt to advertise is made again.
 const AGAIN: Duration = Duration::from_millis(500);
-
-/// The place of one client among those connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link(pub u8);
-
-/// What a message comes or goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Characteristic {
-    /// Pairing.
-    Pairing,
-    /// Keyturner, general data.
-    Keyturner,
-    /// Keyturner, user-specific data.
-    User,
-}
 
 /// What the lock advertises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// How much of it is used.
-    pub length: usize,
     /// The advertisement.
-    pub advertisement: [u8; 31],
+    pub advertisement: AdvertisingData,
     /// The answer to a scan.
-    pub scan_response: [u8; 31],
+    pub scan_response: AdvertisingData,
     /// How often it goes out.
     pub interval: Duration,
 }
@@ -66,20 +52,20 @@ pub struct Announcement {
     reason = "no executor of ours moves futures between threads"
 )]
 pub trait Core {
-    /// The radio works.
+    /// The radio advertises: it works. Comes again and again.
     fn radio_is_up(&self);
     /// A client is there.
-    fn connected(&self, link: Link);
+    fn connected(&self, link: LinkId);
     /// A client has sent a message, or a part of one.
-    fn received(&self, link: Link, which: Characteristic, bytes: &[u8]);
+    fn received(&self, link: LinkId, which: Characteristic, bytes: &[u8]);
     /// A client is gone, whoever ended it.
-    fn disconnected(&self, link: Link);
+    fn disconnected(&self, link: LinkId);
     /// What to send next to a client, if anything: the message is in `message`, and so long.
-    fn outgoing(&self, link: Link, message: &mut [u8; MESSAGE_MAX]) -> Option<(Characteristic, usize)>;
+    fn outgoing(&self, link: LinkId, message: &mut [u8; OUTGOING_MAX]) -> Option<(Characteristic, usize)>;
     /// Whether the client is to be disconnected.
-    fn should_disconnect(&self, link: Link) -> bool;
+    fn should_disconnect(&self, link: LinkId) -> bool;
     /// Ends when [`Self::outgoing`] or [`Self::should_disconnect`] may give something new. One waits at a time.
-    async fn changed(&self, link: Link);
+    async fn changed(&self, link: LinkId);
     /// What to advertise.
     fn announcement(&self) -> Announcement;
     /// Ends when [`Self::announcement`] may have changed. One waits at a time.
@@ -135,8 +121,8 @@ where
             turn: Mutex::new(()),
         };
         // One of these for each place among LINKS; none of them ends.
-        let _: Either<(), ()> = select(shared.place(Link(0), core), async {
-            select(shared.place(Link(1), core), shared.place(Link(2), core)).await;
+        let _: Either<(), ()> = select(shared.place(LinkId(0), core), async {
+            select(shared.place(LinkId(1), core), shared.place(LinkId(2), core)).await;
         })
         .await;
     };
@@ -156,7 +142,7 @@ struct Shared<'r, 's, 'v, C: Controller> {
 
 impl<C: Controller> Shared<'_, '_, '_, C> {
     /// Serves one client after the other.
-    async fn place(&self, link: Link, core: &impl Core) {
+    async fn place(&self, link: LinkId, core: &impl Core) {
         loop {
             let turn = self.turn.lock().await;
             let connection = self.wait_for_client(core).await;
@@ -208,8 +194,8 @@ impl<C: Controller> Shared<'_, '_, '_, C> {
 impl Announcement {
     fn data(&self) -> Advertisement<'_> {
         Advertisement::ConnectableScannableUndirected {
-            adv_data: self.advertisement.get(..self.length).unwrap_or_default(),
-            scan_data: &self.scan_response,
+            adv_data: self.advertisement.as_bytes(),
+            scan_data: self.scan_response.as_bytes(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! When a new image may confirm itself: once everything has been seen to work that it takes to replace it again.
 //!
-//! Three things must pass: settings read back from flash, the network interface has a link, and the update core
-//! answers (it seals a message and opens it again). That the update server answers is *not* asked for: a router
+//! Four things must pass: settings read back from flash, the network interface has a link, the radio advertises, and
+//! the update core answers (it seals a message and opens it again). That the update server answers is *not* asked for: a router
 //! or a server that is down would send every good image back. So a server can delay an update, never undo one.
 //! One failure is final, and what has not passed by the deadline has failed; then the app resets, which uses up
 //! one of the image's starts. A verdict, once given, stands.
@@ -13,6 +13,8 @@ pub enum Check {
     Storage,
     /// The network interface works and has a link.
     Link,
+    /// The radio advertises.
+    Radio,
     /// The update core seals and opens messages.
     Core,
 }
@@ -24,6 +26,7 @@ impl Check {
         match self {
             Self::Storage => "storage",
             Self::Link => "link",
+            Self::Radio => "radio",
             Self::Core => "core",
         }
     }
@@ -50,6 +53,7 @@ pub struct SelfTest {
     deadline_ms: u64,
     storage: bool,
     link: bool,
+    radio: bool,
     core: bool,
     verdict: Verdict,
 }
@@ -62,6 +66,7 @@ impl SelfTest {
             deadline_ms,
             storage: false,
             link: false,
+            radio: false,
             core: false,
             verdict: Verdict::Pending,
         }
@@ -73,6 +78,7 @@ impl SelfTest {
             match check {
                 Check::Storage => self.storage = passed,
                 Check::Link => self.link = passed,
+                Check::Radio => self.radio = passed,
                 Check::Core => self.core = passed,
             }
             if !passed {
@@ -99,6 +105,7 @@ impl SelfTest {
         [
             (self.storage, Check::Storage),
             (self.link, Check::Link),
+            (self.radio, Check::Radio),
             (self.core, Check::Core),
         ]
         .into_iter()
@@ -110,7 +117,7 @@ impl SelfTest {
 mod tests {
     use super::*;
 
-    const ALL: [Check; 3] = [Check::Storage, Check::Link, Check::Core];
+    const ALL: [Check; 4] = [Check::Storage, Check::Link, Check::Radio, Check::Core];
 
     #[test]
     fn only_everything_passed_in_time_confirms() {
@@ -121,13 +128,14 @@ mod tests {
                 assert_eq!(
                     test.observe(second, true, 2),
                     Verdict::Pending,
-                    "two at most are not three"
+                    "two at most are not four"
                 );
             }
         }
         let mut test = SelfTest::until(100);
         assert_eq!(test.observe(Check::Core, true, 1), Verdict::Pending);
         assert_eq!(test.observe(Check::Link, true, 2), Verdict::Pending);
+        assert_eq!(test.observe(Check::Radio, true, 3), Verdict::Pending);
         assert_eq!(
             test.observe(Check::Storage, true, 99),
             Verdict::Passed(Passed(()))

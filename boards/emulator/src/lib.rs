@@ -24,6 +24,8 @@ pub mod net;
 pub mod time;
 mod uart;
 pub mod watchdog;
+#[cfg(feature = "app")]
+pub mod world;
 
 pub use console::Console;
 pub use flash::Flash;

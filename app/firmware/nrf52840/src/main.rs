@@ -17,9 +17,12 @@ use embassy_nrf::peripherals::UARTE0;
 use embassy_nrf::uarte::{self, Uarte};
 use embassy_nrf::{bind_interrupts, rng::Rng};
 use latchkey_board_nrf52840::{Flash, Watchdog, stop};
-use latchkey_firmware::lock::{self, Options};
+use latchkey_firmware::update::{self, Options};
 use latchkey_firmware::watch::{self, Pulse};
+use latchkey_firmware::{Board, Keeper, start};
 use latchkey_lock::update::Pace;
+
+use static_cell::StaticCell;
 
 use board::Nrf52840;
 use nowhere::Nowhere;
@@ -45,7 +48,14 @@ async fn main(spawner: Spawner) {
     let Some(flash) = Flash::take_unlocked() else {
         stop::reset()
     };
-    let mut board = Nrf52840::new(flash, console, random);
+    static BOARD: StaticCell<Nrf52840> = StaticCell::new();
+    static LOCK: StaticCell<Keeper<'static, Nrf52840>> = StaticCell::new();
+    let board = BOARD.init(Nrf52840::new(flash, console, random));
+    let Ok(begun) = start::begin(board, None) else {
+        board.restart()
+    };
+    let lock = LOCK.init(Keeper::new(board, begun));
+    lock.has_no_radio();
     // Nothing to do without it: the watchdog restarts the lock.
     if let Ok(task) = watchdog() {
         spawner.spawn(task);
@@ -54,7 +64,7 @@ async fn main(spawner: Spawner) {
         pace: Pace::FIELD,
         never_confirm: false,
     };
-    lock::run(&mut board, &mut Nowhere, &LOCK_ALIVE, options).await
+    update::run(board, lock, &mut Nowhere, &LOCK_ALIVE, options).await
 }
 
 #[embassy_executor::task]

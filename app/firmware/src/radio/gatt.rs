@@ -3,14 +3,23 @@
 //! The table is built in one order, always, so that handles are the same at every connection and in every
 //! version: clients keep them. What is added one day is added at the end.
 
+use core::fmt::Write as _;
+
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use heapless::{String, Vec};
+use latchkey_lock::lock::Characteristic as Which;
+use latchkey_protocol::gatt;
+use latchkey_protocol::value::{NukiId, Version};
 use trouble_host::prelude::*;
 
-use super::{Characteristic as Which, LINKS};
+use super::LINKS;
+use crate::start::HARDWARE;
 
 /// Attributes in the table: generic access 5, generic attribute 1, pairing 4, keyturner 9, device information 7.
 const ATTRIBUTES: usize = 26;
+
+/// A characteristic that locks have and nobody uses; what is written to it is taken and forgotten.
+const THIRD: u128 = gatt::KEYTURNER_USER_DATA + (1 << 96);
 
 /// The attribute server of this lock.
 pub(super) type Server<'v> = AttributeServer<'v, NoopRawMutex, DefaultPacketPool, ATTRIBUTES, LINKS>;
@@ -22,13 +31,32 @@ type Passing = trouble_host::prelude::Characteristic<[u8]>;
 #[derive(Clone, Debug)]
 pub struct Presentation {
     /// The name, as advertised too.
-    pub name: String<22>,
+    name: String<22>,
     /// Serial number: the lock's id in hexadecimal.
-    pub serial: String<8>,
+    serial: String<8>,
     /// Firmware revision, `MAJOR.MINOR.PATCH`.
-    pub firmware: String<16>,
+    firmware: String<11>,
     /// Hardware revision, `MAJOR.MINOR`.
-    pub hardware: String<8>,
+    hardware: String<7>,
+}
+
+impl Presentation {
+    /// That of the lock with this id and firmware.
+    pub(crate) fn of(id: NukiId, firmware: Version) -> Self {
+        let mut presentation = Self {
+            name: String::new(),
+            serial: String::new(),
+            firmware: String::new(),
+            hardware: String::new(),
+        };
+        let [major, minor] = HARDWARE;
+        // Each has room for the longest there is.
+        let _ = write!(presentation.name, "Nuki_{id}");
+        let _ = write!(presentation.serial, "{id}");
+        let _ = write!(presentation.firmware, "{firmware}");
+        let _ = write!(presentation.hardware, "{major}.{minor}");
+        presentation
+    }
 }
 
 /// The handles of what messages come and go on.
@@ -45,7 +73,7 @@ impl Handles {
         [
             (self.pairing.handle, Which::Pairing),
             (self.keyturner.handle, Which::Keyturner),
-            (self.user.handle, Which::User),
+            (self.user.handle, Which::UserData),
         ]
         .into_iter()
         .find_map(|(known, which)| (known == handle).then_some(which))
@@ -60,7 +88,7 @@ impl Handles {
         match which {
             Which::Pairing => &self.pairing,
             Which::Keyturner => &self.keyturner,
-            Which::User => &self.user,
+            Which::UserData => &self.user,
         }
     }
 }
@@ -77,16 +105,16 @@ pub(super) fn build(presentation: &Presentation) -> Result<(Server<'_>, Handles)
     })
     .build(&mut table)?;
 
-    let mut service = table.add_service(Service::new(uuid(0x100)));
-    let pairing = passing(&mut service, uuid(0x101));
+    let mut service = table.add_service(Service::new(gatt::PAIRING_SERVICE));
+    let pairing = passing(&mut service, gatt::PAIRING_DATA);
     service.build();
 
-    let mut service = table.add_service(Service::new(uuid(0x200)));
-    let keyturner = passing(&mut service, uuid(0x201));
-    let user = passing(&mut service, uuid(0x202));
+    let mut service = table.add_service(Service::new(gatt::KEYTURNER_SERVICE));
+    let keyturner = passing(&mut service, gatt::KEYTURNER_DATA);
+    let user = passing(&mut service, gatt::KEYTURNER_USER_DATA);
     let third = service
         .add_characteristic_small(
-            uuid(0x203),
+            THIRD,
             [CharacteristicProp::WriteWithoutResponse],
             Vec::<u8, 20>::new(),
         )
@@ -114,30 +142,7 @@ pub(super) fn build(presentation: &Presentation) -> Result<(Server<'_>, Handles)
     Ok((Server::new(table), handles))
 }
 
-/// A UUID of the lock's own services.
-fn uuid(number: u16) -> Uuid {
-    let [low, high] = number.to_le_bytes();
-    Uuid::new_long([
-        0x66,
-        0x9a,
-        0x0c,
-        0x20,
-        0x00,
-        0x08,
-        0x6c,
-        0x91,
-        0xe4,
-        0x11,
-        0x01,
-        0x55,
-        low,
-        high | 0xe0,
-        0x2e,
-        0xa9,
-    ])
-}
-
-fn passing<'d>(service: &mut ServiceBuilder<'_, 'd, NoopRawMutex, ATTRIBUTES>, uuid: Uuid) -> Passing {
+fn passing<'d>(service: &mut ServiceBuilder<'_, 'd, NoopRawMutex, ATTRIBUTES>, uuid: u128) -> Passing {
     let props = [CharacteristicProp::Write, CharacteristicProp::Indicate];
     service
         .add_characteristic_small(uuid, props, Vec::<u8, 20>::new())

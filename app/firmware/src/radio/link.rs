@@ -3,24 +3,29 @@
 
 use embassy_futures::select::select;
 use embassy_time::{Duration, with_timeout};
-use trouble_host::prelude::*;
+use latchkey_lock::lock::{LinkId, OUTGOING_MAX};
+use latchkey_protocol::gatt::{ATT_OVERHEAD, MTU_DEFAULT};
+use trouble_host::prelude::{
+    AttErrorCode, DefaultPacketPool, Error, GattConnection, GattConnectionEvent, GattEvent, Reply, WriteEvent,
+};
 
+use super::Core;
 use super::gatt::Handles;
-use super::{Core, Link, MESSAGE_MAX};
 
 type Connection<'s, 'v> = GattConnection<'s, 'v, DefaultPacketPool>;
 
-/// Opcode and handle in front of what an indication carries, in bytes.
-const INDICATION_HEAD: u16 = 3;
-/// The smallest attribute MTU there is.
-const MTU_MIN: u16 = 23;
 /// How long a client may take to confirm an indication. Its host does that by itself; one that does not is gone,
 /// or holds a connection that others could use.
 const CONFIRMATION: Duration = Duration::from_secs(10);
 
 /// Serves a connection until either side ends it. Dropping the connection then disconnects what is still
 /// connected.
-pub(super) async fn serve(connection: &Connection<'_, '_>, handles: &Handles, link: Link, core: &impl Core) {
+pub(super) async fn serve(
+    connection: &Connection<'_, '_>,
+    handles: &Handles,
+    link: LinkId,
+    core: &impl Core,
+) {
     core.connected(link);
     select(
         listen(connection, handles, link, core),
@@ -31,7 +36,7 @@ pub(super) async fn serve(connection: &Connection<'_, '_>, handles: &Handles, li
 }
 
 /// Takes in what the client does, until it is gone or cannot be answered.
-async fn listen(connection: &Connection<'_, '_>, handles: &Handles, link: Link, core: &impl Core) {
+async fn listen(connection: &Connection<'_, '_>, handles: &Handles, link: LinkId, core: &impl Core) {
     loop {
         let event = match connection.next().await {
             GattConnectionEvent::Gatt { event } => event,
@@ -61,7 +66,7 @@ async fn listen(connection: &Connection<'_, '_>, handles: &Handles, link: Link, 
 fn take<'s>(
     write: WriteEvent<'s, '_, DefaultPacketPool>,
     handles: &Handles,
-    link: Link,
+    link: LinkId,
     core: &impl Core,
 ) -> Result<Reply<'s, DefaultPacketPool>, Error> {
     let handle = write.handle();
@@ -86,8 +91,8 @@ fn take<'s>(
 }
 
 /// Sends what the lock has to say, until the client no longer takes it, or the lock wants it gone.
-async fn talk(connection: &Connection<'_, '_>, handles: &Handles, link: Link, core: &impl Core) {
-    let mut message = [0; MESSAGE_MAX];
+async fn talk(connection: &Connection<'_, '_>, handles: &Handles, link: LinkId, core: &impl Core) {
+    let mut message = [0; OUTGOING_MAX];
     while !core.should_disconnect(link) {
         let Some((which, length)) = core.outgoing(link, &mut message) else {
             core.changed(link).await;
@@ -96,8 +101,8 @@ async fn talk(connection: &Connection<'_, '_>, handles: &Handles, link: Link, co
         let room = connection
             .raw()
             .att_mtu()
-            .max(MTU_MIN)
-            .saturating_sub(INDICATION_HEAD);
+            .max(MTU_DEFAULT)
+            .saturating_sub(ATT_OVERHEAD);
         for part in message.get(..length).unwrap_or_default().chunks(room.into()) {
             // Waits for the client's confirmation. To a client that did not subscribe, nothing is sent.
             let indication = handles.of(which).indicate(connection, part, false);

@@ -227,6 +227,13 @@ impl Lock {
         self.state.bolt.take_command()
     }
 
+    /// Where the bolt is believed to stand, in degrees from the unlocked stop: for a motor that only knows how far it
+    /// has turned since the start.
+    #[must_use]
+    pub fn bolt_at_deg(&self) -> Option<i16> {
+        self.state.bolt.kept().at_deg
+    }
+
     /// What to advertise now.
     #[must_use]
     pub fn advertisement(&self, now_ms: u64) -> Advertisement {

@@ -1,35 +1,31 @@
-//! The lock's main task: starts up, tests itself when on trial, and carries out what the update client says.
+//! The update task: tests the running image when it is on trial, and carries out what the update client says.
 
-use embassy_futures::select::select3;
-use embassy_time::{Instant, Timer, with_deadline};
-use latchkey_directive::{MAX_SEALED, PublicKey};
+use core::future;
+
+use embassy_futures::select::select4;
+use embassy_time::{Duration, Instant, Timer, with_deadline, with_timeout};
+use latchkey_directive::MAX_SEALED;
 use latchkey_handoff::ImageId;
 use latchkey_handoff::layout::{ACTIVE, MAP};
 use latchkey_image::{Authority, SecurityCounter, Version};
-use latchkey_lock::DeviceKey;
 use latchkey_lock::self_test::{Check, SelfTest, Verdict};
-use latchkey_lock::settings::Settings;
 use latchkey_lock::staging::{Expected, Proven, Staging, StagingError};
 use latchkey_lock::update::{
-    Action, Client, Event, Failure, Head, Identity, Moment, Pace, RANDOM_LENGTH, Standing, Step, describe,
+    Action, Client, Event, Failure, Head, Identity, Moment, Pace, RANDOM_LENGTH, Step,
 };
 
-use crate::start::{self, NoStart};
-use crate::store::Store;
-use crate::trust;
+use crate::board::whole;
+use crate::keeper::{FAR_MS, Keeper, now_ms};
 use crate::watch::Pulse;
-use crate::{Board, Sink, Uplink};
+use crate::{Board, Sink, Uplink, trust};
 
 /// How long a new image may take to pass its self-test, in milliseconds since the start. Then the lock
 /// restarts, which uses up one of the image's starts.
 const SELF_TEST_MS: u64 = 30_000;
-/// How long a lock that cannot start waits before it restarts, in seconds: no use in doing so all the time.
-const GIVE_UP_S: u64 = 10;
 /// How often an install that waits looks at the conditions, in milliseconds.
 const LOOK_MS: u64 = 10_000;
-/// The end of time as far as the clock is concerned, in milliseconds.
-const FAR_MS: u64 = u64::MAX / 1_000_000;
-
+/// How long a restart waits for people to be done with the lock.
+const CALM: Duration = Duration::from_secs(120);
 /// How this build and this lock differ from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -39,74 +35,23 @@ pub struct Options {
     pub never_confirm: bool,
 }
 
-/// Runs the lock for good. `pulse` shows that it does.
-///
-/// When it cannot start at all, it says why and restarts: on trial that brings the old image back.
-pub async fn run<B: Board, U: Uplink>(board: &mut B, uplink: &mut U, pulse: &Pulse, options: Options) -> ! {
+/// Runs the update client for good. `pulse` shows that it does.
+pub async fn run<B: Board, U: Uplink>(
+    board: &B,
+    keeper: &Keeper<'_, B>,
+    uplink: &mut U,
+    pulse: &Pulse,
+    options: Options,
+) -> ! {
     pulse.beat();
-    match begin(board) {
-        Ok(begun) => {
-            let mut lock = Lock::new(board, &begun, options);
-            lock.serve(uplink, pulse).await
-        }
-        Err(why) => {
-            board.print(format_args!("cannot start: {}; restarting", why.words()));
-            pulse.during(Timer::after_secs(GIVE_UP_S)).await;
-            board.restart()
-        }
-    }
+    let mut updater = Updater::new(board, keeper, options);
+    updater.serve(uplink, pulse).await
 }
 
-/// What every start needs.
-struct Begun {
-    standing: Standing,
-    settings: Settings,
-    key: DeviceKey,
-    director: PublicKey,
-}
-
-fn begin(board: &mut impl Board) -> Result<Begun, NoStart> {
-    let standing = start::standing(board)?;
-    print_standing(board, &standing);
-    let (settings, key) = start::identity(board, standing.running.confirmed)?;
-    board.print(format_args!("device {}", key.device_id()));
-    Ok(Begun {
-        standing,
-        settings,
-        key,
-        director: trust::director().ok_or(NoStart::Director)?,
-    })
-}
-
-fn print_standing(board: &mut impl Board, standing: &Standing) {
-    let Standing { running, floor, boot } = standing;
-    if trust::ANY_EXAMPLE_KEY {
-        board.print(format_args!("EXAMPLE KEYS: anyone can sign for this lock"));
-    }
-    board.print(format_args!(
-        "app {} counter {} image {} {} starts-left {} built-as {}",
-        running.version,
-        running.counter,
-        running.image,
-        if running.confirmed { "confirmed" } else { "trial" },
-        boot.starts_left,
-        trust::BUILT_AS,
-    ));
-    let (outcome, about) = (boot.outcome, ImageId(boot.about));
-    if boot.reason == 0 {
-        board.print(format_args!("boot report {outcome:?} floor {floor}"));
-    } else {
-        let reason = boot.reason;
-        let words = describe(reason);
-        board.print(format_args!(
-            "boot report {outcome:?} about {about} reason {reason} ({words}) floor {floor}"
-        ));
-    }
-}
-
-/// The lock, started.
-struct Lock<'l, B: Board> {
-    board: &'l mut B,
+/// The update client, at work.
+struct Updater<'l, 'k, B: Board> {
+    board: &'l B,
+    keeper: &'l Keeper<'k, B>,
     client: Client<'l>,
     authority: Authority<'static>,
     staging: Staging,
@@ -121,26 +66,28 @@ struct Lock<'l, B: Board> {
     never_confirm: bool,
 }
 
-impl<'l, B: Board> Lock<'l, B> {
-    fn new(board: &'l mut B, begun: &'l Begun, options: Options) -> Self {
+impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
+    fn new(board: &'l B, keeper: &'l Keeper<'k, B>, options: Options) -> Self {
         let hardware = board.hardware();
         let identity = Identity {
-            key: &begun.key,
-            director: begun.director,
+            key: keeper.key(),
+            director: keeper.director(),
             vendor: hardware.vendor,
             class: hardware.class,
             slot: ACTIVE.size,
             pace: options.pace,
         };
-        let running = begun.standing.running;
-        let moment = moment(board);
+        let standing = keeper.standing();
+        let running = standing.running;
+        let moment = moment(board, keeper);
         Self {
             board,
-            client: Client::new(identity, begun.standing, begun.settings.clone(), moment),
+            keeper,
+            client: Client::new(identity, standing, keeper.kept_settings(), moment),
             authority: trust::authority(&hardware),
             staging: Staging::new(MAP),
             running: running.version,
-            floor: begun.standing.floor,
+            floor: standing.floor,
             image: running.image.into(),
             proven: None,
             trial: (!running.confirmed).then(|| SelfTest::until(SELF_TEST_MS)),
@@ -180,21 +127,31 @@ impl<'l, B: Board> Lock<'l, B> {
                     let event = self.work(step.action, &[]);
                     self.advance(event)
                 }
-                Action::Restart => self.board.restart(),
+                Action::Restart => {
+                    pulse.during(self.wait_for_calm()).await;
+                    self.board.restart()
+                }
             };
         }
     }
 
+    /// Waits until nobody is at the lock: a bolt on its way is not left without a mind. Not for ever.
+    async fn wait_for_calm(&self) {
+        let calm = async {
+            while self.keeper.conditions().busy {
+                self.keeper.conditions_changed().await;
+            }
+        };
+        // Whoever keeps the lock busy for so long cannot keep it old.
+        let _ = with_timeout(CALM, calm).await;
+    }
+
     /// Tells the client, prints what it says, stores what it wants stored.
     fn advance(&mut self, event: Event<'_>) -> Step {
-        let moment = moment(self.board);
+        let moment = moment(self.board, self.keeper);
         let step = self.client.handle(event, &moment);
         self.print(&step);
-        if !step.save
-            || Store::open(self.board.flash())
-                .save(self.client.settings())
-                .is_ok()
-        {
+        if !step.save || self.keeper.save(self.client.settings()).is_ok() {
             return step;
         }
         // Never asks to save again in the same step.
@@ -214,12 +171,23 @@ impl<'l, B: Board> Lock<'l, B> {
         let until = until_ms.unwrap_or(u64::MAX).min(self.trial_ends_ms());
         // Conditions have no event of their own; a waiting install looks at them now and then.
         let look = now_ms().saturating_add(LOOK_MS);
-        select3(
+        select4(
             Timer::at(Instant::from_millis(until.min(FAR_MS))),
             Timer::at(Instant::from_millis(look)),
             uplink.changed(),
+            self.radio_up(),
         )
         .await;
+    }
+
+    /// Ends when the radio is up; never when nobody waits for that.
+    async fn radio_up(&self) {
+        if self.trial.is_none() || self.keeper.is_radio_up() {
+            future::pending().await
+        }
+        while !self.keeper.is_radio_up() {
+            self.keeper.conditions_changed().await;
+        }
     }
 
     async fn post<U: Uplink>(&mut self, uplink: &mut U, path: &'static str, until_ms: Option<u64>) -> Step {
@@ -237,7 +205,7 @@ impl<'l, B: Board> Lock<'l, B> {
 
     /// What is done on flash.
     fn work(&mut self, action: Action, bytes: &[u8]) -> Event<'static> {
-        let flash = self.board.flash();
+        let flash = &mut whole(self.board);
         let failed = |error: StagingError| Event::Refused {
             reason: error.reason().code(),
         };
@@ -284,9 +252,9 @@ impl<'l, B: Board> Lock<'l, B> {
 
     fn test_core_and_storage(&mut self) {
         let Some(mut trial) = self.trial else { return };
-        let moment = moment(self.board);
+        let moment = moment(self.board, self.keeper);
         let core = self.client.answers(&moment);
-        let kept = Store::open(self.board.flash()).settings();
+        let kept = self.keeper.settings();
         let storage = kept.is_ok_and(|kept| kept == *self.client.settings());
         trial.observe(Check::Core, core, moment.now_ms);
         trial.observe(Check::Storage, storage, moment.now_ms);
@@ -301,16 +269,22 @@ impl<'l, B: Board> Lock<'l, B> {
     fn judge_trial(&mut self, link: bool) -> Option<Event<'static>> {
         let trial = self.trial.as_mut()?;
         let now_ms = now_ms();
-        let verdict = if link && !self.never_confirm {
-            trial.observe(Check::Link, true, now_ms)
+        let verdict = if self.never_confirm {
+            trial.poll(now_ms)
         } else {
+            if self.keeper.is_radio_up() {
+                trial.observe(Check::Radio, true, now_ms);
+            }
+            if link {
+                trial.observe(Check::Link, true, now_ms);
+            }
             trial.poll(now_ms)
         };
         match verdict {
             Verdict::Pending => None,
             Verdict::Passed(passed) => {
                 self.board.print(format_args!("self-test passed"));
-                match self.staging.confirm(self.board.flash(), self.image, passed) {
+                match self.staging.confirm(&mut whole(self.board), self.image, passed) {
                     Ok(()) => {
                         self.trial = None;
                         self.board.print(format_args!("confirmed {}", self.image));
@@ -334,14 +308,14 @@ impl<'l, B: Board> Lock<'l, B> {
 }
 
 /// A download on its way from the network into flash, each part as the client says.
-struct Download<'d, 'l, B: Board> {
-    lock: &'d mut Lock<'l, B>,
+struct Download<'d, 'l, 'k, B: Board> {
+    lock: &'d mut Updater<'l, 'k, B>,
     /// The step that is not for the download to carry out.
     over: Option<Step>,
 }
 
-impl<'d, 'l, B: Board> Download<'d, 'l, B> {
-    fn new(lock: &'d mut Lock<'l, B>) -> Self {
+impl<'d, 'l, 'k, B: Board> Download<'d, 'l, 'k, B> {
+    fn new(lock: &'d mut Updater<'l, 'k, B>) -> Self {
         Self { lock, over: None }
     }
 
@@ -367,7 +341,7 @@ impl<'d, 'l, B: Board> Download<'d, 'l, B> {
     }
 }
 
-impl<B: Board> Sink for Download<'_, '_, B> {
+impl<B: Board> Sink for Download<'_, '_, '_, B> {
     fn head(&mut self, head: Head) -> Option<u64> {
         let step = self.lock.advance(Event::Head(head));
         self.take(step)
@@ -384,16 +358,12 @@ impl<B: Board> Sink for Download<'_, '_, B> {
     }
 }
 
-fn moment(board: &mut impl Board) -> Moment {
+fn moment<B: Board>(board: &B, keeper: &Keeper<'_, B>) -> Moment {
     let mut random = [0; RANDOM_LENGTH];
     board.random(&mut random);
     Moment {
         now_ms: now_ms(),
         random,
-        conditions: board.conditions(),
+        conditions: keeper.conditions(),
     }
-}
-
-fn now_ms() -> u64 {
-    Instant::now().as_millis()
 }

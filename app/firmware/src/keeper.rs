@@ -1,0 +1,304 @@
+//! The lock and its storage, as the tasks of one thread share them.
+//!
+//! Everything that happens goes through [`Keeper::tell`], one event at a time, to its end: nothing is awaited while
+//! anything is borrowed. Whoever waits for what may follow (a connection, the advertiser, the motor, the clock) has
+//! a bell that rings after every event. Knows none of the lock's rules.
+
+use core::cell::{Cell, RefCell};
+
+use bt_hci::param::BdAddr;
+use embassy_futures::select::select;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, Instant, Timer};
+use latchkey_directive::PublicKey;
+use latchkey_lock::DeviceKey;
+use latchkey_lock::bolt::{MotorCommand, Sense};
+use latchkey_lock::lock::{Characteristic, Event, LinkId, Lock, Moment, OUTGOING_MAX, RANDOM_LENGTH};
+use latchkey_lock::settings::Settings;
+use latchkey_lock::update::{Conditions, Standing};
+use latchkey_protocol::advertising::{Advertisement, scan_response};
+use latchkey_protocol::value::NukiId;
+use latchkey_storage::Storage;
+
+use crate::board::Part;
+use crate::motor::Mind;
+use crate::radio::{self, Announcement};
+use crate::start::Begun;
+use crate::store::{self, StoreError};
+use crate::{Board, Senses};
+
+type Bell = Signal<NoopRawMutex, ()>;
+
+/// What public addresses of locks begin with, so that clients take them for what they are.
+const MAKER: [u8; 3] = [0x54, 0xD2, 0x72];
+/// How often a lock advertises whom somebody is about to pair with, or to find.
+const EAGER: Duration = Duration::from_millis(100);
+/// How often it advertises otherwise.
+const CALM: Duration = Duration::from_millis(300);
+/// The end of time as far as the clock is concerned, in milliseconds.
+pub(crate) const FAR_MS: u64 = u64::MAX / 1_000_000;
+
+/// See the module's header.
+pub struct Keeper<'b, B: Board> {
+    board: &'b B,
+    lock: RefCell<Lock>,
+    storage: RefCell<Storage<Part<'b, B::Flash>>>,
+    /// What lies in the storage besides the lock's own records.
+    key: DeviceKey,
+    settings: RefCell<Settings>,
+    director: PublicKey,
+    nuki_id: NukiId,
+    standing: Standing,
+    radio_up: Cell<bool>,
+    links: [Bell; radio::LINKS],
+    advertiser: Bell,
+    motor: Bell,
+    clock: Bell,
+    updater: Bell,
+}
+
+impl<'b, B: Board> Keeper<'b, B> {
+    /// Keeps what a start has begun.
+    #[must_use]
+    pub fn new(board: &'b B, begun: Begun<'b, B>) -> Self {
+        Self {
+            board,
+            lock: RefCell::new(begun.lock),
+            storage: RefCell::new(begun.storage),
+            key: begun.key,
+            settings: RefCell::new(begun.settings),
+            director: begun.director,
+            nuki_id: begun.nuki_id,
+            standing: begun.standing,
+            radio_up: Cell::new(false),
+            links: [const { Bell::new() }; radio::LINKS],
+            advertiser: Bell::new(),
+            motor: Bell::new(),
+            clock: Bell::new(),
+            updater: Bell::new(),
+        }
+    }
+
+    /// Tells the lock what happened, and everyone who waits that something may follow.
+    pub fn tell(&self, event: Event<'_>) {
+        let reset = {
+            let mut lock = self.lock.borrow_mut();
+            lock.handle(event, moment(self.board), &mut self.storage.borrow_mut());
+            lock.take_factory_reset()
+        };
+        if reset {
+            self.start_over();
+        }
+        for bell in self.links.iter() {
+            bell.signal(());
+        }
+        self.advertiser.signal(());
+        self.motor.signal(());
+        self.clock.signal(());
+        self.updater.signal(());
+    }
+
+    /// The owner is gone, the device is the same: its key and what it owes the update server stay.
+    fn start_over(&self) -> ! {
+        let kept = {
+            let mut storage = self.storage.borrow_mut();
+            store::save_device_key(&mut storage, &self.key)
+                .and_then(|()| store::save(&mut storage, &self.settings.borrow()))
+        };
+        let kept = if kept.is_ok() { "" } else { "; a new device too" };
+        self.board
+            .print(format_args!("reset to factory state{kept}; restarting"));
+        self.board.restart()
+    }
+
+    /// Runs the lock's clock for good: ticks when it asks for one, and restarts when an administrator wants it.
+    pub async fn keep_time(&self) -> ! {
+        loop {
+            let now_ms = now_ms();
+            let (restart, deadline_ms) = {
+                let lock = self.lock.borrow();
+                (lock.wants_restart(now_ms), lock.next_deadline(now_ms))
+            };
+            if restart {
+                self.board
+                    .print(format_args!("an administrator asked for a restart"));
+                self.board.restart();
+            }
+            let deadline_ms = deadline_ms.unwrap_or(FAR_MS).min(FAR_MS);
+            if deadline_ms <= now_ms {
+                self.tell(Event::Tick);
+                // A deadline that a tick does not settle must not keep the processor from everyone else.
+                embassy_futures::yield_now().await;
+                continue;
+            }
+            select(Timer::at(Instant::from_millis(deadline_ms)), self.clock.wait()).await;
+        }
+    }
+
+    /// Tells the lock what the board perceives, for good.
+    pub async fn perceive(&self, senses: &mut impl Senses) -> ! {
+        loop {
+            let event = senses.next().await;
+            self.tell(event);
+        }
+    }
+
+    /// What an install waits for.
+    pub(crate) fn conditions(&self) -> Conditions {
+        let lock = self.lock.borrow();
+        Conditions {
+            battery_percent: self.board.battery().percent,
+            busy: lock.is_busy(now_ms()),
+            quiet_hours: lock.is_quiet_time(),
+        }
+    }
+
+    /// The board has no radio, so nobody waits for it.
+    pub fn has_no_radio(&self) {
+        self.radio_up.set(true);
+    }
+
+    /// Ends when [`Self::conditions`] or [`Self::is_radio_up`] may have changed. One waits at a time.
+    pub(crate) async fn conditions_changed(&self) {
+        self.updater.wait().await;
+    }
+
+    /// Whether the radio has advertised since the start.
+    pub(crate) fn is_radio_up(&self) -> bool {
+        self.radio_up.get()
+    }
+
+    /// Who the device is to the update server.
+    pub(crate) fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
+    /// Whose directives count.
+    pub(crate) fn director(&self) -> PublicKey {
+        self.director
+    }
+
+    /// What runs, and how it came to.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// How the lock presents itself over radio.
+    #[must_use]
+    pub fn presentation(&self) -> radio::Presentation {
+        radio::Presentation::of(self.nuki_id, crate::start::firmware(&self.standing))
+    }
+
+    /// The lock's public address: of its maker, with the end of its id.
+    #[must_use]
+    pub fn address(&self) -> BdAddr {
+        let [_, d, e, f] = self.nuki_id.get().to_be_bytes();
+        let [a, b, c] = MAKER;
+        // The lowest byte comes first.
+        BdAddr::new([f, e, d, c, b, a])
+    }
+
+    /// The update client's settings, as they were last stored.
+    pub(crate) fn kept_settings(&self) -> Settings {
+        self.settings.borrow().clone()
+    }
+
+    /// The update client's settings, read back from the storage.
+    pub(crate) fn settings(&self) -> Result<Settings, StoreError> {
+        store::settings(&mut self.storage.borrow_mut())
+    }
+
+    /// Stores the update client's settings.
+    pub(crate) fn save(&self, settings: &Settings) -> Result<(), StoreError> {
+        store::save(&mut self.storage.borrow_mut(), settings)?;
+        self.settings.replace(settings.clone());
+        Ok(())
+    }
+}
+
+impl<B: Board> radio::Core for Keeper<'_, B> {
+    fn radio_is_up(&self) {
+        if !self.radio_up.replace(true) {
+            self.board.print(format_args!("radio up"));
+            self.updater.signal(());
+        }
+    }
+
+    fn connected(&self, link: LinkId) {
+        self.tell(Event::Connected(link));
+    }
+
+    fn received(&self, link: LinkId, on: Characteristic, bytes: &[u8]) {
+        self.tell(Event::Received { link, on, bytes });
+    }
+
+    fn disconnected(&self, link: LinkId) {
+        self.tell(Event::Disconnected(link));
+    }
+
+    fn outgoing(&self, link: LinkId, message: &mut [u8; OUTGOING_MAX]) -> Option<(Characteristic, usize)> {
+        let mut lock = self.lock.borrow_mut();
+        let sent = lock.outgoing(link, moment(self.board), &mut self.storage.borrow_mut(), message);
+        // What was sent counts as traffic, and may be all that a restart waits for.
+        self.clock.signal(());
+        sent
+    }
+
+    fn should_disconnect(&self, link: LinkId) -> bool {
+        self.lock.borrow().should_disconnect(link, now_ms())
+    }
+
+    async fn changed(&self, LinkId(place): LinkId) {
+        if let Some(bell) = self.links.get(usize::from(place)) {
+            bell.wait().await;
+        }
+    }
+
+    fn announcement(&self) -> Announcement {
+        let advertisement = self.lock.borrow().advertisement(now_ms());
+        Announcement {
+            advertisement: advertisement.data(),
+            scan_response: scan_response(self.nuki_id),
+            interval: match advertisement {
+                Advertisement::Uninitialized(_) | Advertisement::Pairing(..) => EAGER,
+                Advertisement::DoorMode { .. } => CALM,
+            },
+        }
+    }
+
+    async fn announcement_changed(&self) {
+        let before = self.announcement();
+        while self.announcement() == before {
+            self.advertiser.wait().await;
+        }
+    }
+}
+
+impl<B: Board> Mind for Keeper<'_, B> {
+    async fn command(&self) -> MotorCommand {
+        loop {
+            let command = self.lock.borrow_mut().next_motor_command();
+            match command {
+                Some(command) => return command,
+                None => self.motor.wait().await,
+            }
+        }
+    }
+
+    fn sense(&self, sense: Sense) -> Option<i16> {
+        self.tell(Event::Motor(sense));
+        self.lock.borrow().bolt_at_deg()
+    }
+}
+
+/// Now, with randomness for one event.
+pub(crate) fn moment(board: &impl Board) -> Moment {
+    let mut random = [0; RANDOM_LENGTH];
+    board.random(&mut random);
+    Moment::new(now_ms(), random)
+}
+
+pub(crate) fn now_ms() -> u64 {
+    Instant::now().as_millis()
+}
