@@ -35,7 +35,8 @@ impl Lock {
         if self.state.authorizations.len() >= Authorizations::MAX {
             return Err(ErrorCode::TooManyEntries);
         }
-        let id = self.state.next_authorization(storage)?;
+        let id = self.state.next_authorization().ok_or(ErrorCode::TooManyEntries)?;
+        self.state.keep_authorization(storage, id)?;
         let time = self.state.clock.now(now_ms);
         let mut new = Authorization::new(id, asked.kind, asked.name, SharedKey::from(&asked.key));
         new.remote_allowed = asked.remote_allowed;

@@ -104,7 +104,7 @@ impl Lock {
             Answer::Say(_) | Answer::SaySealed(_) | Answer::Store(_) => answer,
         };
         let answer = match answer {
-            Answer::Store(unstored) => self.pair(unstored, moment.now_ms, storage),
+            Answer::Store(unstored) => self.pair(id, unstored, moment.now_ms, storage),
             Answer::Say(_) | Answer::SaySealed(_) | Answer::Decide(_) => answer,
         };
         let Some(link) = self.links.get(id) else { return };
@@ -139,8 +139,8 @@ impl Lock {
         if self.state.authorizations.len() >= Authorizations::MAX {
             return application.refuse(ErrorCode::MaxUser);
         }
-        let next = self.state.next_authorization(storage);
-        let (Ok(next), Some(fresh)) = (next, moment.fresh()) else {
+        let next = self.state.next_authorization();
+        let (Some(next), Some(fresh)) = (next, moment.fresh()) else {
             return application.refuse(ErrorCode::Unknown);
         };
         let (after, answer) = application.grant(next, self.state.kept.uuid, fresh);
@@ -152,10 +152,19 @@ impl Lock {
 
     /// Writes a new authorization down, in the place of one that the same client had. Then pairing is over for
     /// everybody.
-    fn pair<F: NorFlash>(&mut self, unstored: Unstored, now_ms: u64, storage: &mut Storage<F>) -> Answer {
+    fn pair<F: NorFlash>(
+        &mut self,
+        id: LinkId,
+        unstored: Unstored,
+        now_ms: u64,
+        storage: &mut Storage<F>,
+    ) -> Answer {
         match self.store_paired(&unstored, now_ms, storage) {
             Ok(()) => {
                 self.state.pairing_until_ms = None;
+                if let Some(link) = self.links.get(id) {
+                    link.proven = true;
+                }
                 unstored.stored()
             }
             Err(_) => unstored.failed(),
@@ -174,7 +183,7 @@ impl Lock {
         let mut record = Authorization::new(new.authorization, new.identity.kind, new.identity.name, key);
         record.app = new.identity.app;
         record.created = self.state.clock.now(now_ms).0;
-        self.state.initialize(storage)?;
+        self.state.keep_authorization(storage, record.id)?;
         self.state.authorizations.add(storage, &record)?;
         // From here on it is paired. What the client held before opens nothing any more.
         while let Some(twin) = self.state.authorizations.twin(storage, &record)? {

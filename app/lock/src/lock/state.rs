@@ -101,6 +101,8 @@ pub(super) struct Last {
 pub(super) struct State {
     pub(super) identity: Identity,
     pub(super) kept: Kept,
+    /// The highest authorization id given out since the start, kept or not.
+    last_authorization: u32,
     pub(super) config: Config,
     pub(super) advanced: Advanced,
     pub(super) guard: PinGuard,
@@ -157,6 +159,7 @@ impl State {
         let (bolt, was) = open_bolt(storage, &identity, &config, &advanced, now_ms);
         let mut state = Self {
             identity,
+            last_authorization: kept.last_authorization,
             kept,
             guard: PinGuard::open(storage, now_ms),
             authorizations,
@@ -233,22 +236,29 @@ impl State {
         !self.kept.initialized || self.pairing_until_ms.is_some_and(|until_ms| now_ms < until_ms)
     }
 
-    /// An id that no authorization ever had. It is used up, on flash, whatever becomes of it.
-    pub(super) fn next_authorization<F: NorFlash>(
-        &mut self,
-        storage: &mut Storage<F>,
-    ) -> Result<AuthorizationId, StoreFailed> {
-        let first = self.kept.last_authorization.saturating_add(1);
+    /// An id that no authorization ever had. It is used up until the next start; for good only with
+    /// [`State::keep_authorization`], so that whoever begins to pair and does not end it writes nothing.
+    pub(super) fn next_authorization(&mut self) -> Option<AuthorizationId> {
+        let first = self.last_authorization.saturating_add(1);
         let next = (first..u32::MAX)
             .map(AuthorizationId)
-            .find(|id| id.is_assignable())
-            .ok_or(StoreFailed)?;
+            .find(|id| id.is_assignable())?;
+        self.last_authorization = next.0;
+        Some(next)
+    }
+
+    /// Writes down that this id was given out, and that the lock is new no more.
+    pub(super) fn keep_authorization<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        id: AuthorizationId,
+    ) -> Result<(), StoreFailed> {
         let kept = Kept {
-            last_authorization: next.0,
+            last_authorization: self.kept.last_authorization.max(id.0),
+            initialized: true,
             ..self.kept
         };
-        self.save_kept(storage, kept)?;
-        Ok(next)
+        self.save_kept(storage, kept)
     }
 
     /// An id that no code has. Ids begin anew after the highest; one in use is passed over.
@@ -267,18 +277,6 @@ impl State {
             }
         }
         Err(StoreFailed)
-    }
-
-    /// Notes that somebody has paired.
-    pub(super) fn initialize<F: NorFlash>(&mut self, storage: &mut Storage<F>) -> Result<(), StoreFailed> {
-        if self.kept.initialized {
-            return Ok(());
-        }
-        let kept = Kept {
-            initialized: true,
-            ..self.kept
-        };
-        self.save_kept(storage, kept)
     }
 
     fn save_kept<F: NorFlash>(&mut self, storage: &mut Storage<F>, kept: Kept) -> Result<(), StoreFailed> {

@@ -416,6 +416,31 @@ fn pairing_mode_lets_one_in_and_ends() {
 }
 
 #[test]
+fn pairing_that_is_never_ended_writes_nothing() {
+    let mut house = House::new();
+    let before = flash_of(&mut house);
+    let work = house.chip.flash().work().bytes;
+    for _ in 0..5 {
+        house.connect(A);
+        house.pair_up_to_the_grant(A);
+        house.disconnect(A);
+    }
+    assert!(flash_of(&mut house) == before);
+    assert_eq!(
+        house.chip.flash().work().bytes,
+        work,
+        "a stranger must not wear the flash"
+    );
+    house.connect(A);
+    let paired = house.pair_now(A, App, "Ann").unwrap();
+    assert_eq!(
+        paired.id,
+        AuthorizationId(6),
+        "what was granted is granted to nobody else"
+    );
+}
+
+#[test]
 fn commands_before_pairing_are_refused_in_plain() {
     let mut house = House::new();
     house.connect(A);

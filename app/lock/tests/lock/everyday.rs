@@ -161,6 +161,20 @@ fn lock_n_go_locks_by_itself_after_its_time() {
 }
 
 #[test]
+fn unlocking_for_good_ends_a_lock_n_go() {
+    let (mut house, phone) = paired();
+    phone.act(&mut house, LockAction::Lock);
+    phone.act(&mut house, LockAction::LockNGo);
+    let (told, others) = apart(phone.act(&mut house, LockAction::Unlock));
+    assert_eq!((told, others), (vec![Unlocked], vec![complete()]));
+    house.wait(600_000);
+    assert_eq!(house.at_deg, 0);
+    let mut house = house.restart();
+    house.wait(600_000);
+    assert_eq!(house.at_deg, 0, "on flash too");
+}
+
+#[test]
 fn the_motion_ends_without_the_client() {
     let (mut house, phone) = paired();
     house.motor = Drive::Silent;

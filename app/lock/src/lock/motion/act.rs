@@ -55,7 +55,7 @@ impl Act {
             who: by.id,
             name: by.name,
             answer: Some((link, command)),
-            lock_n_go: is_lock_n_go(action),
+            lock_n_go: false,
         }
     }
 
@@ -68,8 +68,13 @@ impl Act {
             who: NOBODY,
             name: Name::EMPTY,
             answer: None,
-            lock_n_go: is_lock_n_go(action),
+            lock_n_go: false,
         }
+    }
+
+    /// The same, with what it comes to.
+    pub(super) fn planned(self, lock_n_go: bool) -> Self {
+        Self { lock_n_go, ..self }
     }
 
     pub(super) fn action(&self) -> Option<LockAction> {
@@ -100,10 +105,6 @@ impl Act {
             },
         }
     }
-}
-
-pub(super) fn is_lock_n_go(action: LockAction) -> bool {
-    matches!(action, LockAction::LockNGo | LockAction::LockNGoUnlatch)
 }
 
 pub(super) fn completion_of(failure: Failure) -> Completion {

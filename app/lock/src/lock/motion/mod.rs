@@ -25,7 +25,7 @@ use crate::bolt::{Failure, Goal, News, NoMotion, Sense, Stand};
 use crate::store::StoreFailed;
 pub(super) use act::Act;
 use act::{Subject, completion_of, error_of};
-use rules::Counted;
+use rules::{Counted, Plan};
 
 impl Lock {
     pub(super) fn lock_action<F: NorFlash>(
@@ -162,17 +162,17 @@ impl Lock {
         let act = Act::by_itself(action, trigger);
         if self.state.bolt.is_moving() {
             let entry = self.state.entry(&act, Completion::Busy, now_ms);
-            // What cannot be written down is not done either.
             let _ = self.state.log(storage, &entry);
             return;
         }
-        let Some(goal) = self.state.goal(action) else {
-            return;
-        };
-        if self.state.bolt.is_at(goal) {
-            self.state.after_action(&act, now_ms);
-        } else {
-            let _ = self.start(act, goal, now_ms, storage);
+        let plan = self.state.plan(action);
+        match plan {
+            Some(plan) if !self.state.bolt.is_at(plan.goal) => {
+                let _ = self.start(act.planned(plan.lock_n_go), plan.goal, now_ms, storage);
+            }
+            Some(_) | None => {
+                let _ = self.state.done_already(plan, now_ms, storage);
+            }
         }
     }
 
@@ -187,21 +187,22 @@ impl Lock {
         if self.state.bolt.is_moving() {
             return Err(ErrorCode::Busy);
         }
-        let goal = act.action().and_then(|action| self.state.goal(action));
-        let there = |goal| self.state.bolt.is_at(goal) && !act.flags.force();
-        match goal {
-            Some(goal) if !there(goal) => {
+        let plan = act.action().and_then(|action| self.state.plan(action));
+        let there = |plan: Plan| self.state.bolt.is_at(plan.goal) && !act.flags.force();
+        match plan {
+            Some(plan) if !there(plan) => {
                 if self.state.bolt.stand() == Stand::Uncalibrated {
                     return Err(ErrorCode::NotCalibrated);
                 }
                 self.state.count(counted, now_ms, storage)?;
-                self.start(act, goal, now_ms, storage)
+                self.start(act.planned(plan.lock_n_go), plan.goal, now_ms, storage)
             }
             // There is nothing to do, or it is done already.
             Some(_) | None => {
-                self.state.after_action(&act, now_ms);
-                if act.lock_n_go {
-                    self.state.save_bolt(storage)?;
+                let before = self.state.lock_state();
+                self.state.done_already(plan, now_ms, storage)?;
+                if self.state.lock_state() != before {
+                    self.links.tell_state(self.state.lock_state());
                 }
                 if let Some((link, _)) = act.answer {
                     self.reply(link, Reply::status(Status::Complete));
@@ -276,7 +277,7 @@ impl Lock {
         self.state.relock.disarm();
         self.state.trigger = Trigger::Manual;
         let act = Act::by_itself(action, Trigger::Manual);
-        self.state.after_action(&act, now_ms);
+        self.state.after_action(false, now_ms);
         // The hand has done it, whether or not it can be written down.
         let _ = self.state.record_end(&act, Completion::Success, now_ms, storage);
         self.links.tell_state(self.state.lock_state());
@@ -293,7 +294,7 @@ impl Lock {
         self.state.battery.end(self.state.bolt.kept().at_deg);
         let completion = result.map_or_else(completion_of, |()| Completion::Success);
         if result.is_ok() {
-            self.state.after_action(&act, now_ms);
+            self.state.after_action(act.lock_n_go, now_ms);
         }
         let recorded = self.state.record_end(&act, completion, now_ms, storage);
         self.links.tell_state(self.state.lock_state());

@@ -7,7 +7,7 @@ use latchkey_storage::Storage;
 
 use super::super::commands::Done;
 use super::super::state::{Last, State};
-use super::act::{Act, Subject, is_lock_n_go};
+use super::act::{Act, Subject};
 use crate::access::{Authorization, Code, Wrong};
 use crate::activity::Entry;
 use crate::bolt::{Goal, Stand};
@@ -16,6 +16,14 @@ use crate::store::StoreFailed;
 
 /// An auto unlock sooner than this after the last one is none: the phone has only come near again, in milliseconds.
 const AUTO_UNLOCK_MS: u64 = 30_000;
+
+/// What an action comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) goal: Goal,
+    /// Lock again after a time.
+    pub(super) lock_n_go: bool,
+}
 
 /// Who an action is counted for.
 pub(super) enum Counted {
@@ -34,33 +42,31 @@ impl State {
         }
     }
 
-    /// What an action comes to; `None` for one that nothing is set for.
-    pub(super) fn goal(&self, action: LockAction) -> Option<Goal> {
-        let unlock = if self.config.auto_unlatch {
-            Goal::Unlatch
-        } else {
-            Goal::Unlock
-        };
-        Some(match action {
-            LockAction::Unlock => unlock,
-            LockAction::LockNGo => Goal::Unlock,
-            LockAction::Lock => Goal::Lock,
-            LockAction::FullLock => Goal::FullLock,
-            LockAction::Unlatch | LockAction::LockNGoUnlatch => Goal::Unlatch,
+    /// What an action comes to: where the bolt goes, and whether it comes back; `None` for a press on the fob that
+    /// nothing is set for.
+    pub(super) fn plan(&self, action: LockAction) -> Option<Plan> {
+        let (goal, lock_n_go) = match action {
+            LockAction::Unlock if self.config.auto_unlatch => (Goal::Unlatch, false),
+            LockAction::Unlock => (Goal::Unlock, false),
+            LockAction::Lock => (Goal::Lock, false),
+            LockAction::FullLock => (Goal::FullLock, false),
+            LockAction::Unlatch => (Goal::Unlatch, false),
+            LockAction::LockNGo => (Goal::Unlock, true),
+            LockAction::LockNGoUnlatch => (Goal::Unlatch, true),
             LockAction::FobAction1 | LockAction::FobAction2 | LockAction::FobAction3 => {
-                return self.goal(self.fob_action(action)?);
+                return self.fob_plan(self.config.fob_action(action)?);
             }
-        })
+        };
+        Some(Plan { goal, lock_n_go })
     }
 
-    /// What is set for a press on the fob.
-    pub(super) fn fob_action(&self, pressed: LockAction) -> Option<LockAction> {
-        match self.config.fob_action(pressed)? {
+    fn fob_plan(&self, set: FobAction) -> Option<Plan> {
+        match set {
             FobAction::None => None,
-            FobAction::Unlock => Some(LockAction::Unlock),
-            FobAction::Lock => Some(LockAction::Lock),
-            FobAction::LockNGo => Some(LockAction::LockNGo),
-            FobAction::Intelligent => Some(self.intelligent()),
+            FobAction::Unlock => self.plan(LockAction::Unlock),
+            FobAction::Lock => self.plan(LockAction::Lock),
+            FobAction::LockNGo => self.plan(LockAction::LockNGo),
+            FobAction::Intelligent => self.plan(self.intelligent()),
         }
     }
 
@@ -173,14 +179,29 @@ impl State {
     }
 
     /// What follows from an action that is done: locking again, some time.
-    pub(super) fn after_action(&mut self, act: &Act, now_ms: u64) {
-        let fob = act.action().and_then(|action| self.fob_action(action));
-        if act.lock_n_go || fob.is_some_and(is_lock_n_go) {
+    pub(super) fn after_action(&mut self, lock_n_go: bool, now_ms: u64) {
+        if lock_n_go {
             let after_s = self.advanced.lock_n_go_seconds.into();
             self.relock.arm(Why::LockNGo, after_s, now_ms);
         } else {
             self.arm_auto_lock(now_ms);
         }
+    }
+
+    /// Nothing had to be done for an action. What follows from it, follows: one that unlocks for good ends a
+    /// lock'n'go.
+    pub(super) fn done_already<F: NorFlash>(
+        &mut self,
+        plan: Option<Plan>,
+        now_ms: u64,
+        storage: &mut Storage<F>,
+    ) -> Result<(), StoreFailed> {
+        let Some(plan) = plan else { return Ok(()) };
+        if self.relock.armed() == Some(Why::LockNGo) {
+            self.relock.disarm();
+        }
+        self.after_action(plan.lock_n_go, now_ms);
+        self.save_bolt(storage)
     }
 
     /// Auto lock, where it is on and there is something to lock.
