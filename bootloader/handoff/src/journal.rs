@@ -8,8 +8,7 @@
 //! ```
 //!
 //! The sequence number is the record's place: record *s* lies in slot *s* mod slots of page
-//! (*s* / slots) mod pages, and a record that lies elsewhere is no record. The page is erased right before its
-//! slot 0 is written, every time; that it reads blank is never taken for being erased.
+//! (*s* / slots) mod pages, and a record that lies elsewhere is no record.
 //!
 //! A word or page that a cut has torn may read differently from one read to the next, so nothing may be
 //! decided on one. Hence the order: data first, then the seal. Whoever sees a seal knows that the data were
@@ -17,11 +16,17 @@
 //! [`Journal::open`] makes what it will answer durable before it answers: it programs a newest record without
 //! a seal once more, which settles it, and seals it; and when anything was begun after the newest record,
 //! it appends that once more, past everything that may be torn. Torn records are never repaired; a higher
-//! sequence number outlives them. No page is erased before the newest record is settled in the other one.
-//! Every slot is read once for a decision: a second look may show something else.
+//! sequence number outlives them. Every slot is read once for a decision: a second look may show something else.
 //!
-//! Opening costs no flash operation when the last writer finished. No word is programmed to two values
-//! between erases.
+//! Whoever fills a page begins the next one at once: erases it, and writes the state as it is into its first slot.
+//! So what a page begins with is never news: whether that record reads whole or torn, the state is the same. A full
+//! page with nothing whole after it means that a cut came between; then the next page is begun again. Before it is
+//! erased then, zeros go over its first checksum, so that no record reads whole on a page that is half erased; and
+//! before that, the last slot of the full page is made sure of, so that it reads full at every start from then on.
+//! A ring begins with a record that says that there is none.
+//!
+//! Opening costs no flash operation when the last writer finished. No word is programmed to two values between
+//! erases, but for those zeros.
 
 use embedded_storage::nor_flash::{NorFlash, NorFlashError, ReadNorFlash};
 

@@ -1,6 +1,6 @@
 //! Slots in a ring of pages: what a [`Journal`](super::Journal) and the lock app's activity log are made of.
 //!
-//! A ring is 2 to 64 pages of slots; record *s* lies in slot *s* mod slots of page (*s* / slots) mod pages.
+//! A ring is two or more pages of slots; record *s* lies in slot *s* mod slots of page (*s* / slots) mod pages.
 //! It knows the newest record and finds older ones by their sequence number; the header of
 //! [`journal`](super) says how records survive power cuts. The flash is lent to each call, so that a ring can
 //! be a part of something larger.
@@ -18,6 +18,10 @@ pub(super) const OVERHEAD: usize = 12;
 const LONGEST: usize = 60;
 pub(super) const SEAL: [u8; 4] = *b"LKsl";
 const BLANK: u8 = 0xff;
+/// Checksum and seal.
+const CHECK_BEFORE_END: u32 = 8;
+/// What the checksum of a record without body differs by.
+const NOTHING: u32 = u32::from_le_bytes(*b"LKno");
 const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
 /// Records with bodies of `BODY` bytes (whole words, at most 60 bytes) in a ring of pages.
@@ -34,11 +38,11 @@ impl<const BODY: usize> Ring<BODY> {
     /// Opens the ring that fills `flash`, and settles what a power cut has left.
     ///
     /// # Errors
-    /// When the flash fails or is not 2 to 64 pages.
+    /// When the flash fails or is not two pages or more.
     pub fn open<F: NorFlash>(flash: &mut F) -> Result<Self, JournalError<F::Error>> {
         let geometry = Geometry::of::<BODY, F>(flash);
         let whole = geometry.size.saturating_mul(geometry.pages) as usize == flash.capacity();
-        if !(2..=u64::BITS).contains(&geometry.pages) || !whole || !SEAL.len().is_multiple_of(F::WRITE_SIZE) {
+        if geometry.pages < 2 || geometry.slots < 2 || !whole || !SEAL.len().is_multiple_of(F::WRITE_SIZE) {
             return Err(JournalError::Geometry);
         }
         let mut ring = Self {
@@ -67,7 +71,11 @@ impl<const BODY: usize> Ring<BODY> {
         body: &[u8; BODY],
     ) -> Result<(), JournalError<F::Error>> {
         self.refresh(flash)?;
-        self.push(flash, body)
+        let geometry = Geometry::of::<BODY, F>(flash);
+        if self.is_at_page(geometry) {
+            self.begin_page_again(flash, geometry)?;
+        }
+        self.push(flash, Some(*body))
     }
 
     /// Reads the flash again if the last write has failed. Until then the newest record may be one too old.
@@ -78,8 +86,8 @@ impl<const BODY: usize> Ring<BODY> {
         if self.stale { self.settle(flash) } else { Ok(()) }
     }
 
-    /// The sequence numbers under which [`Ring::read`] may find a record. The page that is erased next is left
-    /// out as soon as its erase may have begun.
+    /// The sequence numbers under which [`Ring::read`] may find a record. The first of each page is a copy of the
+    /// one before it.
     pub fn sequences<F: NorFlash>(&self, flash: &F) -> Range<u32> {
         let Geometry { pages, slots, .. } = Geometry::of::<BODY, F>(flash);
         let end = self.next.unwrap_or(u32::MAX);
@@ -97,55 +105,98 @@ impl<const BODY: usize> Ring<BODY> {
         let (_, record) = read::<BODY, F>(flash, geometry, geometry.place(sequence))?;
         Ok(record
             .filter(|record| record.sequence == sequence)
-            .map(|record| record.body))
+            .and_then(|record| record.body))
     }
 
-    fn push<F: NorFlash>(&mut self, flash: &mut F, body: &[u8; BODY]) -> Result<(), JournalError<F::Error>> {
+    /// Writes a record, and begins the next page when that fills this one.
+    fn push<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        body: Option<[u8; BODY]>,
+    ) -> Result<(), JournalError<F::Error>> {
         let sequence = self.next.ok_or(JournalError::Exhausted)?;
         self.stale = true;
         let geometry = Geometry::of::<BODY, F>(flash);
-        let place = geometry.place(sequence);
-        if place.slot == 0 {
-            geometry.erase(flash, place.page)?;
+        program(flash, geometry.offset(geometry.place(sequence)), sequence, body)?;
+        self.newest = body;
+        self.next = sequence.checked_add(1);
+        if self.is_at_page(geometry) {
+            self.begin_page(flash, geometry)?;
         }
-        program(flash, geometry.offset(place), sequence, body)?;
-        self.newest = Some(*body);
+        self.stale = false;
+        Ok(())
+    }
+
+    /// Whether the next record would be the first of a page.
+    fn is_at_page(&self, geometry: Geometry) -> bool {
+        self.next.is_some_and(|next| geometry.place(next).slot == 0)
+    }
+
+    /// Erases the next page and begins it with the state as it is.
+    fn begin_page<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        geometry: Geometry,
+    ) -> Result<(), JournalError<F::Error>> {
+        let sequence = self.next.ok_or(JournalError::Exhausted)?;
+        let place = geometry.place(sequence);
+        self.stale = true;
+        geometry.erase(flash, place.page)?;
+        program(flash, geometry.offset(place), sequence, self.newest)?;
         self.next = sequence.checked_add(1);
         self.stale = false;
         Ok(())
     }
 
+    /// Begins a page that may have been begun before. Its first record must not read whole while the page is half
+    /// erased, so its checksum goes first.
+    fn begin_page_again<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        geometry: Geometry,
+    ) -> Result<(), JournalError<F::Error>> {
+        let sequence = self.next.ok_or(JournalError::Exhausted)?;
+        let checksum = geometry.record.saturating_sub(CHECK_BEFORE_END);
+        let at = geometry.offset(geometry.place(sequence)).saturating_add(checksum);
+        flash.write(at, &[0; 4])?;
+        self.begin_page(flash, geometry)
+    }
+
     /// Reads what flash holds and makes it durable.
     fn settle<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), JournalError<F::Error>> {
         let geometry = Geometry::of::<BODY, F>(flash);
-        let (found, torn) = scan::<BODY, F>(flash, geometry)?;
-        let Some(Found { record, tail }) = found else {
-            // A torn first record must not come to life later.
-            for page in (0..geometry.pages).filter(|page| torn.contains(*page)) {
-                geometry.erase(flash, page)?;
-            }
+        let Some(Found { record, tail }) = scan::<BODY, F>(flash, geometry)? else {
+            // Not even a page was begun; what may be torn in its first slot says the same.
             (self.newest, self.next, self.stale) = (None, Some(0), false);
             return Ok(());
         };
         let place = geometry.place(record.sequence);
         if !record.sealed {
-            program(flash, geometry.offset(place), record.sequence, &record.body)?;
-        }
-        let following = geometry.following(place.page);
-        // The record that was to begin the next page may be torn there. It would be newer than anything
-        // that can still be appended to this page, so it has to go.
-        if torn.contains(following) {
-            geometry.erase(flash, following)?;
+            program(flash, geometry.offset(place), record.sequence, record.body)?;
         }
         let used = tail.saturating_sub(place.slot);
         self.next = record.sequence.checked_add(used);
-        self.newest = Some(record.body);
+        self.newest = record.body;
         self.stale = false;
-        if used > 1 {
-            self.push(flash, &record.body)
-        } else {
-            Ok(())
+        if !self.is_at_page(geometry) {
+            return if used > 1 {
+                self.push(flash, record.body)
+            } else {
+                Ok(())
+            };
         }
+        if used > 1 {
+            self.settle_tail(flash, geometry)?;
+        }
+        self.begin_page_again(flash, geometry)
+    }
+
+    /// Makes sure that the last slot of a page shows that it was begun: else it may read blank at the next start,
+    /// when the next page is half erased.
+    fn settle_tail<F: NorFlash>(&self, flash: &mut F, geometry: Geometry) -> Result<(), F::Error> {
+        let last = self.next.unwrap_or(u32::MAX).saturating_sub(1);
+        // Whatever was begun there began with this very word.
+        flash.write(geometry.offset(geometry.place(last)), &last.to_le_bytes())
     }
 }
 
@@ -158,8 +209,8 @@ pub(super) fn newest<const BODY: usize, F: ReadNorFlash>(
     pages: u32,
 ) -> Result<Option<[u8; BODY]>, F::Error> {
     let geometry = Geometry::new::<BODY>(flash.capacity(), pages);
-    let (found, _) = scan::<BODY, F>(flash, geometry)?;
-    Ok(found.map(|found| found.record.body))
+    let found = scan::<BODY, F>(flash, geometry)?;
+    Ok(found.and_then(|found| found.record.body))
 }
 
 /// The shape of a ring.
@@ -221,10 +272,6 @@ impl Geometry {
         (own.page, own.slot) == (place.page, place.slot)
     }
 
-    fn following(self, page: u32) -> u32 {
-        page.saturating_add(1).checked_rem(self.pages).unwrap_or(0)
-    }
-
     fn erase<F: NorFlash>(self, flash: &mut F, page: u32) -> Result<(), F::Error> {
         let from = page.saturating_mul(self.size);
         flash.erase(from, from.saturating_add(self.size))
@@ -235,15 +282,9 @@ impl Geometry {
 #[derive(Clone, Copy)]
 struct Record<const BODY: usize> {
     sequence: u32,
-    body: [u8; BODY],
+    /// None in what a ring begins with, before there is any record.
+    body: Option<[u8; BODY]>,
     sealed: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Slot {
-    Blank,
-    Torn,
-    Whole,
 }
 
 /// The newest whole record and the slot after the last one of its page that does not read blank.
@@ -252,31 +293,14 @@ struct Found<const BODY: usize> {
     tail: u32,
 }
 
-/// Pages whose first slot is torn.
-struct Torn(u64);
-
-impl Torn {
-    fn contains(&self, page: u32) -> bool {
-        self.0.checked_shr(page).unwrap_or(0) & 1 != 0
-    }
-
-    fn insert(&mut self, page: u32) {
-        self.0 |= 1_u64.checked_shl(page).unwrap_or(0);
-    }
-}
-
-/// Reads every page from its end down to its newest whole record, and its first slot. Each slot once.
+/// Reads every page from its end down to its newest whole record. Each slot once.
 fn scan<const BODY: usize, F: ReadNorFlash>(
     flash: &mut F,
     geometry: Geometry,
-) -> Result<(Option<Found<BODY>>, Torn), F::Error> {
-    let (mut newest, mut torn) = (None::<Found<BODY>>, Torn(0));
+) -> Result<Option<Found<BODY>>, F::Error> {
+    let mut newest = None::<Found<BODY>>;
     for page in 0..geometry.pages {
-        let (found, first) = scan_page(flash, geometry, page)?;
-        if first == Slot::Torn {
-            torn.insert(page);
-        }
-        if let Some(found) = found
+        if let Some(found) = scan_page::<BODY, F>(flash, geometry, page)?
             && newest
                 .as_ref()
                 .is_none_or(|newest| found.record.sequence > newest.record.sequence)
@@ -284,63 +308,55 @@ fn scan<const BODY: usize, F: ReadNorFlash>(
             newest = Some(found);
         }
     }
-    Ok((newest, torn))
+    Ok(newest)
 }
 
 fn scan_page<const BODY: usize, F: ReadNorFlash>(
     flash: &mut F,
     geometry: Geometry,
     page: u32,
-) -> Result<(Option<Found<BODY>>, Slot), F::Error> {
+) -> Result<Option<Found<BODY>>, F::Error> {
     let mut tail = None;
-    let mut found = None;
-    let mut first = None;
     for slot in (0..geometry.slots).rev() {
-        let (kind, record) = read::<BODY, F>(flash, geometry, Place { page, slot })?;
-        if slot == 0 {
-            first = Some(kind);
-        }
-        if kind != Slot::Blank && tail.is_none() {
+        let (blank, record) = read::<BODY, F>(flash, geometry, Place { page, slot })?;
+        if !blank && tail.is_none() {
             tail = Some(slot.saturating_add(1));
         }
         if let (Some(record), Some(tail)) = (record, tail) {
-            found = Some(Found { record, tail });
-            break;
+            return Ok(Some(Found { record, tail }));
         }
     }
-    let first = match first {
-        Some(first) => first,
-        None => read::<BODY, F>(flash, geometry, Place { page, slot: 0 })?.0,
-    };
-    Ok((found, first))
+    Ok(None)
 }
 
+/// Reads a slot: whether it is blank, and the record in it if that is whole.
 fn read<const BODY: usize, F: ReadNorFlash>(
     flash: &mut F,
     geometry: Geometry,
     place: Place,
-) -> Result<(Slot, Option<Record<BODY>>), F::Error> {
+) -> Result<(bool, Option<Record<BODY>>), F::Error> {
     let mut buffer = [0; LONGEST + OVERHEAD];
     let bytes = buffer.get_mut(..geometry.record as usize).unwrap_or_default();
     flash.read(geometry.offset(place), bytes)?;
     if bytes.iter().all(|byte| *byte == BLANK) {
-        return Ok((Slot::Blank, None));
+        return Ok((true, None));
     }
     let record = parse(bytes).filter(|record| geometry.holds(place, record.sequence));
-    let kind = if record.is_some() { Slot::Whole } else { Slot::Torn };
-    Ok((kind, record))
+    Ok((false, record))
 }
 
 fn parse<const BODY: usize>(bytes: &[u8]) -> Option<Record<BODY>> {
     let (covered, rest) = bytes.split_last_chunk::<8>()?;
     let (checksum, seal) = rest.split_first_chunk::<4>()?;
-    if CHECKSUM.checksum(covered) != u32::from_le_bytes(*checksum) {
-        return None;
-    }
     let (sequence, body) = covered.split_first_chunk::<4>()?;
+    let body = match CHECKSUM.checksum(covered) ^ u32::from_le_bytes(*checksum) {
+        0 => Some(*body.first_chunk()?),
+        NOTHING => None,
+        _ => return None,
+    };
     Some(Record {
         sequence: u32::from_le_bytes(*sequence),
-        body: *body.first_chunk()?,
+        body,
         sealed: seal == SEAL,
     })
 }
@@ -350,7 +366,7 @@ pub(super) fn program<const BODY: usize, F: NorFlash>(
     flash: &mut F,
     offset: u32,
     sequence: u32,
-    body: &[u8; BODY],
+    body: Option<[u8; BODY]>,
 ) -> Result<(), F::Error> {
     let mut buffer = [0; LONGEST + OVERHEAD];
     let length = BODY.saturating_add(OVERHEAD).saturating_sub(SEAL.len());
@@ -359,10 +375,11 @@ pub(super) fn program<const BODY: usize, F: NorFlash>(
         if let Some((first, rest)) = covered.split_first_chunk_mut::<4>() {
             *first = sequence.to_le_bytes();
             if let Some(space) = rest.first_chunk_mut() {
-                *space = *body;
+                *space = body.unwrap_or([0; BODY]);
             }
         }
-        *checksum = CHECKSUM.checksum(covered).to_le_bytes();
+        let kind = if body.is_some() { 0 } else { NOTHING };
+        *checksum = (CHECKSUM.checksum(covered) ^ kind).to_le_bytes();
     }
     flash.write(offset, data)?;
     flash.write(offset.saturating_add(length as u32), &SEAL)
