@@ -12,14 +12,17 @@ use crate::{command, workspace};
 /// What to simulate.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Histories to live at least
+    /// Histories to live at least, of each part
     #[arg(long, default_value_t = 1_000_000)]
     histories: u64,
     /// Where to begin; the same seed gives the same histories
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only this part: boot (bootloader and updater) or storage (what the lock keeps)
+    #[arg(long, value_parser = ["boot", "storage"])]
+    part: Option<String>,
     /// Tell only the story of this number, with every cut: what a failure names
-    #[arg(long)]
+    #[arg(long, requires = "part")]
     story: Option<u64>,
 }
 
@@ -39,6 +42,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ])
         .args(["--histories", &options.histories.to_string()])
         .args(["--seed", &options.seed.to_string()]);
+    if let Some(part) = &options.part {
+        command.args(["--part", part]);
+    }
     if let Some(story) = options.story {
         command.args(["--story", &story.to_string()]);
     }

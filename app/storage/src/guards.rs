@@ -26,6 +26,8 @@ pub trait Guards: seal::Sealed {
     const CLOSE_FIRST: bool = true;
     /// Seal a new page after what it saves from the oldest. Without: a cut between loses records.
     const SAVE_FIRST: bool = true;
+    /// Settle that everything was removed before the log begins. Without: it is removed once more, with the log.
+    const SETTLE_START: bool = true;
     /// Erase the oldest page once it is saved. Without: removed keys stay readable there.
     const ERASE_SAVED: bool = true;
 }

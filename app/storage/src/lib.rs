@@ -42,7 +42,8 @@
 //! 3. **The next page** was erased when the newest one was done. First the newest page is closed; whoever finds it
 //!    closed erases the next one, because it may have been begun. Then: first words, copies of what still counts on
 //!    the oldest page, seal. From then on the page counts. Then the oldest page is erased, and the new one done.
-//! 4. **Everything is removed** by a next page that names itself the oldest, and erases all others.
+//! 4. **Everything is removed** by a next page that names itself the oldest, and erases all others. That it is done
+//!    is programmed again before the first log entry, lest a torn mark have the entry erased at a later start.
 //!
 //! The marker of a record follows from its place, so that a torn one is made whole by the next record written there.
 //! Records are found by marker and length, which are never written again, so that a torn wipe hides nothing.
@@ -94,7 +95,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The lock's: all of its storage. At least 1,064 log entries of any length, and 56 kilobytes of records.
+    /// The lock's: all of its storage. At least 1,045 log entries of any length, and 56 kilobytes of records.
     pub const LOCK: Self = Self { records: 19, log: 20 };
 
     const fn pages(self) -> u32 {
@@ -215,6 +216,9 @@ impl<F: NorFlash, G: Guards> Storage<F, G> {
     /// # Errors
     /// When the entry is too long or the flash fails.
     pub fn append(&mut self, entry: &[u8]) -> Result<u32, StorageError<F::Error>> {
+        if self.entries().is_empty() {
+            self.records.settle_start(&mut self.flash)?;
+        }
         self.log.append(&mut self.flash, entry)
     }
 

@@ -215,6 +215,16 @@ impl<G: Guards> Records<G> {
         self.restart(flash)
     }
 
+    /// Before anything is written outside of this ring: if the newest page erased everything outside of itself, its
+    /// word for having done so may be torn, and must not have it done again.
+    pub(crate) fn settle_start<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError<F::Error>> {
+        self.refresh(flash)?;
+        if self.head.oldest == self.head.sequence && G::SETTLE_START {
+            Head::write_done(flash, self.base(self.head.sequence))?;
+        }
+        Ok(())
+    }
+
     /// Reads everything again if the last operation has failed.
     pub(crate) fn refresh<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError<F::Error>> {
         if self.stale { self.settle(flash) } else { Ok(()) }
@@ -267,10 +277,12 @@ impl<G: Guards> Records<G> {
     /// always one page to come. From `void` on, the page before it is void.
     fn turn<F: NorFlash>(&mut self, flash: &mut F, void: Option<u32>) -> Result<(), StorageError<F::Error>> {
         self.stale = true;
-        let before = self.head;
         let sequence = self.next()?;
         let base = self.base(sequence);
-        self.close(flash)?;
+        if !self.head.closed {
+            self.close(flash)?;
+        }
+        let before = self.head;
         if !self.is_blank(flash, base)? {
             self.erase(flash, base)?;
         }
@@ -366,9 +378,21 @@ impl<G: Guards> Records<G> {
     }
 
     /// Closes the newest page: from now on the next one may be begun.
-    fn close<F: NorFlash>(&self, flash: &mut F) -> Result<(), F::Error> {
+    fn close<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), F::Error> {
         if G::CLOSE_FIRST {
             Head::write_closed(flash, self.base(self.head.sequence))?;
+            self.head.closed = true;
+        }
+        Ok(())
+    }
+
+    /// Erases what may have been begun or torn behind a closed page. A page that was begun may say of this one
+    /// what is not so any more.
+    fn erase_begun<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), F::Error> {
+        let alone = self.head.oldest == self.head.sequence;
+        let pages = if alone { self.pages.saturating_sub(1) } else { 1 };
+        for after in 1..=pages {
+            self.erase(flash, self.base(self.head.sequence.saturating_add(after)))?;
         }
         Ok(())
     }
@@ -391,6 +415,11 @@ impl<G: Guards> Records<G> {
             return self.settle_nothing(flash);
         };
         self.head = head;
+        if head.closed || !head.done {
+            // What is erased now may be torn at the next start, when the marks that say so, torn too, may read
+            // otherwise. So one of them is made sure of first.
+            self.close(flash)?;
+        }
         if !head.done {
             Head::write_seal(flash, self.base(head.sequence))?;
             self.finish_page(flash)?;
@@ -398,8 +427,7 @@ impl<G: Guards> Records<G> {
         let walked = self.read_all(flash)?;
         self.end = walked.end;
         if self.head.closed {
-            // The next page may have been begun, and may say of this one what is not so any more.
-            self.erase(flash, self.base(self.head.sequence.saturating_add(1)))?;
+            self.erase_begun(flash)?;
         }
         if let Some(last) = walked.last
             && last.sealed

@@ -23,7 +23,7 @@ use crate::world::{Pause, World};
 /// Stories that have to be told for each kind to be told on each geometry.
 pub const ALL_STORIES: u64 = (Geometry::ALL.len() * Kind::ALL.len()) as u64;
 
-const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Inside, Moment::After];
+pub(crate) const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Inside, Moment::After];
 /// Second cuts after the recovery, for each first one.
 const LATER: u64 = 3;
 
@@ -86,7 +86,7 @@ impl fmt::Display for Failure {
         }
         write!(
             f,
-            "\nlive it again: cargo xtask simulate --seed {seed} --story {story}"
+            "\nlive it again: cargo xtask simulate --part boot --seed {seed} --story {story}"
         )
     }
 }
@@ -98,13 +98,22 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// A history that broke a promise.
 pub fn run<G: Guards>(histories: u64, seed: u64) -> Result<Tally, Failure> {
+    in_parallel(histories, ALL_STORIES, |story| tell::<G>(seed, story))
+}
+
+/// Tells stories by their numbers on every processor, until at least `histories` were lived and `stories` told.
+pub(crate) fn in_parallel<E: Send>(
+    histories: u64,
+    stories: u64,
+    tell: impl Fn(u64) -> Result<Tally, E> + Sync,
+) -> Result<Tally, E> {
     let (next, lived) = (AtomicU64::new(0), AtomicU64::new(0));
     let result = Mutex::new(Ok(Tally::default()));
     let worker = || {
         loop {
             let story = next.fetch_add(1, Ordering::Relaxed);
-            let enough = lived.load(Ordering::Relaxed) >= histories && story >= ALL_STORIES;
-            let told = (!enough).then(|| tell::<G>(seed, story));
+            let enough = lived.load(Ordering::Relaxed) >= histories && story >= stories;
+            let told = (!enough).then(|| tell(story));
             let Ok(mut result) = result.lock() else { return };
             match (told, result.as_mut()) {
                 (None, _) | (_, Err(_)) => return,
@@ -239,11 +248,11 @@ impl Teller<'_> {
     }
 }
 
-fn cuts(operations: std::ops::Range<u64>) -> impl Iterator<Item = Cut> {
+pub(crate) fn cuts(operations: std::ops::Range<u64>) -> impl Iterator<Item = Cut> {
     operations.flat_map(|operation| MOMENTS.map(|moment| Cut { operation, moment }))
 }
 
-fn number(cut: Cut) -> u64 {
+pub(crate) fn number(cut: Cut) -> u64 {
     let moment = match cut.moment {
         Moment::Before => 0,
         Moment::Inside => 1,

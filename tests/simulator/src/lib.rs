@@ -10,6 +10,7 @@
 //! - [`histories`]: every story with every cut; seeds, so that each can be had again.
 //! - [`planted`]: bootloaders with one safeguard missing, each of which has to be caught.
 //! - [`measure`]: what installs cost.
+//! - [`storage`]: the lock's storage under the same cuts, with its own model and planted bugs.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -26,5 +27,6 @@ pub mod oracle;
 pub mod planted;
 pub mod random;
 pub mod samples;
+pub mod storage;
 pub mod story;
 pub mod world;

@@ -125,6 +125,12 @@ impl<const PAGE: usize> Nor<PAGE> {
         })
     }
 
+    /// Every two words that lie side by side, each with the bits of it that are torn.
+    pub fn pairs(&self) -> impl Iterator<Item = [(u32, u32); 2]> + '_ {
+        let word = |at: usize| (self.words[at], self.torn[at]);
+        (1..self.words.len()).map(move |at| [word(at - 1), word(at)])
+    }
+
     /// Puts `bytes` at `offset`, as a factory does: no operation, nothing torn.
     pub fn put(&mut self, offset: usize, bytes: &[u8]) {
         for (chunk, word) in bytes.chunks(WORD).zip(offset / WORD..) {
