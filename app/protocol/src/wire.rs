@@ -58,6 +58,7 @@ impl core::error::Error for Malformed {}
 pub struct Reader<'a> {
     rest: &'a [u8],
     pin_width: PinWidth,
+    report: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -67,6 +68,18 @@ impl<'a> Reader<'a> {
         Self {
             rest: bytes,
             pin_width,
+            report: false,
+        }
+    }
+
+    /// The same for what a lock reports: there a flag is set by anything but 0, since newer locks are known to put
+    /// more into what was one.
+    #[must_use]
+    pub const fn of_report(bytes: &'a [u8], pin_width: PinWidth) -> Self {
+        Self {
+            rest: bytes,
+            pin_width,
+            report: true,
         }
     }
 
@@ -113,7 +126,7 @@ impl<'a> Reader<'a> {
         match self.rest.split_at_checked(at) {
             Some((rest, end)) if missing == 0 => {
                 self.rest = rest;
-                Ok(Self::new(end, self.pin_width))
+                Ok(Self { rest: end, ..*self })
             }
             _ => Err(Malformed::TooShort { missing }),
         }
@@ -251,7 +264,7 @@ impl<const N: usize> Field for [u8; N] {
     }
 }
 
-/// One byte, 0 or 1; anything else is refused, in both directions.
+/// One byte, 0 or 1. Anything else is refused in what is asked for, and means 1 in what a lock reports.
 impl Field for bool {
     const MAX: usize = 1;
 
@@ -263,6 +276,7 @@ impl Field for bool {
         match from.bytes()? {
             [0] => Ok(false),
             [1] => Ok(true),
+            _ if from.report => Ok(true),
             _ => Err(Malformed::Value("flag")),
         }
     }

@@ -74,7 +74,7 @@ fn a_hundred_authorizations_fit_and_are_listed_own_first() {
     let full = phone.command(&mut house, |nonce| InviteAuthorization {
         name: Name::new("Guest").unwrap(),
         kind: App,
-        key: CarriedKey::new([0; 32]),
+        key: CarriedKey::new([100; 32]),
         remote_allowed: true,
         limits: Always(None),
         nonce,

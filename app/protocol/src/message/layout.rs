@@ -1,7 +1,8 @@
 //! How a message is written down: its fields in the order of the wire, once, for reading and for writing.
 //!
 //! Three kinds, as the specification's table has them: `plain` ends with its last field, `challenged` with the
-//! nonce of a fresh challenge, `guarded` with that nonce and the security PIN.
+//! nonce of a fresh challenge, `guarded` with that nonce and the security PIN. What is challenged or guarded asks
+//! for something and must be understood whole; what is plain reports.
 
 use crate::value::{Nonce, Pin};
 use crate::wire::{Field, Malformed, PinWidth, Reader, Writer};
@@ -81,7 +82,7 @@ macro_rules! messages {
         #[derive(Debug, PartialEq)]
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
-        $crate::message::layout::message! { $name = $command { $($field: $type,)* } |_| 0, {} }
+        $crate::message::layout::message! { $name = $command of_report { $($field: $type,)* } |_| 0, {} }
         $crate::message::layout::messages! { $($rest)* }
     };
     (
@@ -98,7 +99,7 @@ macro_rules! messages {
         }
 
         $crate::message::layout::message! {
-            $name = $command { $($field: $type,)* } |_| 32, { nonce: $crate::value::Nonce }
+            $name = $command new { $($field: $type,)* } |_| 32, { nonce: $crate::value::Nonce }
         }
         $crate::message::layout::messages! { $($rest)* }
     };
@@ -118,7 +119,7 @@ macro_rules! messages {
         }
 
         $crate::message::layout::message! {
-            $name = $command { $($field: $type,)* }
+            $name = $command new { $($field: $type,)* }
             |width: $crate::wire::PinWidth| width.bytes().saturating_add(32),
             { nonce: $crate::value::Nonce, pin: $crate::value::Pin }
         }
@@ -129,7 +130,7 @@ macro_rules! messages {
 // What stands behind the fields is taken off first, so that optional fields see where they end.
 macro_rules! message {
     (
-        $name:ident = $command:literal { $($field:ident: $type:ty,)* }
+        $name:ident = $command:literal $reader:ident { $($field:ident: $type:ty,)* }
         $end_length:expr, { $($end:ident: $end_type:ty),* }
     ) => {
         impl $crate::message::Payload for $name {
@@ -156,7 +157,7 @@ macro_rules! message {
                 payload: &[u8],
                 width: $crate::wire::PinWidth,
             ) -> Result<Self, $crate::wire::Malformed> {
-                let mut fields = $crate::wire::Reader::new(payload, width);
+                let mut fields = $crate::wire::Reader::$reader(payload, width);
                 let mut end = fields.split_end(($end_length)(width))?;
                 let message = Self {
                     $($field: fields.field()?,)*

@@ -207,8 +207,13 @@ impl Field for CarriedKey {
         out.bytes(&self.0);
     }
 
+    /// All zeros is no key: everybody knows it, and clients take it for none.
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        from.field().map(Self)
+        let key = Self(from.field()?);
+        if bool::from(key.0.ct_eq(&[0; 32])) {
+            return Err(Malformed::Value("key"));
+        }
+        Ok(key)
     }
 }
 

@@ -2,6 +2,7 @@
 //! as something with another meaning or is refused, by name.
 
 use latchkey_protocol::message::*;
+use latchkey_protocol::value::CarriedKey;
 use latchkey_protocol::wire::{Always, Malformed, PinWidth, Writer};
 use proptest::prelude::*;
 
@@ -44,9 +45,10 @@ fn check<M: Message + Draw + PartialEq + std::fmt::Debug>(seed: u64, garbage: &[
 
     // Longer: the same with newer fields that are overlooked, the same with more optional fields, or an error.
     let longer = [&bytes, garbage].concat();
-    if let Ok(longer_message) = M::read(&longer, width) {
-        let again = payload(&longer_message);
-        assert!(longer.starts_with(&again));
+    if let Ok(understood) = M::read(&longer, width) {
+        let again = payload(&understood);
+        assert!(longer.starts_with(&bytes) && again.len() <= longer.len());
+        assert_eq!(M::read(&again, width).as_ref(), Ok(&understood));
     }
 
     // Changed: nothing panics, and whatever is understood means what it is written as.
@@ -160,6 +162,30 @@ fn limits_that_do_not_count_may_be_anything() {
         let read = AddKeypadCode::read(&bytes, source.width);
         assert_eq!(read, Err(Malformed::Value("weekday mask")));
     }
+}
+
+#[test]
+fn flags_in_requests_are_0_or_1_and_in_reports_anything() {
+    let mut source = Source::new(1);
+    let mut enable: EnableLogging = source.draw();
+    enable.enabled = true;
+    let mut bytes = payload(&enable);
+    assert_eq!(EnableLogging::read(&bytes, source.width).as_ref(), Ok(&enable));
+    bytes[0] = 2;
+    let read = EnableLogging::read(&bytes, source.width);
+    assert_eq!(read, Err(Malformed::Value("flag")));
+
+    let report = LogEntryCount::read(&[2, 1, 0, 0, 255], source.width).unwrap();
+    assert!(report.logging && !report.door_sensor && report.door_sensor_logging);
+}
+
+#[test]
+fn an_invitation_with_a_key_that_is_none() {
+    let mut source = Source::new(1);
+    let mut invite: InviteAuthorization = source.draw();
+    invite.key = CarriedKey::new([0; 32]);
+    let read = InviteAuthorization::read(&payload(&invite), source.width);
+    assert_eq!(read, Err(Malformed::Value("key")));
 }
 
 #[test]
