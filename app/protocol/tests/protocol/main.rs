@@ -18,6 +18,7 @@ mod pairing;
 mod published;
 mod reassembly;
 mod round_trip;
+mod samples;
 mod sealed;
 mod sizes;
 mod values;

@@ -13,7 +13,7 @@ use latchkey_protocol::wire::PinWidth;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::golden::{APP, AUTHORIZATION, UUID, name, wide_pin};
+use crate::samples::{APP, AUTHORIZATION, UUID, name, wide_pin};
 use crate::vectors::Vectors;
 
 fn identity(kind: AuthorizationType) -> Identity {

@@ -116,7 +116,7 @@ fn the_documents_commands_open_and_close() {
 
         let opened = Sealed::read(&mut published).unwrap().open(&key()).unwrap();
         assert_eq!(opened.command, message.command(), "{name}");
-        assert_eq!(opened.payload, crate::golden::payload(message), "{name}");
+        assert_eq!(opened.payload, crate::samples::payload(message), "{name}");
     }
 }
 

@@ -7,7 +7,7 @@ use latchkey_protocol::wire::{Always, Malformed, PinWidth, Writer};
 use proptest::prelude::*;
 
 use crate::draw::{Draw, Source};
-use crate::golden::payload;
+use crate::samples::payload;
 
 /// Everything that must hold for one kind of message.
 fn check<M: Message + Draw + PartialEq + std::fmt::Debug>(seed: u64, garbage: &[u8]) {

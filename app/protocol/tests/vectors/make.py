@@ -6,7 +6,7 @@ binascii and hmac for layout, checksum and authenticators, PyNaCl (libsodium) fo
     python make.py pairing > pairing.txt
 
 The layouts are written down by hand from the specification's tables, not from the Rust code. The values are those
-of `tests/protocol/golden.rs` and `tests/protocol/pairing.rs`.
+of `tests/protocol/samples` and `tests/protocol/pairing.rs`.
 """
 
 import binascii
