@@ -137,7 +137,9 @@ impl Authorizations {
                 });
             }
         }
-        Self { rows }
+        let mut authorizations = Self { rows };
+        authorizations.sort();
+        authorizations
     }
 
     /// How many there are.
@@ -209,7 +211,9 @@ impl Authorizations {
             kind: new.kind,
             slot,
         };
-        self.rows.push(row).map_err(|_| NotAdded::Full)
+        self.rows.push(row).map_err(|_| NotAdded::Full)?;
+        self.sort();
+        Ok(())
     }
 
     /// Writes a changed authorization back. What it may have been in between, another's slot is never written.
@@ -260,6 +264,11 @@ impl Authorizations {
             }
         }
         Ok(None)
+    }
+
+    /// Lists are in the order of the names, wherever the records lie.
+    fn sort(&mut self) {
+        self.rows.sort_unstable_by_key(|row| row.id);
     }
 
     fn row(&self, id: AuthorizationId) -> Option<&Row> {

@@ -98,7 +98,9 @@ impl Codes {
                 let _ = rows.push(Row { id: found.id, slot });
             }
         }
-        Self { rows }
+        let mut codes = Self { rows };
+        codes.sort();
+        codes
     }
 
     /// How many there are.
@@ -180,9 +182,10 @@ impl Codes {
         let free = |slot: &u16| self.rows.iter().all(|row| row.slot != *slot);
         let slot = slots().find(free).ok_or(NotAdded::Full)?;
         store::save(storage, key(slot), new)?;
-        self.rows
-            .push(Row { id: new.id, slot })
-            .map_err(|_| NotAdded::Full)
+        let row = Row { id: new.id, slot };
+        self.rows.push(row).map_err(|_| NotAdded::Full)?;
+        self.sort();
+        Ok(())
     }
 
     /// Writes a changed code back.
@@ -218,6 +221,11 @@ impl Codes {
             }
         }
         Ok(found)
+    }
+
+    /// Lists are in the order of the names, wherever the records lie.
+    fn sort(&mut self) {
+        self.rows.sort_unstable_by_key(|row| row.id);
     }
 
     fn row(&self, id: CodeId) -> Option<&Row> {

@@ -37,9 +37,7 @@ impl Geometry {
         let total_deg = i16::try_from(self.total_deg?).unwrap_or(i16::MAX);
         Some(match goal {
             Goal::Unlock => self.unlocked_deg.clamp(0, total_deg),
-            Goal::Lock if self.single_lock => TURN_DEG
-                .saturating_add(self.single_locked_deg)
-                .clamp(0, total_deg),
+            Goal::Lock if self.single_lock => self.one_turn_deg().clamp(0, total_deg),
             Goal::Lock | Goal::FullLock => total_deg.saturating_add(self.locked_deg).clamp(0, total_deg),
             Goal::Unlatch => UNLATCHED_DEG,
             Goal::Calibrate | Goal::Locate => return None,
@@ -51,23 +49,24 @@ impl Geometry {
         u64::from(self.hold_s).saturating_mul(1_000)
     }
 
-    /// Whether all turns are made.
-    pub(super) fn is_fully_locked(&self, at_deg: i16) -> bool {
-        self.place(Goal::FullLock)
+    /// Whether the key is turned as far as this goal wants it, or further.
+    pub(super) fn is_locked_as_far_as(&self, goal: Goal, at_deg: i16) -> bool {
+        self.place(goal)
             .is_some_and(|place| at_deg >= place.saturating_sub(NEAR_DEG))
     }
 
-    /// What standing here is called.
+    /// What standing here is called. One turn locks the door, whether or not the owner wants two.
     pub(super) fn stand_at(&self, at_deg: i16) -> Stand {
-        let (Some(unlocked_deg), Some(locked_deg)) = (self.place(Goal::Unlock), self.place(Goal::Lock))
+        let (Some(unlocked_deg), Some(locked_deg)) = (self.place(Goal::Unlock), self.place(Goal::FullLock))
         else {
             return Stand::Uncalibrated;
         };
-        let between = locked_deg
+        let one_turn_deg = self.one_turn_deg().min(locked_deg);
+        let between = one_turn_deg
             .saturating_sub(NEAR_DEG)
             .saturating_add(self.transition_deg);
-        // Wherever the owner puts the border, the two places themselves stay what they are.
-        let from_deg = between.clamp(unlocked_deg.saturating_add(1).min(locked_deg), locked_deg);
+        // Wherever the owner puts border and places, the unlocked place is never taken for locked.
+        let from_deg = between.min(one_turn_deg).max(unlocked_deg.saturating_add(1));
         if at_deg <= UNLATCHED_DEG.saturating_add(NEAR_DEG) {
             Stand::Unlatched
         } else if at_deg >= from_deg {
@@ -75,5 +74,9 @@ impl Geometry {
         } else {
             Stand::Unlocked
         }
+    }
+
+    fn one_turn_deg(&self) -> i16 {
+        TURN_DEG.saturating_add(self.single_locked_deg)
     }
 }

@@ -232,6 +232,11 @@ impl Bolt {
             total_deg: self.geometry.total_deg,
             ..geometry
         };
+        if let (Stand::Locked | Stand::Unlocked | Stand::Unlatched, None, Some(at_deg)) =
+            (self.stand, self.motion, self.at_deg)
+        {
+            self.rest_at(at_deg);
+        }
     }
 
     /// When [`Bolt::tick`] wants to be called.
@@ -250,12 +255,9 @@ impl Bolt {
     pub fn is_at(&self, goal: Goal) -> bool {
         let there = match goal {
             Goal::Unlock => self.stand == Stand::Unlocked,
-            Goal::Lock => self.stand == Stand::Locked,
-            Goal::FullLock => {
-                self.stand == Stand::Locked
-                    && self
-                        .at_deg
-                        .is_some_and(|at_deg| self.geometry.is_fully_locked(at_deg))
+            Goal::Lock | Goal::FullLock => {
+                let at_deg = self.at_deg.filter(|_| self.stand == Stand::Locked);
+                at_deg.is_some_and(|at_deg| self.geometry.is_locked_as_far_as(goal, at_deg))
             }
             Goal::Unlatch | Goal::Calibrate | Goal::Locate => false,
         };

@@ -80,6 +80,32 @@ fn one_turn_is_locked_where_single_locking_is_set() {
 }
 
 #[test]
+fn one_turn_is_locked_and_not_enough_where_two_are_wanted() {
+    let mut bolt = resting(360);
+    assert_eq!(bolt.stand(), Stand::Locked);
+    assert!(!bolt.is_at(Goal::Lock) && !bolt.is_at(Goal::Unlock));
+    bolt.configure(Geometry {
+        single_lock: true,
+        ..TWO_TURNS
+    });
+    assert!(bolt.is_at(Goal::Lock));
+    // A lock with less than a turn between its stops.
+    let short = Geometry {
+        total_deg: Some(270),
+        ..TWO_TURNS
+    };
+    for (at_deg, stand) in [(270, Stand::Locked), (245, Stand::Locked), (100, Stand::Unlocked)] {
+        let kept = Kept {
+            total_deg: Some(270),
+            at_deg: Some(at_deg),
+        };
+        let mut bolt = Bolt::start(short, kept, 0);
+        bolt.sense(Sense::Lost, 1);
+        assert_eq!(bolt.stand(), stand, "{at_deg}");
+    }
+}
+
+#[test]
 fn a_blocked_bolt_says_so_and_can_be_tried_again() {
     let mut bolt = resting(0);
     bolt.begin(Goal::Lock, 0).unwrap();
@@ -193,6 +219,26 @@ fn steps() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    /// No offsets make an open door look locked.
+    #[test]
+    fn the_unlocked_place_is_never_locked(total: u16, a: i16, b: i16, c: i16, d: i16, single_lock: bool) {
+        let geometry = Geometry {
+            total_deg: Some(total),
+            unlocked_deg: a,
+            locked_deg: b,
+            single_locked_deg: c,
+            transition_deg: d,
+            single_lock,
+            hold_s: 0,
+        };
+        let mut bolt = Bolt::start(geometry, Kept { total_deg: Some(total), at_deg: None }, 0);
+        bolt.sense(Sense::Lost, 0);
+        bolt.begin(Goal::Unlock, 0).unwrap();
+        let Some(MotorCommand::Turn { to_deg }) = bolt.take_command() else { panic!("no turn") };
+        bolt.sense(Sense::Reached(to_deg), 0);
+        prop_assert_eq!(bolt.stand(), Stand::Unlocked);
+    }
+
     /// Whatever motor and hands do: a motion ends once, only what was begun ends, and time alone ends it.
     #[test]
     fn each_motion_ends_exactly_once(steps in proptest::collection::vec(steps(), 0..60), total: u16, offset: i16) {

@@ -112,7 +112,7 @@ impl Lock {
             Request::UpdateKeypadCode(asked) => self.update_code(asked, storage),
             Request::RemoveKeypadCode(asked) => self.remove_code(asked.id, storage),
             Request::SetConfig(asked) => self.set_config(&asked, storage),
-            Request::SetAdvancedConfig(asked) => self.set_advanced(&asked, storage),
+            Request::SetAdvancedConfig(asked) => self.set_advanced(&asked, now_ms, storage),
             Request::SetSecurityPin(asked) => set_security_pin(&asked, storage),
             Request::UpdateTime(asked) => self.update_time(&asked, now_ms, storage),
             Request::EnableLogging(asked) => self.enable_logging(by, &asked, now_ms, storage),
@@ -175,14 +175,21 @@ impl Lock {
         Ok(self.state.set_config(storage, config)?)
     }
 
-    fn set_advanced<F: NorFlash>(&mut self, asked: &SetAdvancedConfig, storage: &mut Storage<F>) -> Done {
+    fn set_advanced<F: NorFlash>(
+        &mut self,
+        asked: &SetAdvancedConfig,
+        now_ms: u64,
+        storage: &mut Storage<F>,
+    ) -> Done {
         let advanced = self.state.advanced.set(asked);
         let advanced = advanced.map_err(|_| ErrorCode::BadParameter)?;
         // Clients read both again when the count moves; it lies with the other one. Read once too often is better
         // than once too seldom.
         let config = self.state.config.counted();
         self.state.set_config(storage, config)?;
-        Ok(self.state.set_advanced(storage, advanced)?)
+        self.state.set_advanced(storage, advanced)?;
+        self.state.review_auto_lock(now_ms);
+        Ok(())
     }
 
     fn update_time<F: NorFlash>(

@@ -1,7 +1,6 @@
 //! Connections: several at once, idle ones, ones that stall, ones that do not read.
 
 use crate::bench::*;
-use latchkey_lock::bolt::Sense;
 use latchkey_lock::lock::{Characteristic, Event, LINKS, LinkId};
 use latchkey_protocol::message::*;
 use latchkey_protocol::value::*;
@@ -123,17 +122,10 @@ fn idle_connections_are_dropped_and_busy_ones_are_not() {
     }
     assert!(!house.is_connected(A));
     house.connect(A);
-    house.motor = Drive::Silent;
-    let nonce = ann.challenge(&mut house);
-    let action = PerformSimpleLockAction {
-        action: SimpleAction::Lock,
-        nonce,
-    };
-    ann.say(&mut house, &action);
-    house.at_deg = 720;
-    // The motor may take 17 seconds; nobody says a word.
-    house.wait(16_500);
-    house.event(Event::Motor(Sense::Reached(720)));
+    crate::everyday::set_advanced(&ann, &mut house, |set| set.settings.unlatch_seconds = 30);
+    ann.act(&mut house, LockAction::Unlatch);
+    // The latch is held for half a minute; nobody says a word.
+    house.wait(30_000);
     assert_eq!(apart(ann.hear(&mut house)).1, [complete()]);
     house.wait(20_000);
     assert!(!house.is_connected(A));

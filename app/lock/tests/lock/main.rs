@@ -22,3 +22,4 @@ mod guessing;
 mod links;
 mod people;
 mod power_cuts;
+mod restarts;

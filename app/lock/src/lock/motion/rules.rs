@@ -206,12 +206,22 @@ impl State {
 
     /// Auto lock, where it is on and there is something to lock.
     pub(in crate::lock) fn arm_auto_lock(&mut self, now_ms: u64) {
-        let at_night = self.night.is_active() && self.advanced.night_auto_lock;
-        let on = self.advanced.auto_lock || at_night;
         let unlocked = matches!(self.bolt.stand(), Stand::Unlocked | Stand::Unlatched);
-        if on && unlocked && self.relock.armed().is_none() {
+        if self.auto_lock_is_on() && unlocked && self.relock.armed().is_none() {
             let after_s = self.advanced.auto_lock_seconds;
             self.relock.arm(Why::AutoLock, after_s, now_ms);
         }
+    }
+
+    /// The owner has set auto lock anew: it counts from here.
+    pub(in crate::lock) fn review_auto_lock(&mut self, now_ms: u64) {
+        if self.relock.armed() == Some(Why::AutoLock) {
+            self.relock.disarm();
+        }
+        self.arm_auto_lock(now_ms);
+    }
+
+    fn auto_lock_is_on(&self) -> bool {
+        self.advanced.auto_lock || (self.night.is_active() && self.advanced.night_auto_lock)
     }
 }
