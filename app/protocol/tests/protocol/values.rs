@@ -97,16 +97,27 @@ fn keypad_codes_that_a_keypad_cannot_type() {
     assert_eq!(count, 9_usize.pow(6) - 9_usize.pow(4));
 }
 
+fn code() -> KeypadCode {
+    KeypadCode::new(987_654).unwrap()
+}
+
 #[test]
 fn secrets_compare_and_do_not_print() {
-    let code = KeypadCode::new(987_654).unwrap();
+    let code = code();
     assert!(bool::from(code.matches(&EnteredCode::new(987_654))));
     assert!(!bool::from(code.matches(&EnteredCode::new(987_655))));
     assert!(
         bool::from(Pin::short(1234).ct_eq(&Pin::long(1234))),
         "the number decides"
     );
-    assert!(!bool::from(Pin::long(123_456).ct_eq(&Pin::long(123_457))));
+    for bit in 0..32 {
+        let (pin, code) = (123_456_u32, EnteredCode::new(987_654 ^ (1 << bit)));
+        assert!(
+            !bool::from(Pin::long(pin).ct_eq(&Pin::long(pin ^ (1 << bit)))),
+            "bit {bit}"
+        );
+        assert!(!bool::from(self::code().matches(&code)), "bit {bit}");
+    }
     let printed = format!(
         "{code:?} {:?} {:?} {:?}",
         Pin::short(1234),
