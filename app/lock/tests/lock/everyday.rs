@@ -190,6 +190,25 @@ fn the_motion_ends_without_the_client() {
 }
 
 #[test]
+fn the_end_is_told_to_whoever_asked_and_nobody_else() {
+    let (mut house, ann) = paired();
+    let bob = house.pair(B, App, "Bob").on(A);
+    // Bob takes Ann's connection over while the bolt moves.
+    house.motor = Drive::Silent;
+    ann.act(&mut house, LockAction::Lock);
+    bob.states(&mut house);
+    house.event(Event::Motor(Sense::Reached(720)));
+    assert_eq!(apart(bob.hear(&mut house)), (vec![Locked], vec![]));
+    // Ann comes back before the bolt is there.
+    ann.act(&mut house, LockAction::Unlock);
+    house.disconnect(A);
+    house.connect(A);
+    ann.states(&mut house);
+    house.event(Event::Motor(Sense::Reached(0)));
+    assert_eq!(apart(ann.hear(&mut house)), (vec![Unlocked], vec![]));
+}
+
+#[test]
 fn a_second_action_finds_the_lock_busy() {
     let (mut house, phone) = paired();
     let other = house.pair(B, App, "Bob");
@@ -531,7 +550,7 @@ fn power_lost_in_a_motion_is_found_out_and_logged() {
     let (mut house, phone) = paired();
     house.motor = Drive::Silent;
     phone.act(&mut house, LockAction::Lock);
-    house.at_deg = 333;
+    house.at_deg = 200;
     let mut house = house.restart();
     house.connect(A);
     assert_eq!(house.lock_state(&phone), Unlocked);
