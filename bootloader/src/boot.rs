@@ -45,6 +45,7 @@ pub enum Next {
 struct Waiting {
     id: latchkey_handoff::ImageId,
     pages: u16,
+    counter: SecurityCounter,
     min_version: Option<latchkey_image::Version>,
 }
 
@@ -77,7 +78,13 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
     ) -> Result<Self, Fault> {
         let (_, record) = BootRecord::open(Region::new(&mut flash, map.record))?;
         let record = record.ok_or(Fault::UnknownRecord)?;
-        Floor::open(Region::new(&mut flash, map.floor))?;
+        let floor = Region::new(&mut flash, map.floor);
+        let floor = if record == BootRecord::FACTORY {
+            Floor::begin(floor)?
+        } else {
+            Floor::open(floor)?
+        };
+        floor.ok_or(Fault::NoFloor)?;
         let mailbox = match Mailbox::open(Region::new(&mut flash, map.mailbox)) {
             Ok((_, mailbox)) => mailbox,
             // Only an app gone wild uses the numbers up. What it asks for cannot be made durable: nothing.
@@ -160,7 +167,9 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
                 }
             }
             Phase::Steady { .. } => {
-                if self.mailbox.confirmed == Some(accepted.id()) {
+                // What the factory put in place needs nobody's word but the factory's.
+                let first = self.record.report.running.is_none();
+                if first || self.mailbox.confirmed == Some(accepted.id()) {
                     self.raise_floor(accepted.counter())?;
                 }
             }
@@ -291,11 +300,19 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
         if waiting.id != request.image {
             return Err(reason::OTHER_IMAGE);
         }
-        let running =
-            Image::parse(&mut Region::new(&mut self.flash, self.map.active)).map(|image| image.version());
-        match (waiting.min_version, running) {
-            (Some(lowest), Ok(running)) if running < lowest => Err(reason::TOO_BIG_A_STEP),
-            (Some(_) | None, _) => Ok(waiting),
+        let mut active = Region::new(&mut self.flash, self.map.active);
+        let Ok(running) = Image::parse(&mut active) else {
+            // Then anything that verifies is better.
+            return Ok(waiting);
+        };
+        // The floor says so as well, once it has risen to what runs. That it did so in this very start may have
+        // been skipped; this may not, then.
+        if waiting.counter < running.security_counter() {
+            return Err(reason::OLDER_THAN_RUNNING);
+        }
+        match waiting.min_version {
+            Some(lowest) if running.version() < lowest => Err(reason::TOO_BIG_A_STEP),
+            Some(_) | None => Ok(waiting),
         }
     }
 
@@ -308,6 +325,7 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
         Ok(Waiting {
             id: image.digest().into(),
             pages: pages::<F>(image.total_size()),
+            counter: image.security_counter(),
             min_version: image.min_version(),
         })
     }
@@ -320,6 +338,7 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
         Ok(Waiting {
             id: image.digest().into(),
             pages: pages::<F>(image.total_size()),
+            counter: image.security_counter(),
             min_version: None,
         })
     }
@@ -347,8 +366,8 @@ impl<'a, F: NorFlash, G: Guards> Boot<'a, F, G> {
         if self.floor().is_ok_and(|floor| floor >= to) {
             return Ok(());
         }
-        Floor::open(Region::new(&mut self.flash, self.map.floor))?.raise(to)?;
-        Ok(())
+        let floor = Floor::open(Region::new(&mut self.flash, self.map.floor))?;
+        Ok(floor.ok_or(Fault::NoFloor)?.raise(to)?)
     }
 
     /// Writes `record` down as something that happened, for the app to tell.

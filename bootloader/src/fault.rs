@@ -15,6 +15,9 @@ pub enum Fault {
     /// The boot record is of a layout that this bootloader does not know. Service: it was written by another
     /// bootloader, put that one back.
     UnknownRecord,
+    /// The rollback floor is not where the first start has put it, or of a layout that this bootloader does not
+    /// know: what may run cannot be told. Service: the lock has to be set up anew.
+    NoFloor,
     /// The engine left pages unmoved. What was begun goes on at the next start.
     Engine,
     /// Asked to commit while pages are on the move. A wrong build: the steps were taken out of order.
@@ -30,6 +33,7 @@ impl Fault {
             Self::Geometry => "flash map and page size do not fit; install the right bootloader",
             Self::Exhausted => "a record's sequence numbers are used up; erase its two pages",
             Self::UnknownRecord => "boot record of another bootloader; put that bootloader back",
+            Self::NoFloor => "the rollback floor is gone; set the lock up anew",
             Self::Engine => "pages left unmoved; what was begun goes on at the next start",
             Self::OutOfOrder => "steps out of order; install the right bootloader",
         }

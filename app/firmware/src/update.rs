@@ -87,7 +87,8 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
             authority: trust::authority(&hardware),
             staging: Staging::new(MAP),
             running: running.version,
-            floor: standing.floor,
+            // The bootloader installs nothing older than what runs, even where the floor has yet to rise to it.
+            floor: standing.floor.max(running.counter),
             image: running.image.into(),
             proven: None,
             trial: (!running.confirmed).then(|| SelfTest::until(SELF_TEST_MS)),

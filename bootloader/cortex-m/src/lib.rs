@@ -64,9 +64,11 @@ pub fn run<L: Lock>() -> ! {
             match fault {
                 Fault::Flash | Fault::Engine => stop::reset(),
                 // Starting over would change nothing.
-                Fault::Geometry | Fault::Exhausted | Fault::UnknownRecord | Fault::OutOfOrder => {
-                    stop::sleep()
-                }
+                Fault::Geometry
+                | Fault::Exhausted
+                | Fault::UnknownRecord
+                | Fault::NoFloor
+                | Fault::OutOfOrder => stop::sleep(),
             }
         }
     }

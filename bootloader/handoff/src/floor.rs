@@ -1,7 +1,8 @@
 //! The rollback floor: the lowest security counter that may run. It never falls.
 //!
 //! Only the bootloader writes it, and only to the counter of an image that it has verified and the app has
-//! confirmed. An unreadable floor is an error and no floor: the lock then stays where it is.
+//! confirmed. A lock writes its first floor in its first start; from then on an unreadable floor, or none, lets
+//! nothing run: it cannot be told from one that somebody erased.
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use latchkey_image::SecurityCounter;
@@ -19,14 +20,28 @@ pub struct Floor<F> {
 }
 
 impl<F: NorFlash> Floor<F> {
-    /// Opens the floor's two pages and settles them. A lock that never raised it has floor 0.
+    /// Opens the floor's two pages and settles them. `None`: there is no floor, or one of a layout that this
+    /// code does not know.
     ///
     /// # Errors
-    /// When the flash fails, is not two pages, or holds a floor of another layout.
-    pub fn open(flash: F) -> Result<Self, JournalError<F::Error>> {
+    /// When the flash fails or is not two pages.
+    pub fn open(flash: F) -> Result<Option<Self>, JournalError<F::Error>> {
         let journal = Journal::open(flash)?;
-        let value = decode(journal.newest()).ok_or(JournalError::Geometry)?;
-        Ok(Self { journal, value })
+        let value = journal.newest().and_then(decode);
+        Ok(value.map(|value| Self { journal, value }))
+    }
+
+    /// [`Floor::open`] on a lock that starts for the first time: where there is none, the floor is 0 from now on.
+    ///
+    /// # Errors
+    /// When the flash fails or is not two pages.
+    pub fn begin(flash: F) -> Result<Option<Self>, JournalError<F::Error>> {
+        let mut journal = Journal::open(flash)?;
+        if journal.newest().is_none() {
+            journal.append(&encode(SecurityCounter(0)))?;
+        }
+        let value = journal.newest().and_then(decode);
+        Ok(value.map(|value| Self { journal, value }))
     }
 
     /// The lowest counter that may run.
@@ -48,13 +63,13 @@ impl<F: NorFlash> Floor<F> {
 }
 
 impl Floor<()> {
-    /// Reads a floor that is settled, without writing. `None` when it is of a layout that this code does
-    /// not know: nothing may be installed or run on that.
+    /// Reads a floor that is settled, without writing. `None` when there is none, or one of a layout that this
+    /// code does not know: nothing may be installed or run on that.
     ///
     /// # Errors
     /// When the flash fails.
     pub fn read<F: ReadNorFlash>(flash: &mut F) -> Result<Option<SecurityCounter>, F::Error> {
-        Ok(decode(newest(flash)?.as_ref()))
+        Ok(newest(flash)?.as_ref().and_then(decode))
     }
 }
 
@@ -62,10 +77,7 @@ fn encode(value: SecurityCounter) -> Body {
     Writer::new().put([LAYOUT]).put(value.0.to_le_bytes()).finish()
 }
 
-fn decode(body: Option<&Body>) -> Option<SecurityCounter> {
-    let Some(body) = body else {
-        return Some(SecurityCounter(0));
-    };
+fn decode(body: &Body) -> Option<SecurityCounter> {
     let mut fields = Reader::new(body);
     let layout = fields.u8()?;
     let value = SecurityCounter(fields.u32()?);

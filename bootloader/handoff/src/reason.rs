@@ -15,6 +15,8 @@ pub const ALREADY_RUNNING: u16 = 102;
 pub const NOTHING_TO_RETURN_TO: u16 = 103;
 /// The image demands a newer version than the running one to come from.
 pub const TOO_BIG_A_STEP: u16 = 104;
+/// The image asked for has a lower security counter than the running one.
+pub const OLDER_THAN_RUNNING: u16 = 105;
 
 /// What `code` means and what to do; `None` when it is not one of the bootloader's.
 #[must_use]
@@ -36,6 +38,10 @@ pub const fn describe(code: u16) -> Option<&'static str> {
         TOO_BIG_A_STEP => {
             "the running version is older than the image allows to upgrade from, nothing was moved; \
              install a version in between first"
+        }
+        OLDER_THAN_RUNNING => {
+            "the image asked for is older than the running one, nothing was moved; \
+             build with a security counter not below the running image's"
         }
         _ => return None,
     })

@@ -77,6 +77,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     stop::reset()
 }
 
+// The signatures of these two demand `unsafe`; what they do is safe.
 #[exception]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
     stop::reset()

@@ -1,14 +1,16 @@
-//! A whole attack: every bad image, every place, every glitch.
+//! A whole attack: every bad chip, every place, every glitch.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::chip::{self, Bad, Undisturbed};
 use crate::elf::Program;
-use crate::image::{self, Bad};
+
 use crate::machine::Machine;
 use crate::sample::{self, Random};
 use crate::strike::{Ends, Glitch, Outcome, Tally, Target};
@@ -42,8 +44,8 @@ pub struct Plan {
 /// A glitch that booted a bad image.
 #[derive(Clone, Debug)]
 pub struct BadBoot {
-    /// Which image.
-    pub image: &'static str,
+    /// Which chip.
+    pub chip: String,
     /// Where.
     pub address: u32,
     /// In which function.
@@ -88,7 +90,7 @@ impl Findings {
 /// # Errors
 /// When QEMU cannot be used, or a bad image boots even undisturbed.
 pub fn attack(plan: &Plan, progress: impl Fn(&str, &Findings) + Sync) -> Result<Findings> {
-    let images = image::bad_images()?;
+    let chips = chip::bad_chips()?;
     let program = Program::read(&plan.bootloader)?;
     let all = Mutex::new(Findings::default());
     let next = AtomicUsize::new(0);
@@ -98,16 +100,16 @@ pub fn attack(plan: &Plan, progress: impl Fn(&str, &Findings) + Sync) -> Result<
                 scope.spawn(|| -> Result<()> {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(bad) = images
+                        let Some(bad) = chips
                             .get(index)
                             .filter(|_| index == 0 || plan.until_bad_in.is_none())
                         else {
                             return Ok(());
                         };
-                        let share = plan.sampled.div_ceil(images.len());
-                        let found = one_image(plan, &program, (bad, index == 0), share)
-                            .with_context(|| format!("attacking the image \"{}\"", bad.name))?;
-                        progress(bad.name, &found);
+                        let share = plan.sampled.div_ceil(chips.len());
+                        let found = one_chip(plan, &program, (bad, index == 0), share)
+                            .with_context(|| format!("attacking the chip \"{}\"", bad.name))?;
+                        progress(&bad.name, &found);
                         all.lock()
                             .map_err(|_| anyhow::anyhow!("another attacker failed"))?
                             .add(found);
@@ -125,13 +127,17 @@ pub fn attack(plan: &Plan, progress: impl Fn(&str, &Findings) + Sync) -> Result<
         .map_err(|_| anyhow::anyhow!("an attacker panicked"))
 }
 
-fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: usize) -> Result<Findings> {
-    let executed = sample::executed(&plan.bootloader, program, &bad.flash)?;
-    let ends = || Ends::of(program, image::entry());
+fn one_chip(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: usize) -> Result<Findings> {
+    let executed = sample::executed(&plan.bootloader, program, bad)?;
+    let last = Ends::of(program)?.at(bad.undisturbed);
     let mut findings = Findings::default();
 
     let mut walker = Machine::start(&plan.bootloader, &bad.flash)?;
-    let mut target = Target::new(Machine::start(&plan.bootloader, &bad.flash)?, program, ends()?)?;
+    let mut target = Target::new(
+        Machine::start(&plan.bootloader, &bad.flash)?,
+        program,
+        Ends::of(program)?,
+    )?;
     let mut strike = |before: &Snapshot, unguarded, tally: &mut Tally, bad_boots: &mut Vec<BadBoot>| {
         let registers = &before.registers;
         for glitch in Glitch::at(program, registers.pc(), registers.in_it_block(), plan.everything) {
@@ -144,7 +150,7 @@ fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: 
                     .map(|function| function.name.clone())
                     .unwrap_or_default();
                 bad_boots.push(BadBoot {
-                    image: bad.name,
+                    chip: bad.name.clone(),
                     address,
                     function,
                     glitch,
@@ -153,16 +159,17 @@ fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: 
         }
         Ok::<_, anyhow::Error>(())
     };
-    // Up to the first check all boots are the same: attacked once.
+    // Up to the first check of ACTIVE all boots are the same where nothing waits: attacked once.
     let check = program.function(FIRST_CHECK).map(|function| function.start).ok();
-    let from = check.filter(|_| !first && !plan.everything);
+    let nothing_waits = bad.undisturbed == Undisturbed::Sleeps;
+    let from = check.filter(|_| nothing_waits && !first && !plan.everything);
     let times = if plan.everything { 2 } else { 1 };
     let mut random =
         Random::new(plan.seed ^ bad.name.bytes().fold(0, |sum, byte| sum << 5 ^ u64::from(byte)));
     walk(
         &mut walker,
         program,
-        (from, ends()?.refused()),
+        (from, last),
         times,
         |machine, address, unguarded| {
             let function = program.at(address).map_or("", |function| &function.name);
@@ -206,19 +213,20 @@ fn one_image(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: 
     Ok(findings)
 }
 
-/// Whether the image boots when nobody disturbs it: none of the bad ones may, and the good one must.
+/// Whether a boot that nobody disturbs ends as it should.
 ///
 /// # Errors
 /// When QEMU cannot be used.
-pub fn boots_undisturbed(bootloader: &Path, flash: &[u8]) -> Result<bool> {
+pub fn ends_in(bootloader: &Path, flash: &[u8], expected: Undisturbed) -> Result<bool> {
     let program = Program::read(bootloader)?;
-    let ends = Ends::of(&program, image::entry())?;
+    let ends = Ends::of(&program)?;
     let mut machine = Machine::start(bootloader, flash)?;
-    let (entry, refused) = (ends.entry, ends.refused());
-    machine.gdb.break_at(entry)?;
-    machine.gdb.break_at(refused)?;
-    let met = machine.gdb.run(std::time::Duration::from_secs(60))?;
+    let possible = ends.undisturbed();
+    for end in possible {
+        machine.gdb.break_at(end)?;
+    }
+    let met = machine.gdb.run(Duration::from_secs(60))?;
     let pc = machine.gdb.pc()?;
-    ensure!(met && (pc == entry || pc == refused), "the boot ends at {pc:#x}");
-    Ok(pc == entry)
+    ensure!(met && possible.contains(&pc), "the boot ends at {pc:#x}");
+    Ok(pc == ends.at(expected))
 }

@@ -7,6 +7,7 @@
 )]
 
 pub mod campaign;
+pub mod chip;
 pub mod count;
 pub mod elf;
 pub mod gate;
@@ -16,4 +17,5 @@ pub mod machine;
 pub mod sample;
 pub mod size;
 pub mod strike;
+mod trace;
 pub mod walk;

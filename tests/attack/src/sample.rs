@@ -1,16 +1,16 @@
 //! Places to strike in the long parts of a boot: hashing, curve arithmetic, copying.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::chip::Bad;
 use crate::elf::Program;
-use crate::machine::{FlashFolder, Machine, board, end};
+use crate::machine::Machine;
 use crate::strike::Ends;
+use crate::trace::Trace;
 use crate::walk::is_arithmetic;
 
 /// At most this often an instruction is let pass before it is struck.
@@ -37,64 +37,27 @@ impl Random {
     }
 }
 
-/// The arithmetic instructions that a refused boot executes, and how often.
+/// The arithmetic instructions that a boot executes which nobody disturbs, and how often.
 ///
 /// # Errors
 /// When QEMU cannot be used.
-pub fn executed(bootloader: &Path, program: &Program, flash: &[u8]) -> Result<BTreeMap<u32, u32>> {
-    let sleep = Ends::of(program, 0)?.refused();
-    let folder = FlashFolder::new(flash)?;
-    let mut qemu = board(bootloader, &folder)
-        .args([
-            "-serial",
-            "null",
-            "-d",
-            "in_asm,exec,nochain",
-            "-D",
-            "/dev/stdout",
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start qemu-system-arm; `cargo xtask setup` installs it")?;
-    let log = BufReader::new(qemu.stdout.take().context("QEMU has no output")?);
-    let executed = follow(log, program, sleep);
-    end(&mut qemu);
-    executed
-}
-
-fn follow(log: impl BufRead, program: &Program, sleep: u32) -> Result<BTreeMap<u32, u32>> {
-    let mut blocks: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    let mut block = None;
+pub fn executed(bootloader: &Path, program: &Program, bad: &Bad) -> Result<BTreeMap<u32, u32>> {
+    let last = Ends::of(program)?.at(bad.undisturbed);
+    let mut trace = Trace::start(bootloader, &bad.flash)?;
     let mut executed = BTreeMap::new();
-    for line in log.lines() {
-        let line = line?;
-        if let Some(address) = crate::count::disassembled(&line) {
-            let start = *block.get_or_insert(address);
-            let known = blocks.entry(start).or_default();
-            if start == address {
-                known.clear();
-            }
-            known.push(address);
-        } else if let Some(address) = crate::count::executed(&line) {
-            block = None;
-            if address == sleep {
-                return Ok(executed);
-            }
-            if program
-                .at(address)
-                .is_some_and(|function| is_arithmetic(&function.name))
-            {
-                for address in blocks
-                    .get(&address)
-                    .context("QEMU executes what it never translated")?
-                {
-                    *executed.entry(*address).or_default() += 1;
-                }
+    loop {
+        let block = trace.next_block()?;
+        let address = *block.first().context("an empty block")?;
+        if address == last {
+            return Ok(executed);
+        }
+        let function = program.at(address);
+        if function.is_some_and(|function| is_arithmetic(&function.name)) {
+            for address in block {
+                *executed.entry(*address).or_default() += 1;
             }
         }
     }
-    anyhow::bail!("the board stopped before the bootloader refused")
 }
 
 /// Places in a random order: instruction, and which execution of it.

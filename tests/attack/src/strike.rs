@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use latchkey_handoff::layout::{ACTIVE, DFU};
 
+use crate::chip::Undisturbed;
 use crate::elf::Program;
 use crate::gdb::{PC, Registers, SP};
+use crate::image;
 use crate::machine::{FLASH, Machine};
 use crate::walk::{Snapshot, guarded};
 
@@ -97,8 +99,10 @@ fn advance_it(xpsr: u32) -> u32 {
 pub enum Outcome {
     /// The bad image's code ran.
     BadBoot,
-    /// The bootloader refused, as it does undisturbed.
+    /// The bootloader refused, as it does undisturbed, and nothing boots.
     Refused,
+    /// The good image beside the bad one ran.
+    GoodBoot,
     /// The processor started over, or noticed a fault and would.
     Reset,
     /// It stands still, in an endless loop.
@@ -112,8 +116,8 @@ pub type Tally = BTreeMap<Outcome, u64>;
 
 /// The places where a boot can end.
 pub struct Ends {
-    /// The bad image's first instruction.
-    pub entry: u32,
+    bad: u32,
+    good: u32,
     sleep: u32,
     reset: u32,
     start: u32,
@@ -125,9 +129,10 @@ impl Ends {
     ///
     /// # Errors
     /// When the bootloader has no such places.
-    pub fn of(program: &Program, entry: u32) -> Result<Self> {
+    pub fn of(program: &Program) -> Result<Self> {
         Ok(Self {
-            entry,
+            bad: image::bad_entry(),
+            good: image::good_entry(),
             sleep: program.function("4stop5sleep")?.start,
             reset: program.function("4stop5reset")?.start,
             start: program.named("Reset")?.start,
@@ -135,14 +140,25 @@ impl Ends {
         })
     }
 
-    /// Where an undisturbed boot of a bad image ends.
+    /// Where a boot comes to that nobody disturbs.
     #[must_use]
-    pub fn refused(&self) -> u32 {
-        self.sleep
+    pub fn at(&self, undisturbed: Undisturbed) -> u32 {
+        match undisturbed {
+            Undisturbed::Sleeps => self.sleep,
+            Undisturbed::RunsGood => self.good,
+        }
     }
 
-    fn all(&self) -> [u32; 5] {
-        [self.entry, self.sleep, self.reset, self.start, self.fault]
+    /// Where a boot that nobody disturbs can end, were the bootloader without a rule.
+    #[must_use]
+    pub fn undisturbed(&self) -> [u32; 3] {
+        [self.bad, self.good, self.sleep]
+    }
+
+    fn all(&self) -> [u32; 6] {
+        [
+            self.bad, self.good, self.sleep, self.reset, self.start, self.fault,
+        ]
     }
 }
 
@@ -277,8 +293,11 @@ impl<'p> Target<'p> {
     fn end(&mut self) -> Result<Outcome> {
         let registers = self.machine.gdb.registers()?;
         let pc = registers.pc();
-        if pc == self.ends.entry {
+        if pc == self.ends.bad {
             return self.entered();
+        }
+        if pc == self.ends.good {
+            return Ok(Outcome::GoodBoot);
         }
         if pc == self.ends.sleep {
             return Ok(Outcome::Refused);
@@ -293,7 +312,7 @@ impl<'p> Target<'p> {
     /// only the next step tells whether it may.
     fn entered(&mut self) -> Result<Outcome> {
         self.machine.gdb.step()?;
-        let executed = self.machine.gdb.pc()? == self.ends.entry + 2;
+        let executed = self.machine.gdb.pc()? == self.ends.bad + 2;
         Ok(if executed {
             Outcome::BadBoot
         } else {

@@ -166,7 +166,8 @@ impl Chip {
         Ok(Records {
             mailbox,
             boot: boot.context("the boot record is of another layout")?,
-            floor: floor.value(),
+            // A lock that never started has none yet.
+            floor: floor.map_or(SecurityCounter(0), |floor| floor.value()),
             marks: self
                 .part(layout::ENGINE)
                 .chunks(4)
@@ -230,7 +231,8 @@ impl Chip {
     /// # Errors
     /// The floor cannot be read or written.
     pub fn raise_floor(&mut self, to: SecurityCounter) -> Result<()> {
-        let mut floor = Floor::open(self.region(layout::FLOOR)).map_err(unreadable("floor"))?;
+        let floor = Floor::begin(self.region(layout::FLOOR)).map_err(unreadable("floor"))?;
+        let mut floor = floor.context("the floor is of another layout")?;
         floor.raise(to).map_err(unreadable("floor"))
     }
 

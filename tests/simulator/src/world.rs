@@ -106,7 +106,8 @@ impl<'s, const P: usize> World<'s, P> {
     fn use_up(&mut self, random: &mut Random) -> Result<(), ()> {
         let SecurityCounter(counter) = self.story.samples[0].counter;
         let slots = 2 * P as u64 / 64;
-        let mut floor = Floor::open(Region::new(&mut self.flash, self.map.floor)).map_err(drop)?;
+        let floor = Floor::begin(Region::new(&mut self.flash, self.map.floor)).map_err(drop)?;
+        let mut floor = floor.ok_or(())?;
         for value in 1..=counter {
             floor.raise(SecurityCounter(value)).map_err(drop)?;
         }

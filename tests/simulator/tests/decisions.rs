@@ -10,10 +10,10 @@
 use embedded_storage::nor_flash::NorFlash;
 use latchkey_boot::{Boot, Fault, Next, check};
 use latchkey_handoff::{
-    BootRecord, BootReport, ImageId, Journal, Mailbox, Map, Moves, Outcome, Phase, Progress, Region, Request,
-    Staging, reason,
+    BootRecord, BootReport, Floor, ImageId, Journal, Mailbox, Map, Moves, Outcome, Phase, Progress, Region,
+    Request, Staging, reason,
 };
-use latchkey_image::{Refusal, Version};
+use latchkey_image::{Refusal, SecurityCounter, Version};
 use latchkey_simulator::geometry::{Geometry, flash_pages};
 use latchkey_simulator::nor::Nor;
 use latchkey_simulator::random::Random;
@@ -72,6 +72,10 @@ impl Lock {
         BootReport::read(&mut Region::new(&mut self.flash, MAP.record))
             .unwrap()
             .unwrap()
+    }
+
+    fn floor(&mut self) -> Option<SecurityCounter> {
+        Floor::read(&mut Region::new(&mut self.flash, MAP.floor)).unwrap()
     }
 
     /// Requests what waits; says with which reason it is refused, and that nothing but the record was written.
@@ -133,6 +137,37 @@ fn a_request_is_refused_by_name_and_handled_once() {
         Ok(Some(new.id)),
         "and what is in order is installed"
     );
+}
+
+#[test]
+fn what_is_older_than_the_running_image_is_refused_though_the_floor_has_not_risen_to_it() {
+    let (release, old, new) = images();
+    let mut lock = Lock::running(release, &old);
+    // The floor is the old image's; the new one runs and never confirmed itself.
+    lock.flash.put(MAP.active.offset as usize, &new.bytes);
+    assert_eq!(lock.start(), Ok(Some(new.id)));
+    assert_eq!(lock.floor(), Some(old.counter));
+    lock.wait(&old.bytes);
+    assert_eq!(lock.refused(&new, old.id), reason::OLDER_THAN_RUNNING);
+}
+
+#[test]
+fn the_first_start_raises_the_floor_to_what_the_factory_put_in_place() {
+    let (release, old, _) = images();
+    let mut lock = Lock::running(release, &old);
+    assert_eq!(lock.floor(), Some(old.counter));
+}
+
+#[test]
+fn an_erased_floor_lets_nothing_boot() {
+    let (release, old, _) = images();
+    let mut lock = Lock::running(release, &old);
+    let mut floor = Region::new(&mut lock.flash, MAP.floor);
+    for page in 0..2 {
+        floor.erase(page * PAGE as u32, (page + 1) * PAGE as u32).unwrap();
+    }
+    assert_eq!(lock.start(), Err(Fault::NoFloor));
+    assert_eq!(lock.floor(), None, "and nobody begins a new one");
 }
 
 #[test]

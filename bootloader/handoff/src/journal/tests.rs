@@ -209,7 +209,7 @@ fn used_up_sequence_numbers_are_an_error_and_no_wrap() {
 #[test]
 fn a_floor_rises_and_never_falls() {
     let mut flash = Torn::new(1);
-    let mut floor = crate::Floor::open(&mut flash).unwrap();
+    let mut floor = crate::Floor::begin(&mut flash).unwrap().unwrap();
     for (to, expected) in [(0, 0), (5, 5), (3, 5), (5, 5), (9, 9), (0, 9)] {
         floor.raise(latchkey_image::SecurityCounter(to)).unwrap();
         assert_eq!(floor.value().0, expected);
@@ -222,7 +222,28 @@ fn a_floor_rises_and_never_falls() {
         Ok(None),
         "another layout is no floor"
     );
-    assert!(crate::Floor::open(&mut flash).is_err());
+    assert!(crate::Floor::open(&mut flash).unwrap().is_none());
+    assert!(
+        crate::Floor::begin(&mut flash).unwrap().is_none(),
+        "nor is it put right by beginning anew"
+    );
+}
+
+#[test]
+fn an_erased_floor_is_no_floor() {
+    let mut flash = Torn::new(1);
+    assert_eq!(crate::Floor::read(&mut flash), Ok(None));
+    assert!(crate::Floor::open(&mut flash).unwrap().is_none());
+    let begun = crate::Floor::begin(&mut flash).unwrap();
+    assert_eq!(begun.map(|floor| floor.value().0), Some(0));
+    let floor = crate::Floor::open(&mut flash).unwrap();
+    floor.unwrap().raise(latchkey_image::SecurityCounter(3)).unwrap();
+    let begun = crate::Floor::begin(&mut flash).unwrap();
+    assert_eq!(
+        begun.map(|floor| floor.value().0),
+        Some(3),
+        "there is one already"
+    );
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! `cargo xtask fuzz`: every fuzz target, guided by coverage, on stable Rust and without address sanitizer (there
+//! is no `unsafe` to sanitize).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::{command, setup, workspace};
+
+/// What `cargo fuzz` asks of the compiler, but for what only nightly takes.
+const INSTRUMENT: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg=fuzzing";
+/// Named, so that build scripts are not instrumented.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// What to fuzz, and how long.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// Only targets whose names contain this
+    pub(crate) only: Option<String>,
+    /// Inputs a target
+    #[arg(long, default_value_t = 30_000)]
+    pub(crate) runs: u64,
+    /// Decides the inputs
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u32,
+}
+
+/// Builds the targets and runs each; ends at the first finding, whose input is kept and named.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::fuzzer()?;
+    let folder = workspace::root().join("fuzz");
+    let targets: Vec<_> = targets(&folder)?
+        .into_iter()
+        .filter(|name| options.only.as_ref().is_none_or(|only| name.contains(only)))
+        .collect();
+    ensure!(!targets.is_empty(), "no fuzz target has such a name");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    command::run(
+        Command::new(cargo)
+            .current_dir(&folder)
+            .args(["build", "--quiet", "--release", "--locked", "--target", TARGET])
+            .env("RUSTFLAGS", INSTRUMENT),
+    )?;
+    targets.iter().try_for_each(|name| fuzz(options, &folder, name))
+}
+
+fn fuzz(options: &Options, folder: &Path, name: &str) -> Result<()> {
+    let found = folder.join("artifacts").join(name);
+    let corpus = folder.join("corpus").join(name);
+    for folder in [&found, &corpus] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let mut program = Command::new(folder.join("target").join(TARGET).join("release").join(name));
+    program
+        .arg(format!("-runs={}", options.runs))
+        .arg(format!("-seed={}", options.seed))
+        .arg(format!("-artifact_prefix={}/", found.display()))
+        .args([
+            "-timeout=10",
+            "-rss_limit_mb=1024",
+            "-verbosity=0",
+            "-print_final_stats=0",
+        ])
+        .arg(&corpus)
+        .args(seeds(folder, name));
+    command::run(&mut program).with_context(|| {
+        format!(
+            "{name} found something: run it again with the file named above, or one in {}",
+            found.display()
+        )
+    })?;
+    println!("{name}: {} inputs, nothing found", options.runs);
+    Ok(())
+}
+
+/// Inputs that are kept with the sources: the golden images, and whatever lies in `fuzz/seeds/TARGET`.
+fn seeds(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let golden = workspace::root().join("signing/image/tests/vectors");
+    let own = folder.join("seeds").join(name);
+    let golden = name.starts_with("image").then_some(golden);
+    golden.into_iter().chain(own.is_dir().then_some(own)).collect()
+}
+
+/// The targets, by their files.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for file in fs::read_dir(folder.join("fuzz_targets"))? {
+        let path = file?.path();
+        if path.extension().is_some_and(|kind| kind == "rs") {
+            names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
