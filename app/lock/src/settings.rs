@@ -1,5 +1,5 @@
-//! What the lock must still know after a power cut: how often it started, which image it asked for, and which
-//! reports have no receipt yet.
+//! What the lock must still know after a power cut: how often it started, which image it asked for, how many
+//! installs came to nothing, and which reports have no receipt yet.
 //!
 //! A model only: it knows bytes, not flash. One CBOR map with small integer keys, written as a whole, so that a
 //! store that keeps either the old or the new value keeps a state that makes sense. A key that this version
@@ -32,6 +32,9 @@ pub struct Settings {
     /// What the server has yet to receipt, oldest first.
     #[cbor(n(2), with = "reports", default)]
     reports: Vec<Report, REPORTS_MAX>,
+    /// Installs in a row that came to nothing.
+    #[cbor(n(3), default)]
+    refusals: u32,
 }
 
 /// The stored bytes are no settings of any version.
@@ -90,6 +93,22 @@ impl Settings {
     /// Remembers or forgets which install was asked for.
     pub fn set_asked(&mut self, asked: Option<ImageDigest>) {
         self.asked = asked;
+    }
+
+    /// Installs in a row that came to nothing, whoever refused: each has worn the flash.
+    #[must_use]
+    pub fn refusals(&self) -> u32 {
+        self.refusals
+    }
+
+    /// Counts an install that came to nothing.
+    pub fn count_refusal(&mut self) {
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    /// Forgets them: an install came to its end.
+    pub fn forget_refusals(&mut self) {
+        self.refusals = 0;
     }
 
     /// The oldest report without a receipt.
@@ -191,6 +210,7 @@ mod tests {
         let mut settings = Settings {
             starts: u32::MAX,
             asked: Some(ImageDigest([0xff; 32])),
+            refusals: u32::MAX,
             ..Settings::default()
         };
         (0..REPORTS_MAX as u64).for_each(|n| settings.queue(report(u64::MAX - n)));

@@ -92,8 +92,8 @@ pub struct Client<'k> {
     enrolled: bool,
     /// Failures in a row.
     failures: u32,
-    /// Refusals in a row.
-    refusals: u32,
+    /// No install begins before: each that comes to nothing wears the flash, whoever offers it.
+    rests_until_ms: u64,
     phase: Phase,
     outgoing: [u8; MAX_SEALED],
     outgoing_length: usize,
@@ -118,7 +118,7 @@ impl<'k> Client<'k> {
             online: false,
             enrolled: false,
             failures: 0,
-            refusals: 0,
+            rests_until_ms: 0,
             phase: Phase::Waiting {
                 until_ms: moment.now_ms.saturating_add(put_off),
                 then: Then::CallServer,
@@ -127,6 +127,7 @@ impl<'k> Client<'k> {
             outgoing_length: 0,
         };
         client.settle_asked();
+        client.rest(&moment);
         client
     }
 
@@ -306,10 +307,7 @@ impl<'k> Client<'k> {
         let again_ms = self.identity.pace.asked(directive.call_again_s);
         let valid_until_ms = moment.now_ms.saturating_add(again_ms);
         match directive.action {
-            Allowed::Nothing => {
-                self.refusals = 0;
-                self.wait(valid_until_ms, Then::CallServer, Some(Note::Nothing { again_ms }))
-            }
+            Allowed::Nothing => self.wait(valid_until_ms, Then::CallServer, Some(Note::Nothing { again_ms })),
             Allowed::Install(install) => self.on_install(
                 Offer {
                     install,
@@ -338,6 +336,10 @@ impl<'k> Client<'k> {
             self.refuse(offer, below.code(), moment)
         } else if install.size > self.identity.slot {
             self.refuse(offer, Reason::TooLarge.code(), moment)
+        } else if moment.now_ms < self.rests_until_ms {
+            let until_ms = valid_until_ms.max(self.rests_until_ms);
+            let again_ms = until_ms.saturating_sub(moment.now_ms);
+            self.wait(until_ms, Then::CallServer, Some(Note::Resting { again_ms }))
         } else {
             self.open(offer, Some(Note::Offered(install)), moment)
         }
@@ -418,7 +420,6 @@ impl<'k> Client<'k> {
         let Phase::Proving(offer) = self.phase else {
             return self.out_of_turn(moment);
         };
-        self.refusals = 0;
         self.install(offer, Some(Note::Verified(offer.install.image)), moment)
     }
 

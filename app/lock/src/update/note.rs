@@ -22,6 +22,11 @@ pub enum Note {
     },
     /// The server names an image to install.
     Offered(Install),
+    /// The server names an image, but installs have come to nothing lately.
+    Resting {
+        /// When the next one may begin.
+        again_ms: u64,
+    },
     /// The server names an image, but the running one is on trial.
     OnTrial,
     /// The server names the image that runs.
@@ -172,6 +177,11 @@ impl fmt::Display for Note {
                 f,
                 "offered {} counter {} image {} size {}",
                 install.version, install.counter, install.image, install.size
+            ),
+            Self::Resting { again_ms } => write!(
+                f,
+                "offered, but the last installs came to nothing; again in {} s",
+                seconds(*again_ms)
             ),
             Self::OnTrial => f.write_str("offered, but this image is on trial"),
             Self::AlreadyRunning => f.write_str("offered, but this image already runs"),

@@ -102,13 +102,22 @@ impl Client<'_> {
             self.settings.set_asked(None);
         }
         self.queue(Reported::RefusedByApp, offer.install.image, reason);
-        self.refusals = self.refusals.saturating_add(1);
-        let wait = self.identity.pace.after(self.refusals, jitter(moment));
-        let until_ms = offer.valid_until_ms.max(moment.now_ms.saturating_add(wait));
+        self.settings.count_refusal();
+        self.rest(moment);
+        let until_ms = offer.valid_until_ms.max(self.rests_until_ms);
         noted(
             Note::Refused { reason },
             self.report(AfterReports::Wait { until_ms }, moment),
         )
+    }
+
+    /// After installs that came to nothing no other begins for a while, longer each time, also after a restart:
+    /// whoever holds the director's key must not be able to wear out the flash.
+    pub(super) fn rest(&mut self, moment: &Moment) {
+        self.rests_until_ms = match self.settings.refusals() {
+            0 => 0,
+            refusals => later(moment, self.identity.pace.after(refusals, jitter(moment))),
+        };
     }
 
     pub(super) fn restart(&mut self, note: Option<Note>, moment: &Moment) -> Step {
@@ -189,6 +198,11 @@ impl Client<'_> {
         };
         self.settings.set_asked(None);
         self.unsaved = true;
+        match event {
+            Some(Reported::Confirmed) => self.settings.forget_refusals(),
+            Some(_) => self.settings.count_refusal(),
+            None => {}
+        }
         if let Some(event) = event {
             self.queue(event, asked, reason);
         }

@@ -116,6 +116,36 @@ fn what_the_lock_refuses_it_reports_with_the_reason_and_ever_less_often() {
 }
 
 #[test]
+fn a_stolen_server_wears_the_flash_ever_less_often() {
+    // The image is rightly signed and crashes: it is installed, reverted, and offered again at once.
+    let mut lock = Bench::steady();
+    lock.server.call_again_s = 0;
+    let mut passed_ms = 0;
+    let mut installs = 0;
+    while passed_ms < DAY_MS {
+        if lock.run_for(DAY_MS - passed_ms) {
+            installs += 1;
+        }
+        passed_ms += lock.now_ms;
+        let mut reverted = standing(OLD, BootOutcome::Reverted);
+        reverted.boot.about = [0xee; 16];
+        lock = lock.restarted(reverted);
+    }
+    // The longest wait here is an hour, of which a random half is taken off.
+    assert!((9..60).contains(&installs), "{installs} installs a day");
+
+    // Nothing to do in between does not make it forget; an image that confirms itself does.
+    lock.server.install = None;
+    lock.run_for(1_000);
+    assert!(lock.stored.refusals() >= 5);
+    let mut asked = lock.stored.clone();
+    asked.set_asked(Some(NEW));
+    let mut lock = Bench::new(standing(NEW, BootOutcome::Steady), asked);
+    lock.run_for(1_000);
+    assert_eq!(lock.stored.refusals(), 0);
+}
+
+#[test]
 fn a_new_lock_enrols_waits_for_approval_and_goes_on() {
     let mut lock = Bench::steady();
     lock.server.enrolled = false;
