@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -12,7 +13,8 @@ use latchkey_image::{Hardware, SecurityCounter, Version};
 use latchkey_lab::Release;
 use object::{Object, ObjectSegment};
 
-use crate::{command, toolchain, workspace};
+use crate::toolchain::{self, Toolchain};
+use crate::{command, workspace};
 
 /// What to build.
 #[derive(Args, Clone)]
@@ -221,27 +223,56 @@ fn sign(options: &Options, app: &Path, to: &Path) -> Result<PathBuf> {
 /// Compiles one board program; gives its ELF file.
 fn compile(options: &Options, package: &str, feature: Option<&str>) -> Result<PathBuf> {
     let toolchain = toolchain::provide()?;
+    eprintln!("building {package} {} with {}", options.version, toolchain.name());
+    let mut cargo = cargo(&toolchain, "build", options)?;
+    cargo.args(["--profile", "firmware", "--package", package]);
+    if let Some(feature) = feature {
+        cargo.args(["--features", feature]);
+    }
+    command::run(&mut cargo)?;
+    let folder = target_folder().join(options.board.target());
+    Ok(folder.join("firmware").join(package))
+}
+
+/// Lints every board's programs, and the crates that only they use.
+pub(crate) fn lint_all_boards() -> Result<()> {
+    let toolchain = toolchain::provide()?;
+    if !toolchain.has_lints() {
+        println!("SKIPPED: {} has no clippy", toolchain.name());
+        return Ok(());
+    }
+    for board in Board::ALL {
+        let mut cargo = cargo(&toolchain, "clippy", &Options::example(board, "1.0.0", 1))?;
+        let name = board.name();
+        let packages = [
+            format!("latchkey-board-{name}"),
+            format!("latchkey-boot-{name}"),
+            format!("latchkey-firmware-{name}"),
+            "latchkey-board-cortex-m".to_owned(),
+            "latchkey-boot-cortex-m".to_owned(),
+        ];
+        for package in packages {
+            cargo.args(["--package", &package]);
+        }
+        command::run(cargo.args(["--", "--deny", "warnings"]))?;
+    }
+    Ok(())
+}
+
+/// A cargo command for a board's programs, which build for nobody else and want to be told whom to trust.
+fn cargo(toolchain: &Toolchain, command: &str, options: &Options) -> Result<Command> {
     let target = options.board.target();
-    let folder = workspace::root().join("target/boards");
     let keys = workspace::root().join("keys-example");
     let policy = options.policy.clone().unwrap_or_else(|| keys.join("policy.toml"));
     let director = options
         .director
         .clone()
         .unwrap_or_else(|| keys.join("director.pub.pem"));
-    eprintln!("building {package} {} with {}", options.version, toolchain.name());
-    let mut cargo = toolchain.cargo_build(target)?;
+    let mut cargo = toolchain.cargo(command, target)?;
     cargo
         .current_dir(workspace::root())
-        .args([
-            "--quiet",
-            "--profile",
-            "firmware",
-            "--package",
-            package,
-            "--target-dir",
-        ])
-        .arg(&folder)
+        .args(["--quiet", "--target-dir"])
+        .arg(target_folder())
         .arg("--config")
         .arg(path_mapping(target)?)
         .env("LATCHKEY_VERSION", &options.version)
@@ -250,11 +281,11 @@ fn compile(options: &Options, package: &str, feature: Option<&str>) -> Result<Pa
     if options.release {
         cargo.env("LATCHKEY_RELEASE", "1");
     }
-    if let Some(feature) = feature {
-        cargo.args(["--features", feature]);
-    }
-    command::run(&mut cargo)?;
-    Ok(folder.join(target).join("firmware").join(package))
+    Ok(cargo)
+}
+
+fn target_folder() -> PathBuf {
+    workspace::root().join("target/boards")
 }
 
 /// `--config` value that maps this machine's paths out of the programs.

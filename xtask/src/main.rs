@@ -6,6 +6,7 @@ mod command;
 mod demo;
 mod emulate;
 mod firmware;
+mod fuzz;
 mod lab;
 mod measure;
 mod powercut;
@@ -42,6 +43,8 @@ enum Task {
     Measure(measure::Options),
     /// Glitch the emulated bootloader: one skipped instruction, anywhere, must not boot a bad image
     Attack(attack::Options),
+    /// Fuzz every parser, guided by coverage
+    Fuzz(fuzz::Options),
     /// Run every test
     Test,
     /// Cut the power of emulated locks at random moments of an update; each must come through
@@ -75,6 +78,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         }
         Task::Measure(options) => measure::run(&options),
         Task::Attack(options) => attack::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Test => test::run(),
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),

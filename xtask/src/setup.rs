@@ -15,7 +15,16 @@ use crate::workspace;
 pub(crate) fn everything() -> Result<()> {
     boards()?;
     emulator()?;
+    fuzzer()?;
     peers().map(drop)
+}
+
+/// A C++ compiler, which the fuzzing engine is built with.
+pub(crate) fn fuzzer() -> Result<()> {
+    if command::succeeds(Command::new("c++").arg("--version")) {
+        return Ok(());
+    }
+    debian(&["g++"], "the fuzzing engine is C++")
 }
 
 /// A compiler for the boards.

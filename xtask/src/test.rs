@@ -39,6 +39,14 @@ const STEPS: &[Step] = &[
         by: By::Cargo(&["test", "--quiet"]),
     },
     Step {
+        proves: "fuzzing finds nothing, for as long as a test run has",
+        by: By::Task(&["fuzz"]),
+    },
+    Step {
+        proves: "no lint complains about the boards' programs",
+        by: By::Function(firmware::lint_all_boards),
+    },
+    Step {
         proves: "both boards' programs build and fit",
         by: By::Function(firmware::build_all_boards),
     },

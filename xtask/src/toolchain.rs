@@ -27,19 +27,19 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// A `cargo build` for `target`, to be completed with packages and features.
-    pub(crate) fn cargo_build(&self, target: &str) -> Result<Command> {
+    /// A cargo command (`build`, `clippy`) for `target`, to be completed with packages and features.
+    pub(crate) fn cargo(&self, command: &str, target: &str) -> Result<Command> {
         match self {
             Self::Rustup => {
                 let mut cargo = Command::new(env_cargo());
-                cargo.args(["build", "--target", target]);
+                cargo.args([command, "--target", target]);
                 Ok(cargo)
             }
             Self::Debian => {
                 let mut cargo = Command::new(DEBIAN_CARGO);
                 let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
                 cargo
-                    .args(["build", "--target", target])
+                    .args([command, "--target", target])
                     .args(["-Zbuild-std=core,alloc,compiler_builtins"])
                     .args(["-Zbuild-std-features=compiler-builtins-mem"])
                     .env("RUSTC", DEBIAN_RUSTC)
@@ -48,6 +48,14 @@ impl Toolchain {
                     .env(linker, linker_path()?);
                 Ok(cargo)
             }
+        }
+    }
+
+    /// Whether it has clippy: Debian packages none for its newer compiler.
+    pub(crate) fn has_lints(&self) -> bool {
+        match self {
+            Self::Rustup => true,
+            Self::Debian => false,
         }
     }
 
