@@ -102,12 +102,7 @@ pub(super) async fn pause(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Outcome<Json<RolloutView>> {
-    Ok(Json(
-        app.service
-            .move_rollout(&caller, &id, rollout::State::Paused)
-            .await?
-            .into(),
-    ))
+    moved(&app, &caller, &id, rollout::State::Paused).await
 }
 
 /// Go on with a paused rollout.
@@ -121,12 +116,7 @@ pub(super) async fn resume(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Outcome<Json<RolloutView>> {
-    Ok(Json(
-        app.service
-            .move_rollout(&caller, &id, rollout::State::Running)
-            .await?
-            .into(),
-    ))
+    moved(&app, &caller, &id, rollout::State::Running).await
 }
 
 /// End it for good. Who has the release keeps it.
@@ -140,10 +130,10 @@ pub(super) async fn abort(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Outcome<Json<RolloutView>> {
-    Ok(Json(
-        app.service
-            .move_rollout(&caller, &id, rollout::State::Aborted)
-            .await?
-            .into(),
-    ))
+    moved(&app, &caller, &id, rollout::State::Aborted).await
+}
+
+async fn moved(app: &App, caller: &Caller, id: &str, to: rollout::State) -> Outcome<Json<RolloutView>> {
+    let rollout = app.service.move_rollout(caller, id, to).await?;
+    Ok(Json(rollout.into()))
 }
