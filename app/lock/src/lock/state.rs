@@ -2,9 +2,10 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use heapless::{String, Vec};
+use latchkey_protocol::message::LogEvent;
 use latchkey_protocol::pairing::lock::LockPairing;
 use latchkey_protocol::value::{
-    AuthorizationId, CodeId, Completion, DoorState, LockAction, LockState, LockUuid, Name, Trigger,
+    AuthorizationId, CodeId, Completion, DoorState, LockAction, LockState, LockUuid, Name, Trigger, Version,
 };
 use latchkey_storage::Storage;
 use minicbor::{Decode, Encode};
@@ -13,7 +14,7 @@ use super::answers::BatteryMeter;
 use super::motion::Act;
 use super::{Identity, LINKS};
 use crate::access::{Authorizations, Codes, PinGuard, pin_is_set};
-use crate::activity::Entry;
+use crate::activity::{Entry, NOBODY};
 use crate::bolt::{Bolt, Geometry, Kept as BoltKept, Stand};
 use crate::button::Button;
 use crate::clock::{Clock, EARLIEST, Local, UnixTime};
@@ -58,6 +59,9 @@ pub(super) struct Kept {
     /// Somebody has paired since the last factory reset.
     #[n(3)]
     pub(super) initialized: bool,
+    /// The firmware that last ran.
+    #[cbor(n(4), with = "store::optional_wire", default)]
+    firmware: Option<Version>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -142,13 +146,14 @@ impl State {
         let authorizations = Authorizations::open(storage);
         let kept = match store::load(storage, store::LOCK) {
             Ok(Some(kept)) => kept,
-            Ok(None) => first_start(storage, uuid)?,
+            Ok(None) => first_start(storage, uuid, identity.firmware)?,
             // Whatever it was, it was not new, and no id is given out twice.
             Err(StoreFailed) => Kept {
                 uuid: LockUuid(uuid),
                 last_authorization: authorizations.highest(),
                 last_code: 0,
                 initialized: true,
+                firmware: None,
             },
         };
         // What the owner set can be set again; it is no reason to stay locked.
@@ -191,6 +196,7 @@ impl State {
         };
         let cut_off = was.is_some_and(|was| was.at_deg.is_none());
         state.located_since_start(cut_off);
+        state.note_firmware(storage, now_ms)?;
         if was.is_some_and(|was| was.lock_n_go) {
             let after_s = state.advanced.lock_n_go_seconds.into();
             state.relock.arm(Why::LockNGo, after_s, now_ms);
@@ -224,6 +230,26 @@ impl State {
         self.time_control = Entries::default();
         self.pairing_until_ms = None;
         self.act = None;
+    }
+
+    /// Writes down that another firmware runs than before, on the way to a newer version or back.
+    fn note_firmware<F: NorFlash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        now_ms: u64,
+    ) -> Result<(), StoreFailed> {
+        let runs = Some(self.identity.firmware);
+        if self.kept.firmware == runs {
+            return Ok(());
+        }
+        let event = LogEvent::FirmwareUpdate(self.identity.firmware);
+        let entry = Entry::new(self.clock.now(now_ms), NOBODY, Name::EMPTY, event);
+        self.log(storage, &entry)?;
+        let kept = Kept {
+            firmware: runs,
+            ..self.kept
+        };
+        self.save_kept(storage, kept)
     }
 
     /// A lock's side of pairing for a new connection.
@@ -414,12 +440,17 @@ impl State {
     }
 }
 
-fn first_start<F: NorFlash>(storage: &mut Storage<F>, uuid: [u8; 16]) -> Result<Kept, StoreFailed> {
+fn first_start<F: NorFlash>(
+    storage: &mut Storage<F>,
+    uuid: [u8; 16],
+    firmware: Version,
+) -> Result<Kept, StoreFailed> {
     let kept = Kept {
         uuid: LockUuid(uuid),
         last_authorization: 0,
         last_code: 0,
         initialized: false,
+        firmware: Some(firmware),
     };
     store::save(storage, store::LOCK, &kept)?;
     Ok(kept)

@@ -616,6 +616,18 @@ fn a_start_with_nothing_to_do_writes_nothing() {
 }
 
 #[test]
+fn another_firmware_stands_in_the_log_once() {
+    let (mut house, phone) = paired();
+    house.identity.firmware.minor += 1;
+    let newer = house.identity.firmware;
+    let mut house = house.restart().restart();
+    house.connect(A);
+    let log = phone.log(&mut house);
+    assert_eq!(log.len(), 1);
+    assert_eq!(log[0].event, LogEvent::FirmwareUpdate(newer));
+}
+
+#[test]
 fn a_lock_n_go_that_a_restart_comes_between_still_locks() {
     let (mut house, phone) = paired();
     phone.act(&mut house, LockAction::Lock);
