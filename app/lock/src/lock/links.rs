@@ -253,12 +253,12 @@ impl Links {
         link.is_none_or(|link| link.ends_ms(acting.contains(&id.0)) <= now_ms)
     }
 
-    /// When the next connection is over. Those that are over already are no reason to wake up.
-    pub(super) fn deadline(&self, acting: &[u8], now_ms: u64) -> Option<u64> {
+    /// When the next connection is over; one that is over already is due until it is gone.
+    pub(super) fn deadline(&self, acting: &[u8]) -> Option<u64> {
         let links = self.links.iter().zip(0..);
         links
             .filter_map(|(link, id)| link.as_ref().map(|link| link.ends_ms(acting.contains(&id))))
-            .filter(|ends_ms| *ends_ms > now_ms && *ends_ms < u64::MAX)
+            .filter(|ends_ms| *ends_ms < u64::MAX)
             .min()
     }
 

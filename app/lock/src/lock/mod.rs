@@ -215,7 +215,7 @@ impl Lock {
     pub fn next_deadline(&self, now_ms: u64) -> Option<u64> {
         [
             self.state.deadline(now_ms),
-            self.links.deadline(&self.state.acting(), now_ms),
+            self.links.deadline(&self.state.acting()),
         ]
         .into_iter()
         .flatten()
