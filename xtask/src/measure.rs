@@ -7,7 +7,7 @@ use latchkey_attack::{count, size};
 use latchkey_handoff::layout;
 use latchkey_image::Hardware;
 use latchkey_lab::Release;
-use latchkey_simulator::measure::{self as flash_work, FlashWork};
+use latchkey_simulator::measure::{self as flash_work, FlashWork, StorageWork};
 use serde_json::{Map, Value};
 
 use crate::firmware::{self, Board};
@@ -93,8 +93,11 @@ fn measure() -> Result<Vec<Figure>> {
     let small = flash_work::install(64 * KIB, 60 * KIB, SLOT)?;
     let one_page = flash_work::install_changed(256 * KIB, 1, SLOT)?;
     let idle = flash_work::idle_boot()?;
+    eprintln!("counting what five years of lock actions do to the storage");
+    let storage = flash_work::storage()?;
     let mut figures = boot_figures(&size, &counts);
     figures.extend(flash_figures(&large, &small, &one_page, &idle));
+    figures.extend(storage_figures(&storage));
     Ok(figures)
 }
 
@@ -123,6 +126,29 @@ fn boot_figures(size: &size::Sizes, counts: &count::Counts) -> Vec<Figure> {
             counts.verify,
             Some(14_000_000),
             "MCUboot's C 21,500,000, one signature; here two",
+        ),
+    ]
+}
+
+fn storage_figures(storage: &StorageWork) -> Vec<Figure> {
+    vec![
+        Figure::new(
+            "storage_writes_per_action_bytes",
+            storage.bytes,
+            None,
+            "a log entry of 53 bytes, a record of 130, zeros over the old one, moves",
+        ),
+        Figure::new(
+            "storage_erases_per_1000_actions",
+            storage.erases_1000,
+            None,
+            "",
+        ),
+        Figure::new(
+            "storage_life_years_40_actions_a_day",
+            storage.years,
+            None,
+            "10,000 erases a page: nRF52840 product specification",
         ),
     ]
 }

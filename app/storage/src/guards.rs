@@ -24,6 +24,9 @@ pub trait Guards: seal::Sealed {
     /// Close a page before the next one is begun. Without: a page that was begun twice takes the place of
     /// newer records.
     const CLOSE_FIRST: bool = true;
+    /// Program again that a page is closed before acting on it. Without: a torn mark reads open later, when the
+    /// page behind it is half erased.
+    const SETTLE_CLOSED: bool = true;
     /// Seal a new page after what it saves from the oldest. Without: a cut between loses records.
     const SAVE_FIRST: bool = true;
     /// Settle that everything was removed before the log begins. Without: it is removed once more, with the log.

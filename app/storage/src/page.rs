@@ -73,7 +73,20 @@ impl Head {
         })
     }
 
+    /// Whether the page at `offset` is blank, or what is left when writing this head, or erasing it, was cut off: no
+    /// bit is cleared that it does not clear.
+    pub(crate) fn may_be_begun<F: ReadNorFlash>(&self, flash: &mut F, offset: u32) -> Result<bool, F::Error> {
+        let mut bytes = [0; LENGTH as usize];
+        flash.read(offset, &mut bytes)?;
+        let whole = self.data().into_iter().chain(SEAL).chain([0xff; 8]);
+        Ok(bytes.iter().zip(whole).all(|(byte, whole)| byte | whole == *byte))
+    }
+
     pub(crate) fn write_data<F: NorFlash>(&self, flash: &mut F, offset: u32) -> Result<(), F::Error> {
+        flash.write(offset, &self.data())
+    }
+
+    fn data(&self) -> [u8; DATA] {
         let mut bytes = [0; DATA];
         let void = self.void.unwrap_or(NOTHING_VOID);
         if let Some((covered, checksum)) = bytes.split_last_chunk_mut::<4>() {
@@ -82,7 +95,7 @@ impl Head {
             }
             *checksum = CHECKSUM.checksum(covered).to_le_bytes();
         }
-        flash.write(offset, &bytes)
+        bytes
     }
 
     pub(crate) fn write_seal<F: NorFlash>(flash: &mut F, offset: u32) -> Result<(), F::Error> {

@@ -8,7 +8,7 @@
 )]
 
 use embedded_storage::nor_flash::NorFlash;
-use latchkey_simulator::nor::Nor;
+use latchkey_simulator::nor::{Cut, Moment, Nor};
 use latchkey_simulator::random::Random;
 use latchkey_storage::{ENTRY_MAX, Key, Layout, RECORDS_MAX, Storage, StorageError, VALUE_MAX};
 
@@ -164,6 +164,26 @@ fn opening_what_was_finished_costs_no_operation() {
 }
 
 #[test]
+fn a_new_lock_whose_first_start_is_cut_off_starts_the_next_time() {
+    for operation in 0.. {
+        for moment in [Moment::Before, Moment::Inside, Moment::After] {
+            let mut flash = blank();
+            flash.power_on(Some(Cut { operation, moment }), Random::new(operation));
+            if Storage::open(&mut flash, LOCK).is_ok() {
+                assert!(operation > PAGES as u64, "formatting takes more");
+                return;
+            }
+            flash.power_on(None, Random::new(operation));
+            match Storage::open(&mut flash, LOCK) {
+                Ok(storage) => assert_eq!(storage.keys().count(), 0),
+                // An erase that was cut off has left a page that is neither blank nor ours.
+                Err(error) => assert_eq!((error, moment), (StorageError::Foreign, Moment::Inside)),
+            }
+        }
+    }
+}
+
+#[test]
 fn flash_of_someone_else_is_left_alone_until_it_is_given_up() {
     let garbage = {
         let mut bytes = vec![0; PAGES * PAGE];
@@ -237,4 +257,89 @@ fn an_aged_value_is_said_to_be_damaged_and_can_be_replaced() {
     assert_eq!(get(&mut storage, 2), Some(vec![2; 40]));
     storage.put(Key(1), &[3; 40]).unwrap();
     assert_eq!(get(&mut storage, 1), Some(vec![3; 40]));
+}
+
+/// A small flash whose pages of records say what a forger wants: every checksum and seal is right.
+fn forged(random: &mut Random) -> Nor<256> {
+    const SEAL: &[u8] = b"LKsl";
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut flash = Nor::<256>::used(6, random.clone());
+    if random.below(2) == 0 {
+        flash.put(0, &[0xff; 6 * 256]);
+    }
+    let near = |random: &mut Random| match random.below(4) {
+        0 => random.below(8) as u32,
+        1 => u32::MAX - random.below(8) as u32,
+        2 => 0x100 + random.below(8) as u32,
+        _ => random.word(),
+    };
+    let base = near(random) & !3;
+    for page in 0..4_u32 {
+        let mut fields = [
+            base | page,
+            (base | page).saturating_sub(random.below(3) as u32),
+            u32::MAX,
+        ];
+        if random.below(4) == 0 {
+            fields[random.below(3) as usize] = near(random);
+        }
+        let [sequence, ..] = fields;
+        let mut head: Vec<u8> = fields.iter().flat_map(|word| word.to_le_bytes()).collect();
+        head.extend(crc.checksum(&head).to_le_bytes());
+        head.extend(SEAL);
+        for mark in [b"LKdn", b"LKcl"] {
+            head.extend(if random.below(2) == 0 { *mark } else { [0xff; 4] });
+        }
+        let mut at = head.len();
+        flash.put(page as usize * 256, &head);
+        while at < 240 && random.below(6) > 0 {
+            let length = near(random) as u16;
+            let marker = (sequence << 16) | 0x8000 | at as u32;
+            let about = [&(random.below(3) as u16).to_le_bytes()[..], &length.to_le_bytes()].concat();
+            flash.put(
+                page as usize * 256 + at,
+                &[&marker.to_le_bytes()[..], &about].concat(),
+            );
+            let end = at + (usize::from(length & 0x7fff).next_multiple_of(4) + 20);
+            if end > 256 {
+                break;
+            }
+            flash.put(page as usize * 256 + end - 8, SEAL);
+            at = end;
+        }
+    }
+    flash
+}
+
+#[test]
+fn whatever_a_forger_writes_ends_in_an_answer_or_a_named_error() {
+    let layout = Layout { records: 4, log: 2 };
+    let (mut opened, mut refused) = (0, 0);
+    for seed in 0..20_000 {
+        let mut flash = forged(&mut Random::new(seed));
+        match Storage::open(&mut flash, layout) {
+            Ok(mut storage) => {
+                opened += 1;
+                let keys: Vec<Key> = storage.keys().collect();
+                for key in keys {
+                    let _ = storage.get(key, &mut [0; VALUE_MAX]);
+                    let _ = storage.put(key, &[1; 40]);
+                }
+                for key in 0..9 {
+                    let _ = storage.put(Key(key), &[2; 40]);
+                    let _ = storage.append(&[3; 40]);
+                    let _ = storage.remove(Key(key / 2));
+                }
+                let _ = storage.clear();
+            }
+            Err(_) => refused += 1,
+        }
+        let mut storage = Storage::format(&mut flash, layout).unwrap();
+        assert_eq!((storage.keys().count(), storage.entries()), (0, 0..0));
+        storage.put(Key(1), b"new").unwrap();
+    }
+    assert!(
+        opened > 500 && refused > 500,
+        "{opened} opened, {refused} refused"
+    );
 }

@@ -1,9 +1,10 @@
-//! What installs cost on the board's own flash: the real core, pages of 4 KB, random contents.
+//! What installs cost on the board's own flash, and the lock's storage: the real cores, pages of 4 KB.
 
 use latchkey_boot::guards::Careful;
 use latchkey_boot::{Boot, Fault, check};
 use latchkey_handoff::{Mailbox, Map, Partition, Region, Request, Staging, layout};
 use latchkey_image::Refusal;
+use latchkey_storage::{Key, Layout, Storage};
 
 use crate::nor::{Nor, PowerCut};
 use crate::random::Random;
@@ -109,6 +110,67 @@ pub fn idle_boot() -> Result<FlashWork, Unmeasured> {
     bench.put(bench.map.active, &image);
     bench.start()?;
     bench.start()
+}
+
+/// How often a page can be erased: nRF52840 product specification, non-volatile memory controller.
+const ENDURANCE: u64 = 10_000;
+/// Lock actions a day in a busy household.
+const ACTIONS_A_DAY: u64 = 40;
+
+/// What a lock's actions cost its storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageWork {
+    /// Bytes programmed for one action, on average.
+    pub bytes: u64,
+    /// Pages erased for a thousand actions.
+    pub erases_1000: u64,
+    /// Years until a page of it is worn out, with [`ACTIONS_A_DAY`].
+    pub years: u64,
+    /// By how much the erases of two pages that hold records differ at most.
+    pub uneven: u64,
+}
+
+/// Five years of a busy lock that knows as many people as it can: each action writes one log entry and the record of
+/// who did it; one in ten changes the update client's settings too.
+///
+/// # Errors
+/// Never, but for a broken build.
+pub fn storage() -> Result<StorageWork, Unmeasured> {
+    const ACTIONS: u64 = 5 * 365 * ACTIONS_A_DAY;
+    let layout = Layout::LOCK;
+    let pages = (layout.records + layout.log) as usize;
+    let mut flash = Nor::<PAGE>::used(pages, Random::new(1));
+    flash.put(0, &vec![0xff; pages * PAGE]);
+    let mut storage = Storage::open(&mut flash, layout).map_err(|_| Unmeasured::Flash)?;
+    let put = |storage: &mut Storage<_>, key: u64, length: usize| {
+        storage
+            .put(Key(key as u16), &vec![key as u8; length])
+            .map_err(|_| Unmeasured::Flash)
+    };
+    put(&mut storage, 0, 300)?;
+    (0..100).try_for_each(|key| put(&mut storage, 0x1000 + key, 130))?;
+    (0..100).try_for_each(|key| put(&mut storage, 0x2000 + key, 70))?;
+    (0..32).try_for_each(|key| put(&mut storage, 0x3000 + key, 30))?;
+    let mut random = Random::new(2);
+    for action in 0..ACTIONS {
+        storage
+            .append(&[action as u8; 53])
+            .map_err(|_| Unmeasured::Flash)?;
+        put(&mut storage, 0x1000 + random.below(100), 130)?;
+        if action % 10 == 0 {
+            put(&mut storage, 0, 300)?;
+        }
+    }
+    let work = flash.work();
+    let records = &flash.erased()[..layout.records as usize];
+    let most = flash.erased().iter().copied().max().unwrap_or(1);
+    let uneven = records.iter().max().zip(records.iter().min());
+    Ok(StorageWork {
+        bytes: work.bytes / ACTIONS,
+        erases_1000: work.erases * 1000 / ACTIONS,
+        years: ENDURANCE * ACTIONS / most / ACTIONS_A_DAY / 365,
+        uneven: uneven.map_or(0, |(most, fewest)| most - fewest),
+    })
 }
 
 struct Bench {

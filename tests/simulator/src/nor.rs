@@ -31,6 +31,8 @@ pub struct Nor<const PAGE: usize> {
     /// Torn words of each page: pages without any are read fast.
     torn_words: Vec<u32>,
     programs: Vec<u8>,
+    /// How often each page was erased.
+    erased: Vec<u64>,
     cut: Option<Cut>,
     off: bool,
     random: Random,
@@ -83,6 +85,7 @@ impl<const PAGE: usize> Nor<PAGE> {
             torn: vec![0; words],
             torn_words: vec![0; pages],
             programs: vec![0; words],
+            erased: vec![0; pages],
             cut: None,
             off: false,
             random,
@@ -107,6 +110,12 @@ impl<const PAGE: usize> Nor<PAGE> {
     #[must_use]
     pub const fn work(&self) -> Work {
         self.work
+    }
+
+    /// How often each page was erased, from the beginning.
+    #[must_use]
+    pub fn erased(&self) -> &[u64] {
+        &self.erased
     }
 
     /// The first thing done to it that a driver must not do.
@@ -263,6 +272,7 @@ impl<const PAGE: usize> NorFlash for Nor<PAGE> {
             return Err(PowerCut);
         }
         self.work.erases += 1;
+        self.erased[from / PAGE] += 1;
         for word in from / WORD..to / WORD {
             if cut == Some(Moment::Inside) {
                 self.tear(word, u32::MAX);

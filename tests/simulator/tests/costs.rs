@@ -40,3 +40,11 @@ fn a_start_with_nothing_to_do_costs_nothing() {
     let FlashWork { operations, .. } = measure::idle_boot().unwrap();
     assert_eq!(operations, 0);
 }
+
+#[test]
+fn the_storage_wears_evenly_and_outlives_the_lock() {
+    let work = measure::storage().unwrap();
+    println!("{work:?}");
+    assert!(work.years >= 100, "{work:?}");
+    assert!(work.uneven <= 2, "{work:?}");
+}

@@ -46,7 +46,7 @@ fn a_battery_that_dies_soon_after_every_start_uses_nothing_up() {
 }
 
 /// Stories until a bug counts as missed.
-const STORIES: u64 = 60;
+const STORIES: u64 = 600;
 
 fn caught<G: Guards>() -> Option<storage::Failure> {
     (0..STORIES).find_map(|story| storage::tell::<G>(7, story).err())
@@ -73,6 +73,7 @@ caught! {
     fragments_left_behind_are_caught: LeavesFragments, "";
     records_over_torn_words_are_caught: WritesOverTorn, "";
     a_page_begun_unannounced_is_caught: BeginsUnannounced, "";
+    a_trusted_torn_mark_is_caught: TrustsTornMarks, "";
     a_page_that_counts_too_early_is_caught: CountsTooEarly, "";
     a_log_begun_on_a_torn_mark_is_caught: BeginsLogUnsettled, "the log ends at";
     saved_pages_left_behind_are_caught: KeepsSavedPages, "";

@@ -32,6 +32,8 @@ planted! {
     WritesOverTorn: LEAVE_TORN;
     /// Begins a page before it says so.
     BeginsUnannounced: CLOSE_FIRST;
+    /// Acts on a torn mark that reads closed.
+    TrustsTornMarks: SETTLE_CLOSED;
     /// Lets a page count before the oldest is saved to it.
     CountsTooEarly: SAVE_FIRST;
     /// Begins the log without making sure that all before it is erased.
