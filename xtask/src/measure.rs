@@ -138,12 +138,7 @@ fn storage_figures(storage: &StorageWork) -> Vec<Figure> {
             None,
             "a log entry of 53 bytes, a record of 130, zeros over the old one, moves",
         ),
-        Figure::new(
-            "storage_erases_per_1000_actions",
-            storage.erases_1000,
-            None,
-            "",
-        ),
+        Figure::new("storage_erases_per_1000_actions", storage.erases_1000, None, ""),
         Figure::new(
             "storage_life_years_40_actions_a_day",
             storage.years,
