@@ -184,6 +184,35 @@ fn who_asks_and_does_not_read_is_dropped_and_hurts_nobody() {
 }
 
 #[test]
+fn a_command_whose_answers_find_no_room_is_not_carried_out() {
+    let mut house = House::new();
+    let ann = house.pair(A, App, "Ann");
+    let nonce = ann.challenge(&mut house);
+    house.reading[0] = false;
+    for _ in 0..6 {
+        let frame = ann.seal(
+            &mut house,
+            &RequestData {
+                wanted: BatteryReport::COMMAND,
+                extra: latchkey_protocol::wire::Rest,
+            },
+        );
+        house.write(A, Characteristic::UserData, &frame);
+    }
+    let action = PerformSimpleLockAction {
+        action: SimpleAction::Lock,
+        nonce,
+    };
+    let frame = ann.seal(&mut house, &action);
+    house.write(A, Characteristic::UserData, &frame);
+    assert_eq!(house.at_deg, 0);
+    house.reading[0] = true;
+    house.event(Event::Tick);
+    assert_eq!(ann.hear(&mut house).len(), 6);
+    assert!(!house.is_connected(A), "who does not read is dropped once he has");
+}
+
+#[test]
 fn connections_that_the_lock_does_not_know_are_to_be_dropped() {
     let house = House::new();
     for id in [0, 3, 4, 255] {

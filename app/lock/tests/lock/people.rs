@@ -158,6 +158,8 @@ fn a_hundred_codes_fit_are_unique_and_come_back() {
     assert_eq!(count, 100);
     assert_eq!(codes, (0..100).map(nth_code).collect::<Vec<_>>());
     assert_eq!(list(&mut house, 95, 3), (3, (95..98).map(nth_code).collect()));
+    assert_eq!(list(&mut house, 98, 10), (2, (98..100).map(nth_code).collect()));
+    assert_eq!(list(&mut house, 100, 10), (0, vec![]));
     for n in [0, 50, 99] {
         let replies = type_in(&phone, &mut house, nth_code(n), KeypadAction::Intelligent);
         assert_eq!(apart(replies).1, [accepted(), complete()], "{n}");
