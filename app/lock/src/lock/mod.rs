@@ -17,6 +17,7 @@ mod outgoing;
 mod people;
 mod receive;
 mod state;
+mod stored;
 mod timing;
 
 use embedded_storage::nor_flash::NorFlash;

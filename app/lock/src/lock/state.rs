@@ -1,23 +1,26 @@
 //! What the lock knows, connections apart: opened from flash at the start, and written back record by record.
 
 use embedded_storage::nor_flash::NorFlash;
-use heapless::{String, Vec};
+use heapless::Vec;
 use latchkey_protocol::message::LogEvent;
 use latchkey_protocol::pairing::lock::LockPairing;
 use latchkey_protocol::value::{
-    AuthorizationId, CodeId, Completion, DoorState, LockAction, LockState, LockUuid, Name, Trigger, Version,
+    AuthorizationId, CodeId, Completion, DoorState, LockAction, LockState, LockUuid, Name, Trigger,
 };
 use latchkey_storage::Storage;
-use minicbor::{Decode, Encode};
 
 use super::answers::BatteryMeter;
 use super::motion::Act;
+use super::stored::{
+    BoltRecord, ClockRecord, Kept, default_name, first_start, geometry, latest_time, open_bolt,
+    open_time_control,
+};
 use super::{Identity, LINKS};
 use crate::access::{Authorizations, Codes, PinGuard, pin_is_set};
 use crate::activity::{Entry, NOBODY};
-use crate::bolt::{Bolt, Geometry, Kept as BoltKept, Stand};
+use crate::bolt::{Bolt, Stand};
 use crate::button::Button;
-use crate::clock::{Clock, EARLIEST, Local, UnixTime};
+use crate::clock::{Clock, Local, UnixTime};
 use crate::config::{Advanced, Config};
 use crate::schedule::{Entries, Minutes, Night, Relock, Why};
 use crate::store::{self, StoreFailed};
@@ -42,56 +45,6 @@ impl core::error::Error for Unopened {}
 
 /// A clock may be this wrong before being told the time counts as setting it, in seconds.
 const DRIFT_S: u32 = 120;
-
-/// Who the lock is and what it handed out.
-#[derive(Clone, Copy, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(super) struct Kept {
-    /// Random, the same until the next factory reset.
-    #[cbor(n(0), with = "store::wire")]
-    pub(super) uuid: LockUuid,
-    /// The highest authorization id ever given out.
-    #[n(1)]
-    last_authorization: u32,
-    /// The highest code id ever given out.
-    #[n(2)]
-    last_code: u16,
-    /// Somebody has paired since the last factory reset.
-    #[n(3)]
-    pub(super) initialized: bool,
-    /// The firmware that last ran.
-    #[cbor(n(4), with = "store::optional_wire", default)]
-    firmware: Option<Version>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-struct BoltRecord {
-    #[n(0)]
-    total_deg: Option<u16>,
-    #[n(1)]
-    at_deg: Option<i16>,
-    /// It is to be locked again after a lock'n'go.
-    #[cbor(n(2), default)]
-    lock_n_go: bool,
-}
-
-impl BoltRecord {
-    fn of(kept: BoltKept, lock_n_go: bool) -> Self {
-        Self {
-            total_deg: kept.total_deg,
-            at_deg: kept.at_deg,
-            lock_n_go,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
-#[cbor(map)]
-struct ClockRecord {
-    #[n(0)]
-    told: u32,
-}
 
 /// The last action, as clients are told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -438,73 +391,4 @@ impl State {
             || self.relock.armed() == Some(Why::LockNGo)
             || self.pairing_until_ms.is_some_and(|until_ms| now_ms < until_ms)
     }
-}
-
-fn first_start<F: NorFlash>(
-    storage: &mut Storage<F>,
-    uuid: [u8; 16],
-    firmware: Version,
-) -> Result<Kept, StoreFailed> {
-    let kept = Kept {
-        uuid: LockUuid(uuid),
-        last_authorization: 0,
-        last_code: 0,
-        initialized: false,
-        firmware: Some(firmware),
-    };
-    store::save(storage, store::LOCK, &kept)?;
-    Ok(kept)
-}
-
-fn default_name(identity: &Identity) -> Name<32> {
-    use core::fmt::Write as _;
-    let mut text: String<32> = String::new();
-    // Thirteen characters.
-    let _ = write!(text, "Nuki_{}", identity.nuki_id);
-    Name::new(&text).unwrap_or(Name::EMPTY)
-}
-
-fn geometry(config: &Config, advanced: &Advanced, total_deg: Option<u16>) -> Geometry {
-    Geometry {
-        total_deg,
-        unlocked_deg: advanced.unlocked_offset,
-        locked_deg: advanced.locked_offset,
-        single_locked_deg: advanced.single_locked_offset,
-        transition_deg: advanced.unlocked_to_locked_offset,
-        single_lock: config.single_lock,
-        hold_s: advanced.unlatch_seconds,
-    }
-}
-
-fn open_bolt<F: NorFlash>(
-    storage: &mut Storage<F>,
-    identity: &Identity,
-    config: &Config,
-    advanced: &Advanced,
-    now_ms: u64,
-) -> (Bolt, Option<BoltRecord>) {
-    // A place that cannot be read is a place that is not known: the motor finds it.
-    let was: Option<BoltRecord> = store::load(storage, store::BOLT).unwrap_or(None);
-    let record = was.unwrap_or_default();
-    let kept = BoltKept {
-        total_deg: record.total_deg.or(identity.mounted_deg),
-        at_deg: record.at_deg,
-    };
-    let bolt = Bolt::start(geometry(config, advanced, kept.total_deg), kept, now_ms);
-    (bolt, was)
-}
-
-fn open_time_control<F: NorFlash>(storage: &mut Storage<F>) -> Entries {
-    let entries: Option<Entries> = store::load(storage, store::TIME_CONTROL).unwrap_or(None);
-    entries.unwrap_or_default()
-}
-
-/// The latest time that anything on flash speaks of.
-fn latest_time<F: NorFlash>(storage: &mut Storage<F>) -> UnixTime {
-    let told: Option<ClockRecord> = store::load(storage, store::CLOCK).unwrap_or(None);
-    let newest = storage.newest();
-    let logged: Option<Entry> = newest.and_then(|number| store::entry(storage, number));
-    let told = told.map_or(EARLIEST, |record| UnixTime(record.told));
-    let logged = logged.map_or(EARLIEST, |entry| entry.time());
-    told.max(logged)
 }
