@@ -13,8 +13,7 @@
 //! each record lies, 2.4 kilobytes for [`RECORDS_MAX`] of them, and takes about a kilobyte of stack while it writes,
 //! wiped afterwards. Opening reads the first and last words of every record once, a second time after a cut, and the
 //! log's pages from their ends. A call goes on by one page now and then, which takes an erase; only a storage that is
-//! nearly full may have to go around
-//! its pages, and never more than once.
+//! nearly full may have to go around its pages, and never more than once.
 //!
 //! # What may happen to flash
 //!
