@@ -14,7 +14,7 @@ use latchkey_lab::Release;
 use object::{Object, ObjectSegment};
 
 use crate::toolchain::{self, Toolchain};
-use crate::{command, workspace};
+use crate::{command, setup, workspace};
 
 /// What to build.
 #[derive(Args, Clone)]
@@ -280,6 +280,13 @@ fn cargo(toolchain: &Toolchain, command: &str, options: &Options) -> Result<Comm
         .env("LATCHKEY_DIRECTOR", absolute(&director)?);
     if options.release {
         cargo.env("LATCHKEY_RELEASE", "1");
+    }
+    if options.board == Board::Nrf52840 {
+        let headers = setup::clang_headers()?;
+        cargo.env(
+            "BINDGEN_EXTRA_CLANG_ARGS",
+            format!("-isystem {}", headers.display()),
+        );
     }
     Ok(cargo)
 }

@@ -14,8 +14,10 @@ use crate::workspace;
 /// Everything any task needs.
 pub(crate) fn everything() -> Result<()> {
     boards()?;
+    clang_headers()?;
     emulator()?;
     fuzzer()?;
+    dbus()?;
     peers().map(drop)
 }
 
@@ -30,6 +32,40 @@ pub(crate) fn fuzzer() -> Result<()> {
 /// A compiler for the boards.
 pub(crate) fn boards() -> Result<()> {
     toolchain::provide().map(drop)
+}
+
+/// libclang's own headers, as a folder, with libclang beside them: the nRF52840's radio library is bound to Rust when
+/// it is built.
+pub(crate) fn clang_headers() -> Result<PathBuf> {
+    if let Some(found) = find_clang_headers() {
+        return Ok(found);
+    }
+    debian(
+        &["libclang-dev"],
+        "the nRF52840's radio library is bound to Rust with it",
+    )?;
+    find_clang_headers().context("libclang-dev was installed, but its headers are not below /usr/lib/llvm-*")
+}
+
+fn find_clang_headers() -> Option<PathBuf> {
+    let versions = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    versions(Path::new("/usr/lib"))
+        .into_iter()
+        .filter(|llvm| llvm.join("lib/libclang.so").exists())
+        .flat_map(|llvm| versions(&llvm.join("lib/clang")))
+        .map(|clang| clang.join("include"))
+        .find(|headers| headers.join("stdint.h").exists())
+}
+
+/// A D-Bus daemon, for clients of the lock that know BlueZ.
+pub(crate) fn dbus() -> Result<()> {
+    if command::succeeds(Command::new("dbus-daemon").arg("--version")) {
+        return Ok(());
+    }
+    debian(&["dbus-daemon"], "some clients of the lock talk over D-Bus")
 }
 
 /// The emulator.

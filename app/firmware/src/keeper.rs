@@ -56,6 +56,7 @@ pub struct Keeper<'b, B: Board> {
     motor: Bell,
     clock: Bell,
     updater: Bell,
+    lamp: Bell,
 }
 
 impl<'b, B: Board> Keeper<'b, B> {
@@ -77,6 +78,7 @@ impl<'b, B: Board> Keeper<'b, B> {
             motor: Bell::new(),
             clock: Bell::new(),
             updater: Bell::new(),
+            lamp: Bell::new(),
         }
     }
 
@@ -97,6 +99,7 @@ impl<'b, B: Board> Keeper<'b, B> {
         self.motor.signal(());
         self.clock.signal(());
         self.updater.signal(());
+        self.lamp.signal(());
     }
 
     /// The owner is gone, the device is the same: its key and what it owes the update server stay.
@@ -142,6 +145,20 @@ impl<'b, B: Board> Keeper<'b, B> {
             let event = senses.next().await;
             self.tell(event);
         }
+    }
+
+    /// Whether the lock takes new clients now: what a lamp at the lock shows.
+    #[must_use]
+    pub fn is_inviting(&self) -> bool {
+        match self.lock.borrow().advertisement(now_ms()) {
+            Advertisement::Uninitialized(_) | Advertisement::Pairing(..) => true,
+            Advertisement::DoorMode { .. } => false,
+        }
+    }
+
+    /// Ends when [`Self::is_inviting`] may have changed. One waits at a time.
+    pub async fn lamp_changed(&self) {
+        self.lamp.wait().await;
     }
 
     /// What an install waits for.

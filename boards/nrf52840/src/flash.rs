@@ -1,7 +1,7 @@
 //! The chip's flash through its controller (NVMC). A megabyte from address 0; pages of 4 KB, words of 4 bytes.
 //!
-//! The radio's software shares the flash in the lock app, which therefore writes through `nrf_mpsl` instead; this
-//! driver is the bootloader's, before anything else runs.
+//! This driver is the bootloader's, before anything else runs. In the lock app the radio needs the processor every few
+//! milliseconds; there, flash is written by [`RadioFlash`](crate::radio_flash::RadioFlash).
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -129,7 +129,7 @@ impl NorFlash for Flash {
 }
 
 /// The bootloader does not change itself, whatever it is told.
-fn check_own(range: &Range<u32>) -> Result<(), FlashError> {
+pub(crate) fn check_own(range: &Range<u32>) -> Result<(), FlashError> {
     if range.start < BOOTLOADER.end() {
         Err(FlashError::Protected)
     } else {

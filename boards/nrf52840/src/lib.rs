@@ -7,6 +7,8 @@
 
 pub mod flash;
 pub mod protection;
+#[cfg(feature = "app")]
+pub mod radio_flash;
 pub mod watchdog;
 
 pub use flash::Flash;

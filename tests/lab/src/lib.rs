@@ -12,6 +12,7 @@ mod console;
 mod emulator;
 mod flash;
 mod lock;
+mod phone;
 mod release;
 mod server;
 
@@ -22,5 +23,6 @@ pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};
 pub use flash::FlashFile;
 pub use lock::Lock;
+pub use phone::{Indication, Phone, Seen};
 pub use release::{Release, SignedImage, Signer, example_director};
 pub use server::Server;

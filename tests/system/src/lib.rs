@@ -13,12 +13,14 @@
 )]
 
 mod attack;
+mod client;
 mod http;
 mod proxy;
 mod stolen_server;
 mod world;
 
 pub use attack::{BadImage, bad_images};
+pub use client::{Client, uuid};
 pub use proxy::{Answer, Proxy};
 pub use stolen_server::{Addressee, Offer, StolenServer};
 pub use world::{PATIENCE, Site, World};

@@ -1,46 +1,82 @@
-//! The nRF52840 as the lock's tasks see it.
+//! The nRF52840 as the lock's tasks see it, and which pin is what.
+//!
+//! | pin | what |
+//! |---|---|
+//! | P0.02 (AIN0) | battery, through a divider by four |
+//! | P0.06, P0.08 | console: out, in (115,200 baud) |
+//! | P0.11 | button at the lock, to ground |
+//! | P0.13 | lamp at the lock, lit when low |
+//! | P0.26, P0.27 | motor bridge, inputs of a DRV8833 or its like: towards locked, towards unlocked |
+//! | P0.30, P0.31 | hall sensors at the spindle, in quadrature |
+//! | P1.01 | reed contact at the frame, to ground while the door is closed |
+//! | P1.10 | motor bridge awake, high |
+//! | P1.11 | motor bridge's fault, low |
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt::{self, Write as _};
 
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng};
 use embassy_nrf::mode::Blocking;
 use embassy_nrf::rng::Rng;
 use embassy_nrf::uarte::Uarte;
 use heapless::String;
-use latchkey_board_nrf52840::{Flash, stop};
+use latchkey_board_nrf52840::radio_flash::RadioFlash;
+use latchkey_board_nrf52840::stop;
 use latchkey_firmware::{Board, SharedFlash};
 use latchkey_image::Hardware;
 use latchkey_lock::lock::BatteryLevel;
+use zeroize::Zeroizing;
 
 /// The longest line on the console, in bytes; longer ones are cut off.
 const LINE_MAX: usize = 256;
 
 /// The chip's devices.
 pub(crate) struct Nrf52840 {
-    flash: SharedFlash<Flash>,
+    flash: SharedFlash<RadioFlash>,
     console: RefCell<Uarte<'static>>,
-    random: RefCell<Rng<'static, Blocking>>,
+    random: RefCell<ChaCha20Rng>,
+    battery: Cell<BatteryLevel>,
 }
 
 impl Nrf52840 {
-    pub(crate) fn new(flash: Flash, console: Uarte<'static>, random: Rng<'static, Blocking>) -> Self {
+    /// The board. Its generator is seeded from the chip's, which belongs to the radio afterwards.
+    pub(crate) fn new(
+        flash: RadioFlash,
+        console: Uarte<'static>,
+        random: &mut Rng<'static, Blocking>,
+    ) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
         random.set_bias_correction(true);
+        random.blocking_fill_bytes(&mut *seed);
         Self {
             flash: SharedFlash::new(RefCell::new(flash)),
             console: RefCell::new(console),
-            random: RefCell::new(random),
+            random: RefCell::new(ChaCha20Rng::from_seed(*seed)),
+            // No install begins on a battery nobody knows.
+            battery: Cell::new(BatteryLevel {
+                percent: 0,
+                millivolts: 0,
+                charging: false,
+                celsius: 0,
+            }),
         }
+    }
+
+    /// The battery was measured.
+    pub(crate) fn set_battery(&self, level: BatteryLevel) {
+        self.battery.set(level);
     }
 }
 
 impl Board for Nrf52840 {
-    type Flash = Flash;
+    type Flash = RadioFlash;
 
     fn hardware(&self) -> Hardware {
         Hardware::NRF52840
     }
 
-    fn flash(&self) -> &SharedFlash<Flash> {
+    fn flash(&self) -> &SharedFlash<RadioFlash> {
         &self.flash
     }
 
@@ -56,17 +92,11 @@ impl Board for Nrf52840 {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        self.random.borrow_mut().blocking_fill_bytes(bytes);
+        self.random.borrow_mut().fill_bytes(bytes);
     }
 
-    /// The charge is not measured yet, so it counts as none: no install begins on a battery nobody knows.
     fn battery(&self) -> BatteryLevel {
-        BatteryLevel {
-            percent: 0,
-            millivolts: 0,
-            charging: false,
-            celsius: 0,
-        }
+        self.battery.get()
     }
 
     fn restart(&self) -> ! {
