@@ -19,6 +19,7 @@ mod bench;
 mod catalogue;
 mod everyday;
 mod guessing;
+mod guest;
 mod links;
 mod people;
 mod power_cuts;
