@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::workspace;
+
 /// Runs to the end with this terminal's output.
 ///
 /// # Errors
@@ -19,6 +21,15 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{line}` failed ({status})");
     }
     Ok(())
+}
+
+/// Runs cargo, the one that runs these tasks, in the workspace.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo).current_dir(workspace::root()).args(arguments))
 }
 
 /// Runs quietly; gives standard output, or an error that holds what the program printed.

@@ -8,6 +8,7 @@ mod emulate;
 mod firmware;
 mod fuzz;
 mod lab;
+mod lint;
 mod measure;
 mod powercut;
 mod setup;
@@ -45,6 +46,8 @@ enum Task {
     Attack(attack::Options),
     /// Fuzz every parser, guided by coverage
     Fuzz(fuzz::Options),
+    /// Check the sources' form, and everything that lints say
+    Lint,
     /// Run every test
     Test,
     /// Cut the power of emulated locks at random moments of an update; each must come through
@@ -79,6 +82,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Measure(options) => measure::run(&options),
         Task::Attack(options) => attack::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Lint => lint::run(),
         Task::Test => test::run(),
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),

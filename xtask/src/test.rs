@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use latchkey_lab::Variant;
 
-use crate::{command, firmware, lab, setup, workspace};
+use crate::{command, firmware, lab, setup};
 
 /// One step: what it proves, and how.
 struct Step {
@@ -27,12 +27,8 @@ enum By {
 
 const STEPS: &[Step] = &[
     Step {
-        proves: "the sources are formatted",
-        by: By::Cargo(&["fmt", "--all", "--check"]),
-    },
-    Step {
-        proves: "no lint complains about host programs",
-        by: By::Function(lints),
+        proves: "the sources are formatted, and no lint complains",
+        by: By::Task(&["lint"]),
     },
     Step {
         proves: "cores, tools, server, and power cuts at every flash operation",
@@ -41,10 +37,6 @@ const STEPS: &[Step] = &[
     Step {
         proves: "fuzzing finds nothing, for as long as a test run has",
         by: By::Task(&["fuzz"]),
-    },
-    Step {
-        proves: "no lint complains about the boards' programs",
-        by: By::Function(firmware::lint_all_boards),
     },
     Step {
         proves: "both boards' programs build and fit",
@@ -97,34 +89,16 @@ pub(crate) fn run() -> Result<()> {
 impl By {
     fn run(&self) -> Result<()> {
         match self {
-            Self::Cargo(arguments) => cargo(arguments),
+            Self::Cargo(arguments) => command::cargo(arguments),
             Self::Task(arguments) => command::run(Command::new(std::env::current_exe()?).args(*arguments)),
             Self::Function(function) => function(),
         }
     }
 }
 
-fn lints() -> Result<()> {
-    const DENY: [&str; 3] = ["--", "--deny", "warnings"];
-    cargo(&[&["clippy", "--quiet", "--all-targets"], DENY.as_slice()].concat())?;
-    cargo(
-        &[
-            &[
-                "clippy",
-                "--quiet",
-                "--all-targets",
-                "--package",
-                "latchkey-system-tests",
-            ],
-            DENY.as_slice(),
-        ]
-        .concat(),
-    )
-}
-
 fn system() -> Result<()> {
     lab::build(&Variant::ALL)?;
-    cargo(&[
+    command::cargo(&[
         "test",
         "--quiet",
         "--package",
@@ -132,9 +106,4 @@ fn system() -> Result<()> {
         "--",
         "--test-threads=2",
     ])
-}
-
-fn cargo(arguments: &[&str]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    command::run(Command::new(cargo).current_dir(workspace::root()).args(arguments))
 }
