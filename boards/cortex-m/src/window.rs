@@ -34,19 +34,18 @@ impl Window {
             return;
         }
         let mut address = self.base.wrapping_add(offset);
-        let blocks = if address.is_multiple_of(WORD) {
-            bytes.len() & !15
+        let whole = if address.is_multiple_of(WORD) {
+            bytes.len()
         } else {
             0
         };
-        let (blocks, rest) = bytes.split_at_mut(blocks);
-        for block in blocks.chunks_exact_mut(16) {
-            for word in block.chunks_exact_mut(4) {
-                word.copy_from_slice(&load(address).to_ne_bytes());
-                address = address.wrapping_add(WORD);
-            }
+        let (aligned, unaligned) = bytes.split_at_mut(whole);
+        let (blocks, last) = aligned.as_chunks_mut();
+        for block in blocks {
+            *block = load_four(address).to_le_bytes();
+            address = address.wrapping_add(4 * WORD);
         }
-        for byte in rest {
+        for byte in last.iter_mut().chain(unaligned) {
             let word = load(address & !(WORD - 1)).to_ne_bytes();
             *byte = word.get((address % WORD) as usize).copied().unwrap_or_default();
             address = address.wrapping_add(1);
@@ -80,4 +79,11 @@ impl Window {
 fn load(address: u32) -> u32 {
     // SAFETY: as above; `Window::new`'s caller vouches for the window.
     unsafe { core::ptr::with_exposed_provenance::<u32>(address as usize).read_volatile() }
+}
+
+/// Four words. As one value, so that they are stored without a loop around each.
+#[inline(always)]
+fn load_four(address: u32) -> u128 {
+    let word = |number: u32| u128::from(load(address.wrapping_add(number.wrapping_mul(WORD))));
+    word(0) | word(1) << 32 | word(2) << 64 | word(3) << 96
 }
