@@ -22,6 +22,8 @@ mod interrupt;
 pub mod net;
 #[cfg(feature = "app")]
 pub mod time;
+#[cfg(feature = "app")]
+pub mod trace;
 mod uart;
 pub mod watchdog;
 #[cfg(feature = "app")]

@@ -19,7 +19,7 @@ use latchkey_board_emulator::console::Lines;
 use latchkey_board_emulator::hci::{Receiver, Sender};
 use latchkey_board_emulator::net::Ethernet;
 use latchkey_board_emulator::world::World;
-use latchkey_board_emulator::{Console, Watchdog, executor, hci, stop, time};
+use latchkey_board_emulator::{Console, Watchdog, executor, hci, stop, time, trace};
 use latchkey_firmware::http::{Buffers, Http};
 use latchkey_firmware::radio::{self, WriteBdAddr};
 use latchkey_firmware::start::{self, NoStart};
@@ -34,6 +34,8 @@ use senses::Typed;
 
 /// Sockets of the network stack: DHCP, DNS, and one connection at a time, being closed and being opened.
 const SOCKETS: usize = 4;
+/// How many callers a panic names.
+const CALLERS: usize = 8;
 /// Commands to the controller at once.
 const COMMANDS: usize = 4;
 
@@ -192,17 +194,15 @@ async fn keep_new(board: &'static Emulator, lock: &'static Lock, mut http: Http<
     update::run(board, lock, &mut http, &UPDATE_ALIVE, options).await
 }
 
+/// Says where by addresses: files, lines and words of every panic there may be would take 50 KB of the slot.
 #[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    let place = info
-        .location()
-        .map_or(("nowhere", 0), |place| (place.file(), place.line()));
-    let (file, line) = place;
-    let why = info.message();
-    let _ = writeln!(
-        Console::new(),
-        "latchkey: panic at {file}:{line}: {why}; restarting"
-    );
+fn panic(_: &PanicInfo<'_>) -> ! {
+    let mut console = Console::new();
+    let _ = write!(console, "latchkey: panic; called from");
+    for caller in trace::callers().take(CALLERS) {
+        let _ = write!(console, " {caller:#x}");
+    }
+    let _ = writeln!(console, "; restarting");
     stop::reset()
 }
 

@@ -1,0 +1,27 @@
+//! Who called whom, as far as the stack tells: for the log of a lock that has come to an end.
+
+use latchkey_board_cortex_m::window::Window;
+use latchkey_handoff::layout::ACTIVE;
+
+use crate::flash::BASE;
+
+/// Words of the stack that are looked at.
+const DEPTH: u32 = 256;
+/// Where RAM ends.
+const RAM_END: u32 = 0x2004_0000;
+
+/// Words on the stack that look like return addresses into the app, the latest first. Some may be stale; look them
+/// up in the app's ELF file, for example with `llvm-addr2line`.
+pub fn callers() -> impl Iterator<Item = u32> {
+    let top = cortex_m::register::msp::read() & !3;
+    let length = RAM_END.saturating_sub(top).min(DEPTH.saturating_mul(4));
+    // SAFETY: the stack lies there, up to the end of RAM; it is only read, word by word, by a program that does
+    // nothing else any more.
+    let stack = unsafe { Window::new(top, length) };
+    let code = BASE.wrapping_add(ACTIVE.offset)..BASE.wrapping_add(ACTIVE.end());
+    (0..length)
+        .step_by(4)
+        .map(move |offset| stack.load(offset))
+        // Return addresses are odd: the processor executes Thumb code only.
+        .filter(move |word| word & 1 == 1 && code.contains(word))
+}
