@@ -126,7 +126,7 @@ impl Authorizations {
     /// Finds out which there are. A record that cannot be read opens nothing and is passed over.
     #[must_use]
     pub fn open<F: NorFlash>(storage: &mut Storage<F>) -> Self {
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row, { Self::MAX }> = Vec::new();
         for slot in slots() {
             if let Ok(Some(found)) = store::load::<Authorization, F>(storage, key(slot)) {
                 // There are no more slots than rows.
@@ -137,9 +137,9 @@ impl Authorizations {
                 });
             }
         }
-        let mut authorizations = Self { rows };
-        authorizations.sort();
-        authorizations
+        // Lists are in the order of the names, wherever the records lie.
+        rows.sort_unstable_by_key(|row| row.id);
+        Self { rows }
     }
 
     /// How many there are.
@@ -211,9 +211,8 @@ impl Authorizations {
             kind: new.kind,
             slot,
         };
-        self.rows.push(row).map_err(|_| NotAdded::Full)?;
-        self.sort();
-        Ok(())
+        // Its name is the highest, so the list stays in order.
+        self.rows.push(row).map_err(|_| NotAdded::Full)
     }
 
     /// Writes a changed authorization back. What it may have been in between, another's slot is never written.
@@ -264,11 +263,6 @@ impl Authorizations {
             }
         }
         Ok(None)
-    }
-
-    /// Lists are in the order of the names, wherever the records lie.
-    fn sort(&mut self) {
-        self.rows.sort_unstable_by_key(|row| row.id);
     }
 
     fn row(&self, id: AuthorizationId) -> Option<&Row> {

@@ -161,6 +161,17 @@ fn lock_n_go_locks_by_itself_after_its_time() {
 }
 
 #[test]
+fn another_action_ends_a_lock_n_go() {
+    let (mut house, phone) = paired();
+    phone.act(&mut house, LockAction::Lock);
+    phone.act(&mut house, LockAction::LockNGo);
+    phone.act(&mut house, LockAction::Lock);
+    phone.act(&mut house, LockAction::Unlock);
+    house.wait(600_000);
+    assert_eq!(house.at_deg, 0);
+}
+
+#[test]
 fn unlocking_for_good_ends_a_lock_n_go() {
     let (mut house, phone) = paired();
     phone.act(&mut house, LockAction::Lock);

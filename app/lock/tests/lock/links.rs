@@ -153,6 +153,12 @@ fn a_stranger_cannot_hold_a_connection_by_talking() {
         !house.is_connected(B),
         "replays are heard for a minute and no longer"
     );
+    // Whoever has just paired has shown that he holds a key.
+    let new = house.pair(B, App, "New");
+    for _ in 0..20 {
+        house.wait(5_000);
+        new.states(&mut house);
+    }
 }
 
 #[test]
