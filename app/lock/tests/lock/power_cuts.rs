@@ -1,5 +1,6 @@
-//! The power goes at every flash operation of what a client asks for, before, inside and after it. What was acknowledged
-//! is there at the next start, whole; what was not has happened or not, whole; the lock opens and serves.
+//! The power goes at every flash operation of what a client asks for, before, inside and after it, and once more in
+//! the start that follows. What was acknowledged is there at the next start, whole; what was not has happened or not,
+//! whole; the lock opens and serves.
 
 use crate::bench::*;
 use latchkey_protocol::message::*;
@@ -106,8 +107,15 @@ fn live_once<S: Scenario>(before: &Before, scenario: &mut S, cut: Cut, seed: Ran
     (acknowledged, was_cut, chip)
 }
 
-/// What the next starts find.
-fn check<S: Scenario>(before: &Before, scenario: &S, acknowledged: bool, chip: &Chip, seed: Random) {
+/// What the next starts find, after one that is cut off as well.
+fn check<S: Scenario>(before: &Before, scenario: &S, acknowledged: bool, chip: &Chip, mut seed: Random) {
+    let moments = [Moment::Before, Moment::Inside, Moment::After];
+    let again = Cut {
+        operation: seed.below(6),
+        moment: moments[seed.below(3) as usize],
+    };
+    chip.flash().power_on(Some(again), seed.clone());
+    drop(House::on(chip.clone(), identity(), 0));
     let mut found = None;
     for _ in 0..2 {
         chip.flash().power_on(None, seed.clone());
