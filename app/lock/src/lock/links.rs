@@ -262,9 +262,9 @@ impl Links {
             .min()
     }
 
-    /// Whether somebody is in the middle of something.
+    /// Whether somebody who holds a key waits for an answer. Nobody else can hold anything up.
     pub(super) fn are_busy(&self) -> bool {
         let mut links = self.links.iter().flatten();
-        links.any(|link| !link.outbox.is_empty() || link.pairing.is_under_way())
+        links.any(|link| link.proven && !link.outbox.is_empty())
     }
 }

@@ -219,6 +219,46 @@ fn a_command_whose_answers_find_no_room_is_not_carried_out() {
 }
 
 #[test]
+fn a_stranger_cannot_hold_up_an_update() {
+    let mut house = House::new();
+    let ann = house.pair(A, App, "Ann");
+    let recorded = ann.seal(
+        &mut house,
+        &RequestData {
+            wanted: KeyturnerStates::COMMAND,
+            extra: latchkey_protocol::wire::Rest,
+        },
+    );
+    house.connect(B);
+    house.reading[1] = false;
+    house.write(B, Characteristic::UserData, &[0; 60]);
+    house.write(B, Characteristic::UserData, &recorded);
+    house.write(B, Characteristic::Pairing, &[1, 0, 3, 0, 0, 0]);
+    assert!(!house.lock.is_busy(house.now_ms));
+    // The owner in the middle of a list can, for as long as that takes.
+    house.reading[0] = false;
+    ann_lists(&ann, &mut house);
+    assert!(house.lock.is_busy(house.now_ms));
+    house.reading[0] = true;
+    house.event(Event::Tick);
+    assert!(!house.lock.is_busy(house.now_ms));
+}
+
+fn ann_lists(ann: &Client, house: &mut House) {
+    house.reading[0] = true;
+    let nonce = ann.challenge(house);
+    house.reading[0] = false;
+    let request = RequestAuthorizationEntries {
+        offset: 0,
+        count: 9,
+        nonce,
+        pin: ann.pin(0),
+    };
+    let frame = ann.seal(house, &request);
+    house.write(ann.link, Characteristic::UserData, &frame);
+}
+
+#[test]
 fn connections_that_the_lock_does_not_know_are_to_be_dropped() {
     let house = House::new();
     for id in [0, 3, 4, 255] {

@@ -179,6 +179,63 @@ fn a_hundred_codes_fit_are_unique_and_come_back() {
 }
 
 #[test]
+fn a_lock_with_everything_full_still_works() {
+    let mut house = House::new();
+    let phone = house.pair(A, App, "Ann");
+    phone.tell_time(&mut house, MONDAY_MORNING);
+    let always = Some(TimeLimits {
+        from: DateTime {
+            year: 2020,
+            month: 1,
+            day: 1,
+            ..DateTime::UNSET
+        },
+        ..TimeLimits::default()
+    });
+    for n in 1..100 {
+        let replies = phone.command(&mut house, |nonce| InviteAuthorization {
+            name: Name::new("A name of thirty-two bytes, here").unwrap(),
+            kind: App,
+            key: CarriedKey::new([n; 32]),
+            remote_allowed: true,
+            limits: Always(always),
+            nonce,
+            pin: phone.pin(0),
+        });
+        assert_eq!(replies[0].command(), InvitedAuthorization::COMMAND, "{n}");
+    }
+    for n in 0..100 {
+        let replies = add_limited_code(&phone, &mut house, nth_code(n), always);
+        assert_eq!(replies[0].command(), KeypadCodeId::COMMAND, "{n}");
+    }
+    let mut schedule = |hour| {
+        phone.command(&mut house, |nonce| AddTimeControlEntry {
+            weekdays: Weekdays::EVERY,
+            time: TimeOfDay { hour, minute: 59 },
+            action: LockAction::FobAction3,
+            nonce,
+            pin: phone.pin(0),
+        })
+    };
+    for n in 0..32 {
+        assert_eq!(schedule(n % 24)[0].command(), TimeControlEntryId::COMMAND, "{n}");
+    }
+    let full = [error(ErrorCode::TooManyEntries, AddTimeControlEntry::COMMAND)];
+    assert_eq!(schedule(0), full);
+    for _ in 0..200 {
+        phone.act(&mut house, LockAction::Lock);
+        let unlocked = type_in(&phone, &mut house, nth_code(99), KeypadAction::Unlock);
+        assert_eq!(apart(unlocked).1, [accepted(), complete()]);
+    }
+    let mut house = house.restart();
+    house.connect(A);
+    assert_eq!(
+        apart(phone.act(&mut house, LockAction::Lock)).1,
+        [accepted(), complete()]
+    );
+}
+
+#[test]
 fn a_code_that_exists_is_not_given_out_twice() {
     let mut house = House::new();
     let phone = house.pair(A, App, "Ann");
