@@ -53,7 +53,6 @@ class Adapter(ServiceInterface):
     AddressType = read_only("s")("AddressType")
     Name = read_only("s")("Name")
     Alias = read_only("s")("Alias")
-    Powered = read_only("b")("Powered")
     Discovering = read_only("b")("Discovering")
     Modalias = read_only("s")("Modalias")
     UUIDs = read_only("as")("UUIDs")
@@ -68,6 +67,14 @@ class Adapter(ServiceInterface):
         self._Powered, self._Discovering = True, False
         self._Modalias, self._UUIDs = "usb:v1D6Bp0246d0542", []
         self._Roles = ["central"]
+
+    @dbus_property()
+    def Powered(self) -> "b":
+        return self._Powered
+
+    @Powered.setter
+    def Powered(self, powered: "b"):
+        self._Powered = powered
 
     async def discover(self, on):
         if on != self._Discovering:
@@ -325,6 +332,8 @@ async def serve(address):
     daemon = subprocess.Popen(
         ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address"],
         stdout=subprocess.PIPE,
+        # It complains about limits that do not matter here; when it fails, there is no address.
+        stderr=subprocess.DEVNULL,
         text=True,
         preexec_fn=dies_with_parent,
     )
@@ -332,7 +341,10 @@ async def serve(address):
     bus = await MessageBus(bus_address=bus_address).connect()
     async with await open_transport(f"tcp-client:{address}") as transport:
         device = Device.with_hci(
-            "bluez", Address("C0:FF:EE:00:00:02"), transport.source, transport.sink
+            "bluez",
+            Address.generate_static_address(),
+            transport.source,
+            transport.sink,
         )
         await device.power_on()
         host = Host(bus, device)

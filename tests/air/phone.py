@@ -103,17 +103,24 @@ class Phone:
             await found.write_value(value, with_response=True)
             say("ok")
             return
+        try:
+            await self.prepare(found.handle, value)
+        except att.ATT_Error:
+            await self.request(att.ATT_Execute_Write_Request(flags=0))
+            raise
+        await self.request(att.ATT_Execute_Write_Request(flags=1))
+        say("ok")
+
+    async def prepare(self, handle, value):
         room = self.peer.gatt_client.mtu - 5
         for offset in range(0, len(value), room):
             await self.request(
                 att.ATT_Prepare_Write_Request(
-                    attribute_handle=found.handle,
+                    attribute_handle=handle,
                     value_offset=offset,
                     part_attribute_value=value[offset : offset + room],
                 )
             )
-        await self.request(att.ATT_Execute_Write_Request(flags=1))
-        say("ok")
 
     async def request(self, pdu):
         answer = await self.peer.gatt_client.send_request(pdu)
@@ -136,7 +143,7 @@ async def obey(address):
     async with await open_transport(f"tcp-client:{address}") as transport:
         device = Device.with_hci(
             "phone",
-            Address("C0:FF:EE:00:00:01"),
+            Address.generate_static_address(),
             transport.source,
             transport.sink,
         )

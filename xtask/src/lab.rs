@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use latchkey_lab::{Builds, Variant};
+use latchkey_lab::{Builds, NUKI_RS_TARGET, Variant};
 
 use crate::firmware::{self, Board, Fault};
 use crate::{command, setup, workspace};
@@ -29,6 +29,21 @@ pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
     programs.current_dir(workspace::root()).args(["build", "--quiet"]);
     command::run(programs.args(["--package", "latchkey-server", "--package", "latchkey-sign"]))?;
     Ok(builds)
+}
+
+/// Builds the program that drives nuki-rs, in a workspace of its own.
+pub(crate) fn build_nuki_rs() -> Result<()> {
+    eprintln!("building nuki-rs, a client by others");
+    let manifest = workspace::root().join("tests/nuki-rs/Cargo.toml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .current_dir(workspace::root())
+        .args(["build", "--quiet", "--locked", "--target-dir", NUKI_RS_TARGET])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .env("SODIUM_LIB_DIR", setup::sodium()?);
+    command::run(&mut build)
 }
 
 /// A program that [`build`] has built.

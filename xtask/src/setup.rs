@@ -18,6 +18,7 @@ pub(crate) fn everything() -> Result<()> {
     emulator()?;
     fuzzer()?;
     dbus()?;
+    sodium()?;
     peers().map(drop)
 }
 
@@ -58,6 +59,23 @@ fn find_clang_headers() -> Option<PathBuf> {
         .flat_map(|llvm| versions(&llvm.join("lib/clang")))
         .map(|clang| clang.join("include"))
         .find(|headers| headers.join("stdint.h").exists())
+}
+
+/// libsodium, as a folder, for a client by others that stands on it. It would build one of its own, and run all of
+/// libsodium's tests in the course of it.
+pub(crate) fn sodium() -> Result<PathBuf> {
+    if let Some(found) = find_sodium() {
+        return Ok(found);
+    }
+    debian(&["libsodium-dev"], "nuki-rs, a client by others, stands on it")?;
+    find_sodium().context("libsodium-dev was installed, but no libsodium.a is below /usr/lib")
+}
+
+fn find_sodium() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten();
+    folders
+        .map(|folder| folder.path())
+        .find(|folder| folder.join("libsodium.a").exists())
 }
 
 /// A D-Bus daemon, for clients of the lock that know BlueZ.

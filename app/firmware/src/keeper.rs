@@ -305,7 +305,11 @@ impl<B: Board> Mind for Keeper<'_, B> {
 
     fn sense(&self, sense: Sense) -> Option<i16> {
         self.tell(Event::Motor(sense));
-        self.lock.borrow().bolt_at_deg()
+        let at_deg = self.lock.borrow().bolt_at_deg();
+        if let Some(at_deg) = at_deg {
+            self.board.print(format_args!("bolt at rest at {at_deg}"));
+        }
+        at_deg
     }
 }
 

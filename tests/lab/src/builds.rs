@@ -151,6 +151,17 @@ pub fn peer_program(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Where `tests/nuki-rs` is built.
+pub const NUKI_RS_TARGET: &str = "target/nuki-rs";
+
+/// The program that drives nuki-rs.
+///
+/// # Errors
+/// It has not been built; the message says what builds it.
+pub fn nuki_rs_program() -> Result<PathBuf> {
+    there(checkout().join(NUKI_RS_TARGET).join("debug/latchkey-nuki-rs"))
+}
+
 /// The root of this checkout.
 pub(crate) fn checkout() -> PathBuf {
     // Cargo fixes this crate's place when it builds it: two folders below the root.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod air;
+mod bluez;
 mod builds;
 mod chip;
 mod console;
@@ -17,7 +18,8 @@ mod release;
 mod server;
 
 pub use air::Air;
-pub use builds::{Builds, Variant, peer_program, server_program};
+pub use bluez::Bluez;
+pub use builds::{Builds, NUKI_RS_TARGET, Variant, nuki_rs_program, peer_program, server_program};
 pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};

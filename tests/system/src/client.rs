@@ -1,6 +1,11 @@
 //! A client of the lock, on a phone: what it says is the project's own side of the protocol, what it says it over is
 //! Bluetooth, packet by packet.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "of all that a lock may say, a test waits for one thing"
+)]
+
 use std::time::Duration;
 
 use latchkey_lab::Phone;
@@ -187,8 +192,19 @@ impl Client {
         }
     }
 
-    /// Has the lock do something; gives all that it says until it is done or has failed.
-    pub fn act(&mut self, action: LockAction) -> Vec<FromLock> {
+    /// Has the lock begin something, and waits until it has accepted.
+    ///
+    /// # Panics
+    /// When it does not accept.
+    pub fn begin(&mut self, action: LockAction) {
+        self.order(action);
+        let accepted = FromLock::StatusReport(StatusReport {
+            status: Status::Accepted,
+        });
+        assert_eq!(self.hear(), accepted);
+    }
+
+    fn order(&mut self, action: LockAction) {
         let nonce = self.challenge();
         self.say(&PerformLockAction {
             action,
@@ -197,6 +213,11 @@ impl Client {
             suffix: Tail(None),
             nonce,
         });
+    }
+
+    /// Has the lock do something; gives all that it says until it is done or has failed.
+    pub fn act(&mut self, action: LockAction) -> Vec<FromLock> {
+        self.order(action);
         let mut said = Vec::new();
         loop {
             let message = self.hear();

@@ -14,6 +14,7 @@
 
 mod attack;
 mod client;
+mod door;
 mod http;
 mod proxy;
 mod stolen_server;
@@ -21,6 +22,7 @@ mod world;
 
 pub use attack::{BadImage, bad_images};
 pub use client::{Client, uuid};
+pub use door::Door;
 pub use proxy::{Answer, Proxy};
 pub use stolen_server::{Addressee, Offer, StolenServer};
 pub use world::{PATIENCE, Site, World};
