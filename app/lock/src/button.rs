@@ -100,7 +100,7 @@ impl Button {
         }
     }
 
-    /// Press no more counts until the button went up: what it did was to stop something.
+    /// Nothing more comes of this press: what it did was to stop something.
     pub fn spend(&mut self) {
         if let State::Down { .. } = self.state {
             self.state = State::Spent;

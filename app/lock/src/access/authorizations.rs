@@ -215,7 +215,7 @@ impl Authorizations {
         self.rows.push(row).map_err(|_| NotAdded::Full)
     }
 
-    /// Writes a changed authorization back. What it may have been in between, another's slot is never written.
+    /// Writes a changed authorization back.
     ///
     /// # Errors
     /// [`StoreFailed`], also when there is none of this name any more.
@@ -268,6 +268,12 @@ impl Authorizations {
     fn row(&self, id: AuthorizationId) -> Option<&Row> {
         self.rows.iter().find(|row| row.id == id)
     }
+}
+
+/// The same key once more, for a session or a record. Keys have no `Clone`, so that this is the place to look.
+pub(crate) fn same_key(key: &SharedKey) -> SharedKey {
+    let mut bytes = key.expose(|bytes| *bytes);
+    SharedKey::from_bytes(&mut bytes)
 }
 
 fn slots() -> impl Iterator<Item = u16> {

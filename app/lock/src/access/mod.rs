@@ -9,6 +9,7 @@ pub mod guesses;
 pub mod limits;
 mod pin;
 
+pub(crate) use authorizations::same_key;
 pub use authorizations::{Authorization, Authorizations};
 pub use codes::{Code, Codes};
 pub use pin::{PinGuard, Wrong};

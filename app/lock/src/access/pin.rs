@@ -1,7 +1,7 @@
 //! The security PIN: what sets an administrator apart, and what guessing it costs.
 //!
-//! A guess is only ever made by a known authorization in a sealed message with a fresh nonce; who cannot say that
-//! much cannot lock the owner out. The count of wrong guesses is on flash before the guess is answered. A lock on
+//! A guess is only ever made by a known authorization in a sealed message with a fresh nonce, or in a pairing of the 5th
+//! generation that a hand at the button has opened; who cannot say that much cannot lock the owner out. The count of wrong guesses is on flash before the guess is answered. A lock on
 //! which no PIN was set has the PIN 0.
 
 use embedded_storage::nor_flash::NorFlash;

@@ -179,7 +179,7 @@ impl Lock {
     /// Starts the lock with what is stored.
     ///
     /// # Errors
-    /// [`Unopened`]: flash fails, or what must be known to be safe cannot be read.
+    /// [`Unopened`]: flash fails.
     pub fn open<F: NorFlash>(
         storage: &mut Storage<F>,
         identity: Identity,

@@ -19,7 +19,7 @@ use latchkey_storage::Storage;
 
 use super::links::{Item, Link, Reply, Session};
 use super::{Characteristic, LinkId, Lock, Moment};
-use crate::access::{Authorization, Authorizations, NotAdded};
+use crate::access::{Authorization, Authorizations, NotAdded, same_key};
 use crate::store::StoreFailed;
 
 impl From<StoreFailed> for ErrorCode {
@@ -178,8 +178,7 @@ impl Lock {
         storage: &mut Storage<F>,
     ) -> Result<(), NotAdded> {
         let new = unstored.authorization();
-        let mut key = new.key.expose(|bytes| *bytes);
-        let key = latchkey_protocol::key::SharedKey::from_bytes(&mut key);
+        let key = same_key(&new.key);
         let mut record = Authorization::new(new.authorization, new.identity.kind, new.identity.name, key);
         record.app = new.identity.app;
         record.created = self.state.clock.now(now_ms).0;
@@ -292,10 +291,9 @@ fn open<F: NorFlash>(
     };
     link.sealed.reset();
     let (command, request) = opened?;
-    let mut key = by.key.expose(|bytes| *bytes);
     link.begin_session(Session {
         id: by.id,
-        key: latchkey_protocol::key::SharedKey::from_bytes(&mut key),
+        key: same_key(&by.key),
     });
     link.by_bridge |= by.kind == AuthorizationType::Bridge;
     Ok(Some(Opened { by, command, request }))
