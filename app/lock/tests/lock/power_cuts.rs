@@ -14,8 +14,8 @@ use AuthorizationType::App;
 
 /// A key that the lock does not use: what fills a page before a test.
 const FILLER: Key = Key(0x0F00);
-/// How many small records still fit before a page turns; none: a page with much room.
-const ROOMS: [Option<usize>; 4] = [None, Some(0), Some(1), Some(3)];
+/// How many of the smallest records still fit before a page turns; none: a page with much room.
+const ROOMS: [Option<usize>; 4] = [None, Some(0), Some(2), Some(5)];
 
 /// A lock with an owner, a guest and a code, on flash that has been in use.
 struct Before {
@@ -31,14 +31,15 @@ fn before(room: Option<usize>) -> Before {
     crate::people::add_code(&owner, &mut house, 345_678);
     let mut flash = house.chip.flash().clone();
     if let Some(room) = room {
-        // Until the next small record would turn the page, and back by as many as there is to be room for.
-        let mut last = Vec::new();
+        // Until the next record of no length would turn the page, and back by as many as there is to be room for.
+        let mut last = std::collections::VecDeque::new();
         let erases = flash.work().erases;
         while house.chip.flash().work().erases == erases {
-            last.push(house.chip.flash().clone());
-            house.storage.put(FILLER, &[last.len() as u8; 40]).unwrap();
+            last.push_front(house.chip.flash().clone());
+            last.truncate(room + 1);
+            house.storage.put(FILLER, &[]).unwrap();
         }
-        flash = last.swap_remove(last.len() - 1 - room);
+        flash = last.pop_back().unwrap();
     }
     Before { flash, owner, guest }
 }
@@ -340,7 +341,7 @@ impl Scenario for Act {
 #[test]
 fn a_cut_in_an_action_loses_no_entry_that_was_acknowledged() {
     // The two starts that look also act, so only what was acknowledged is looked for.
-    let before = before(Some(3));
+    let before = before(Some(5));
     let mut cuts = 0;
     for operation in 0..100 {
         for moment in [Moment::Before, Moment::Inside, Moment::After] {
