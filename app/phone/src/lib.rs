@@ -1,0 +1,25 @@
+//! The owner's side: what a phone, a command or a web page says to a lock and how it takes the answers.
+//!
+//! [`session`] is one connection with one lock: it pairs, or it asks with the [`credentials`] of an earlier pairing.
+//! [`request`] is everything that can be asked, with what comes back; [`error`] is everything that can go wrong, with
+//! what is left afterwards and what to do.
+//!
+//! This crate knows no radio, no clock, no random numbers, no place to store anything and no allocator; they come in
+//! with the events. It keeps the invariants that a lock, or who plays one, costs a session no more than a bounded wait
+//! and a few hundred bytes; that nothing counts as done unless the lock said so under the shared key; and that a key
+//! is never printed.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+mod conversation;
+pub mod credentials;
+pub mod error;
+mod moment;
+pub mod request;
+pub mod session;
+
+pub use credentials::Credentials;
+pub use error::Failure;
+pub use moment::{Moment, RANDOM_LENGTH};
+pub use request::Request;
+pub use session::Session;
