@@ -135,3 +135,21 @@ impl Door {
             > 1
     }
 }
+
+/// The lock's name to people, which it prints at each start.
+///
+/// # Panics
+/// When it does not.
+pub fn nuki_id(lock: &mut Lock) -> String {
+    let line = lock
+        .wait_for("lock Nuki_", PATIENCE)
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let (_, nuki_id) = line.split_once("Nuki_").unwrap();
+    nuki_id.to_owned()
+}
+
+/// The public address of the lock with this name.
+#[must_use]
+pub fn address(nuki_id: &str) -> String {
+    format!("54:D2:72:{}:{}:{}", &nuki_id[2..4], &nuki_id[4..6], &nuki_id[6..])
+}

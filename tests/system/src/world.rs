@@ -106,6 +106,15 @@ impl Site {
     /// When something has not been built, or does not start.
     #[must_use]
     pub fn with_one_lock() -> Self {
+        Self::with_lock(|_| {})
+    }
+
+    /// As [`Site::with_one_lock`], with something changed before the lock has power.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn with_lock(change: impl FnOnce(&mut Lock)) -> Self {
         let world = World::new();
         let server = Server::start(&world.path("server")).unwrap_or_else(|error| panic!("{error:#}"));
         server
@@ -114,6 +123,7 @@ impl Site {
         let running = world.release(Variant::V1, 1);
         let mut lock = world.lock("lock", &running);
         lock.set_server(Some(server.url()));
+        change(&mut lock);
         lock.power_on().expect("QEMU starts");
         let id = lock
             .identity(PATIENCE)
