@@ -138,18 +138,60 @@ impl Client {
         }
     }
 
-    /// Says something under its authorization.
+    /// Seals something under its authorization.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn seal(&self, message: &dyn Payload) -> Vec<u8> {
+        self.seal_as(self.id(), message)
+    }
+
+    /// Seals something with its key, as if it had another's authorization.
+    ///
+    /// # Panics
+    /// When it has no key.
+    #[must_use]
+    pub fn seal_as(&self, id: AuthorizationId, message: &dyn Payload) -> Vec<u8> {
+        let (_, key) = self.authorization.as_ref().expect("the client is paired");
+        let mut frame = [0; sealed::FRAME_MAX];
+        let nonce = FrameNonce::from_random(random());
+        let length = sealed::seal(message, id, key, nonce, &mut frame).unwrap();
+        frame[..length].to_vec()
+    }
+
+    /// Its authorization.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn id(&self) -> AuthorizationId {
+        self.authorization.as_ref().expect("the client is paired").0
+    }
+
+    /// Says something under its authorization; gives the frame that went out.
     ///
     /// # Panics
     /// When it has none, or the lock does not take it.
-    pub fn say(&mut self, message: &dyn Payload) {
-        let (id, key) = self.authorization.as_ref().expect("the client is paired");
-        let mut frame = [0; sealed::FRAME_MAX];
-        let nonce = FrameNonce::from_random(random());
-        let length = sealed::seal(message, *id, key, nonce, &mut frame).unwrap();
+    pub fn say(&mut self, message: &dyn Payload) -> Vec<u8> {
+        let frame = self.seal(message);
         self.phone
-            .write(&uuid(gatt::KEYTURNER_USER_DATA), &frame[..length])
+            .write(&uuid(gatt::KEYTURNER_USER_DATA), &frame)
             .unwrap();
+        frame
+    }
+
+    /// Opens what somebody else was sent for this client.
+    ///
+    /// # Panics
+    /// When it was not sealed for it.
+    #[must_use]
+    pub fn open(&self, frame: &[u8]) -> FromLock {
+        let mut frame = frame.to_vec();
+        let (id, key) = self.authorization.as_ref().expect("the client is paired");
+        let opened = Sealed::read(&mut frame).unwrap().open(key).unwrap();
+        assert_eq!(opened.authorization, *id);
+        FromLock::read(opened.command, opened.payload, PinWidth::Short).unwrap()
     }
 
     /// What the lock says next.
@@ -157,11 +199,8 @@ impl Client {
     /// # Panics
     /// When it says nothing, or nothing that this client can open.
     pub fn hear(&mut self) -> FromLock {
-        let mut frame = self.next_frame(gatt::KEYTURNER_USER_DATA, Kind::Sealed, PATIENCE);
-        let (id, key) = self.authorization.as_ref().expect("the client is paired");
-        let opened = Sealed::read(&mut frame).unwrap().open(key).unwrap();
-        assert_eq!(opened.authorization, *id);
-        FromLock::read(opened.command, opened.payload, PinWidth::Short).unwrap()
+        let frame = self.next_frame(gatt::KEYTURNER_USER_DATA, Kind::Sealed, PATIENCE);
+        self.open(&frame)
     }
 
     /// Asks for data.

@@ -10,6 +10,9 @@ use crate::{PATIENCE, World};
 /// How long the button is held for pairing mode, and a little longer.
 const PAIRING_HOLD: Duration = Duration::from_millis(5_200);
 
+/// A motor that turns the bolt in a fifth of a second, for tests of something else than motion.
+pub const FAST_MOTOR_DEG_S: u32 = 3_600;
+
 /// One lock that runs 1.0.0 since the factory, on an air of its own. It has power, and its radio works.
 pub struct Door {
     /// The lock.
