@@ -96,6 +96,7 @@ fn measure() -> Result<Vec<Figure>> {
     eprintln!("counting what five years of lock actions do to the storage");
     let storage = flash_work::storage()?;
     let mut figures = boot_figures(&size, &counts);
+    figures.extend(app_figures()?);
     figures.extend(flash_figures(&large, &small, &one_page, &idle));
     figures.extend(storage_figures(&storage));
     Ok(figures)
@@ -128,6 +129,44 @@ fn boot_figures(size: &size::Sizes, counts: &count::Counts) -> Vec<Figure> {
             "MCUboot's C 21,500,000, one signature; here two",
         ),
     ]
+}
+
+/// What the lock apps take of their slot and of RAM; the stack comes on top, see the soak test.
+fn app_figures() -> Result<Vec<Figure>> {
+    let slot = u64::from(layout::ACTIVE.size.saturating_sub(layout::IMAGE_HEADER));
+    let mut figures = Vec::new();
+    for (board, flash, ram) in [
+        (
+            Board::Emulator,
+            "app_emulator_flash_bytes",
+            "app_emulator_ram_bytes",
+        ),
+        (
+            Board::Nrf52840,
+            "app_nrf52840_flash_bytes",
+            "app_nrf52840_ram_bytes",
+        ),
+    ] {
+        let out = workspace::scratch().join("measure").join(board.name());
+        firmware::build(&firmware::Options {
+            out: Some(out.clone()),
+            ..firmware::Options::example(board, "1.0.0", 1)
+        })?;
+        let size = size::sections(&out.join("app.elf"))?;
+        figures.push(Figure::new(
+            flash,
+            size.flash,
+            Some(slot),
+            "nobody else's lock is open",
+        ));
+        figures.push(Figure::new(
+            ram,
+            size.ram,
+            Some(256 * 1024),
+            "variables, without the stack",
+        ));
+    }
+    Ok(figures)
 }
 
 fn storage_figures(storage: &StorageWork) -> Vec<Figure> {

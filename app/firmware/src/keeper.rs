@@ -18,7 +18,7 @@ use latchkey_lock::lock::{Characteristic, Event, LinkId, Lock, Moment, OUTGOING_
 use latchkey_lock::settings::Settings;
 use latchkey_lock::update::{Conditions, Standing};
 use latchkey_protocol::advertising::{Advertisement, scan_response};
-use latchkey_protocol::value::NukiId;
+use latchkey_protocol::value::{AdvertisingMode, NukiId};
 use latchkey_storage::Storage;
 
 use crate::board::Part;
@@ -34,8 +34,6 @@ type Bell = Signal<NoopRawMutex, ()>;
 const MAKER: [u8; 3] = [0x54, 0xD2, 0x72];
 /// How often a lock advertises whom somebody is about to pair with, or to find.
 const EAGER: Duration = Duration::from_millis(100);
-/// How often it advertises otherwise.
-const CALM: Duration = Duration::from_millis(300);
 /// The end of time as far as the clock is concerned, in milliseconds.
 pub(crate) const FAR_MS: u64 = u64::MAX / 1_000_000;
 
@@ -273,13 +271,14 @@ impl<B: Board> radio::Core for Keeper<'_, B> {
     }
 
     fn announcement(&self) -> Announcement {
-        let advertisement = self.lock.borrow().advertisement(now_ms());
+        let lock = self.lock.borrow();
+        let advertisement = lock.advertisement(now_ms());
         Announcement {
             advertisement: advertisement.data(),
             scan_response: scan_response(self.nuki_id),
             interval: match advertisement {
                 Advertisement::Uninitialized(_) | Advertisement::Pairing(..) => EAGER,
-                Advertisement::DoorMode { .. } => CALM,
+                Advertisement::DoorMode { .. } => calm(lock.advertising_mode()),
             },
         }
     }
@@ -311,6 +310,15 @@ impl<B: Board> Mind for Keeper<'_, B> {
         }
         at_deg
     }
+}
+
+/// How often a lock advertises that nobody is about to pair with: more often costs more of its battery.
+fn calm(mode: AdvertisingMode) -> Duration {
+    Duration::from_millis(match mode {
+        AdvertisingMode::Automatic | AdvertisingMode::Normal => 300,
+        AdvertisingMode::Slow => 700,
+        AdvertisingMode::Slowest => 1_500,
+    })
 }
 
 /// Now, with randomness for one event.

@@ -1,4 +1,4 @@
-//! Who called whom, as far as the stack tells: for the log of a lock that has come to an end.
+//! What the stack tells: who called whom, for the log of a lock that has come to an end, and how deep it has been.
 
 use latchkey_board_cortex_m::window::Window;
 use latchkey_handoff::layout::ACTIVE;
@@ -24,4 +24,20 @@ pub fn callers() -> impl Iterator<Item = u32> {
         .map(move |offset| stack.load(offset))
         // Return addresses are odd: the processor executes Thumb code only.
         .filter(move |word| word & 1 == 1 && code.contains(word))
+}
+
+/// How deep the stack has been since power came, in bytes. Memory of this machine is zero then.
+#[must_use]
+pub fn deepest_stack() -> u32 {
+    // Where the variables end and the stack may grow to; the linker's word.
+    let bottom = (&raw const __sheap).addr() as u32 & !3;
+    let length = RAM_END.saturating_sub(bottom);
+    // SAFETY: from the end of the variables to the end of RAM there is the stack and nothing else; it is only read.
+    let stack = unsafe { Window::new(bottom, length) };
+    let untouched = (0..length).step_by(4).find(|offset| stack.load(*offset) != 0);
+    length.saturating_sub(untouched.unwrap_or(length))
+}
+
+unsafe extern "C" {
+    static __sheap: u8;
 }

@@ -1,4 +1,4 @@
-//! What the bootloader takes of flash and RAM.
+//! What a program takes of flash and RAM.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,18 +17,17 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub struct Sizes {
     /// Code, constants and initial values.
     pub flash: u64,
-    /// Variables, and the deepest stack of one boot.
+    /// Variables, and the deepest stack where one was looked for.
     pub ram: u64,
 }
 
-/// Measures a boot of `flash`, whose image begins to run at `entry`. Memory of an emulated board is zero when it is
-/// switched on, so what the stack has reached is not.
+/// What a program takes by its sections: its variables in RAM, without any stack.
 ///
 /// # Errors
-/// When it does not boot.
-pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
-    let data = std::fs::read(bootloader)?;
-    let file = object::File::parse(&*data).context("the bootloader is no ELF file")?;
+/// When it is no ELF file.
+pub fn sections(program: &Path) -> Result<Sizes> {
+    let data = std::fs::read(program)?;
+    let file = object::File::parse(&*data).context("the program is no ELF file")?;
     let (mut in_flash, mut variables) = (0, 0);
     for section in file.sections() {
         let kind = section.kind();
@@ -47,6 +46,22 @@ pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
             in_flash += section.size();
         }
     }
+    Ok(Sizes {
+        flash: in_flash,
+        ram: variables,
+    })
+}
+
+/// Measures a boot of `flash`, whose image begins to run at `entry`. Memory of an emulated board is zero when it is
+/// switched on, so what the stack has reached is not.
+///
+/// # Errors
+/// When it does not boot.
+pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
+    let Sizes {
+        flash: in_flash,
+        ram: variables,
+    } = sections(bootloader)?;
 
     let mut machine = Machine::start(bootloader, flash)?;
     machine.gdb.break_at(entry)?;

@@ -64,7 +64,9 @@ fn main() -> ! {
     })
 }
 
-/// Brings the devices up and the tasks to life.
+/// Brings the devices up and the tasks to life. Never inlined: what it builds would stay on the stack of the executor,
+/// which never returns.
+#[inline(never)]
 fn start(spawner: Spawner) -> Result<(), &'static str> {
     static ARGUMENTS: StaticCell<Arguments> = StaticCell::new();
     static BOARD: StaticCell<Emulator> = StaticCell::new();

@@ -6,9 +6,11 @@
 //! door open | closed | tampered | none
 //! battery PERCENT
 //! motor jam | free            something holds the bolt, or lets it go
+//! memory stack                prints how deep the stack has been
 //! ```
 
 use latchkey_board_emulator::console::Lines;
+use latchkey_board_emulator::trace;
 use latchkey_firmware::{Board, Senses};
 use latchkey_lock::lock::{DoorSense, Event};
 
@@ -65,6 +67,12 @@ impl Typed {
             }
             ("motor", "free") => {
                 self.bolt.jam(false);
+                None
+            }
+            ("memory", "stack") => {
+                let deepest = trace::deepest_stack();
+                self.board
+                    .print(format_args!("stack has been {deepest} bytes deep"));
                 None
             }
             _ => return Err(()),

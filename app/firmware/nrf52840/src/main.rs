@@ -81,7 +81,8 @@ async fn main(spawner: Spawner) {
 /// Something of the chip is not there, or taken. The watchdog and the bootloader know what to do.
 struct Unable;
 
-/// Brings the devices up and the tasks to life.
+/// Brings the devices up and the tasks to life. Never inlined: what it builds would stay in the main task.
+#[inline(never)]
 fn begin(spawner: Spawner) -> Result<(), Unable> {
     static BOARD: StaticCell<Nrf52840> = StaticCell::new();
     static LOCK: StaticCell<Lock> = StaticCell::new();

@@ -25,7 +25,7 @@ use latchkey_protocol::advertising::Advertisement;
 use latchkey_protocol::challenge::Fresh;
 use latchkey_protocol::frame::sealed::FrameNonce;
 use latchkey_protocol::pairing::Family;
-use latchkey_protocol::value::{Name, NukiId, Version};
+use latchkey_protocol::value::{AdvertisingMode, Name, NukiId, Version};
 use latchkey_storage::Storage;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -253,6 +253,12 @@ impl Lock {
                 state_changed: self.state.news_for_bridge,
             }
         }
+    }
+
+    /// How often the owner wants the lock to advertise.
+    #[must_use]
+    pub fn advertising_mode(&self) -> AdvertisingMode {
+        self.state.config.advertising_mode
     }
 
     /// Whether this connection is to be dropped now. Connections that the lock does not know are.
