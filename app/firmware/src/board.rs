@@ -32,6 +32,10 @@ pub trait Board {
     fn random(&self, bytes: &mut [u8]);
     /// How the battery is.
     fn battery(&self) -> BatteryLevel;
+    /// Keeps the time of day, in seconds since 1970, where a restart finds it and a loss of power does not.
+    fn retain_time(&self, time_s: u32);
+    /// The time of day that was kept last; `None` after a loss of power.
+    fn retained_time(&self) -> Option<u32>;
     /// Restarts the lock.
     fn restart(&self) -> !;
 }

@@ -14,6 +14,7 @@ use embassy_time::{Duration, Instant, Timer};
 use latchkey_directive::PublicKey;
 use latchkey_lock::DeviceKey;
 use latchkey_lock::bolt::{MotorCommand, Sense};
+use latchkey_lock::clock::UnixTime;
 use latchkey_lock::lock::{Characteristic, Event, LinkId, Lock, Moment, OUTGOING_MAX, RANDOM_LENGTH};
 use latchkey_lock::settings::Settings;
 use latchkey_lock::update::{Conditions, Standing};
@@ -34,6 +35,9 @@ type Bell = Signal<NoopRawMutex, ()>;
 const MAKER: [u8; 3] = [0x54, 0xD2, 0x72];
 /// How often a lock advertises whom somebody is about to pair with, or to find.
 const EAGER: Duration = Duration::from_millis(100);
+/// How often the time of day is put where a restart finds it, in milliseconds: a lock that crashes goes behind by no
+/// more than that, and by as long as it takes to start.
+const RETAIN_MS: u64 = 60_000;
 /// The end of time as far as the clock is concerned, in milliseconds.
 pub(crate) const FAR_MS: u64 = u64::MAX / 1_000_000;
 
@@ -58,10 +62,10 @@ pub struct Keeper<'b, B: Board> {
 }
 
 impl<'b, B: Board> Keeper<'b, B> {
-    /// Keeps what a start has begun.
+    /// Keeps what a start has begun. When this was no more than a restart, the lock goes on knowing the time.
     #[must_use]
     pub fn new(board: &'b B, begun: Begun<'b, B>) -> Self {
-        Self {
+        let keeper = Self {
             board,
             lock: RefCell::new(begun.lock),
             storage: RefCell::new(begun.storage),
@@ -77,7 +81,11 @@ impl<'b, B: Board> Keeper<'b, B> {
             clock: Bell::new(),
             updater: Bell::new(),
             lamp: Bell::new(),
+        };
+        if let Some(time_s) = board.retained_time() {
+            keeper.tell(Event::WallClock(UnixTime(time_s)));
         }
+        keeper
     }
 
     /// Tells the lock what happened, and everyone who waits that something may follow.
@@ -90,6 +98,7 @@ impl<'b, B: Board> Keeper<'b, B> {
         if reset {
             self.start_over();
         }
+        self.retain_time();
         for bell in self.links.iter() {
             bell.signal(());
         }
@@ -98,6 +107,12 @@ impl<'b, B: Board> Keeper<'b, B> {
         self.clock.signal(());
         self.updater.signal(());
         self.lamp.signal(());
+    }
+
+    fn retain_time(&self) {
+        if let Some(UnixTime(time_s)) = self.lock.borrow().time(now_ms()) {
+            self.board.retain_time(time_s);
+        }
     }
 
     /// The owner is gone, the device is the same: its key and what it owes the update server stay.
@@ -133,7 +148,9 @@ impl<'b, B: Board> Keeper<'b, B> {
                 embassy_futures::yield_now().await;
                 continue;
             }
-            select(Timer::at(Instant::from_millis(deadline_ms)), self.clock.wait()).await;
+            self.retain_time();
+            let until_ms = deadline_ms.min(now_ms.saturating_add(RETAIN_MS));
+            select(Timer::at(Instant::from_millis(until_ms)), self.clock.wait()).await;
         }
     }
 

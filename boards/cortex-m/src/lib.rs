@@ -1,5 +1,5 @@
 //! The Cortex-M4 of both boards, as the boot chain uses it: memory protection, the gate into the app, ways to
-//! stop, and flash as memory.
+//! stop, flash as memory, and what outlives a reset.
 //!
 //! One of the few rooms with `unsafe` code; each block says what it relies on. Knows the flash map, but no boot
 //! decision, no console and no chip.
@@ -11,6 +11,7 @@
 
 pub mod gate;
 pub mod mpu;
+pub mod retained;
 pub mod stop;
 pub mod window;
 

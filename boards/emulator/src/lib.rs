@@ -31,6 +31,7 @@ pub mod world;
 
 pub use console::Console;
 pub use flash::Flash;
+pub use latchkey_board_cortex_m::retained::Retained;
 pub use latchkey_board_cortex_m::stop;
 pub use watchdog::Watchdog;
 

@@ -12,5 +12,6 @@ pub mod radio_flash;
 pub mod watchdog;
 
 pub use flash::Flash;
+pub use latchkey_board_cortex_m::retained::Retained;
 pub use latchkey_board_cortex_m::stop;
 pub use watchdog::Watchdog;

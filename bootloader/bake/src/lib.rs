@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use latchkey_handoff::layout::RETAINED;
 use latchkey_image::policy_file::{PolicyFile, is_example_key, public_key_from_pem};
 
 /// Writes `policy.rs` into the build's output folder: `KEYS`, `THRESHOLD` and `EXAMPLE_KEYS`, to be included
@@ -54,7 +55,7 @@ fn bake(
 }
 
 /// Writes `memory.x` into the build's output folder and links a bootloader with it: `size` bytes of flash at
-/// `origin`, RAM, and behind everything the gate, fenced off by undefined instructions.
+/// `origin`, RAM but for what outlives a reset, and behind everything the gate, fenced off by undefined instructions.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -71,11 +72,11 @@ pub fn app_memory(origin: u32, size: u32, ram: &Range<u32>) -> Result<(), String
 }
 
 fn map(origin: u32, size: u32, ram: &Range<u32>) -> String {
-    let ram_size = ram.end.saturating_sub(ram.start);
+    let ram_start = ram.start.saturating_add(RETAINED);
+    let ram_size = ram.end.saturating_sub(ram_start);
     format!(
         "MEMORY {{\n  FLASH : ORIGIN = {origin:#x}, LENGTH = {size:#x}\n  \
-         RAM : ORIGIN = {:#x}, LENGTH = {ram_size:#x}\n}}\n",
-        ram.start
+         RAM : ORIGIN = {ram_start:#x}, LENGTH = {ram_size:#x}\n}}\n"
     )
 }
 

@@ -12,6 +12,9 @@ pub const WORD: u32 = 4;
 /// Size of an image's header, in bytes: the vector table lies this far into ACTIVE.
 pub const IMAGE_HEADER: u32 = 0x200;
 
+/// Bytes at the start of RAM that no program is linked into: what outlives a reset, but no loss of power.
+pub const RETAINED: u32 = 32;
+
 /// A part of the flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {

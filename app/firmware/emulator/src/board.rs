@@ -6,7 +6,7 @@ use core::fmt::{self, Write as _};
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use latchkey_board_emulator::host::{self, ARGUMENTS_MAX};
-use latchkey_board_emulator::{Console, Flash, stop};
+use latchkey_board_emulator::{Console, Flash, Retained, stop};
 use latchkey_firmware::{Board, SharedFlash};
 use latchkey_image::Hardware;
 use latchkey_lock::lock::BatteryLevel;
@@ -19,6 +19,7 @@ pub(crate) struct Emulator {
     flash: SharedFlash<Flash>,
     random: RefCell<ChaCha20Rng>,
     battery_percent: Cell<u8>,
+    retained: RefCell<Retained>,
 }
 
 /// What four fresh cells give, and what they give when they are empty, in millivolts.
@@ -35,6 +36,7 @@ impl Emulator {
             flash: SharedFlash::new(RefCell::new(flash)),
             random: RefCell::new(ChaCha20Rng::from_seed(seed)),
             battery_percent: Cell::new(battery_percent.min(100)),
+            retained: RefCell::new(Retained::take().ok_or("the retained memory is taken")?),
         })
     }
 
@@ -79,6 +81,14 @@ impl Board for Emulator {
             charging: false,
             celsius: 20,
         }
+    }
+
+    fn retain_time(&self, time_s: u32) {
+        self.retained.borrow_mut().set(time_s);
+    }
+
+    fn retained_time(&self) -> Option<u32> {
+        self.retained.borrow().get()
     }
 
     fn restart(&self) -> ! {

@@ -22,7 +22,7 @@ use embassy_nrf::rng::Rng;
 use embassy_nrf::uarte::Uarte;
 use heapless::String;
 use latchkey_board_nrf52840::radio_flash::RadioFlash;
-use latchkey_board_nrf52840::stop;
+use latchkey_board_nrf52840::{Retained, stop};
 use latchkey_firmware::{Board, SharedFlash};
 use latchkey_image::Hardware;
 use latchkey_lock::lock::BatteryLevel;
@@ -37,6 +37,7 @@ pub(crate) struct Nrf52840 {
     console: RefCell<Uarte<'static>>,
     random: RefCell<ChaCha20Rng>,
     battery: Cell<BatteryLevel>,
+    retained: RefCell<Retained>,
 }
 
 impl Nrf52840 {
@@ -44,6 +45,7 @@ impl Nrf52840 {
     pub(crate) fn new(
         flash: RadioFlash,
         console: Uarte<'static>,
+        retained: Retained,
         random: &mut Rng<'static, Blocking>,
     ) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
@@ -60,6 +62,7 @@ impl Nrf52840 {
                 charging: false,
                 celsius: 0,
             }),
+            retained: RefCell::new(retained),
         }
     }
 
@@ -97,6 +100,14 @@ impl Board for Nrf52840 {
 
     fn battery(&self) -> BatteryLevel {
         self.battery.get()
+    }
+
+    fn retain_time(&self, time_s: u32) {
+        self.retained.borrow_mut().set(time_s);
+    }
+
+    fn retained_time(&self) -> Option<u32> {
+        self.retained.borrow().get()
     }
 
     fn restart(&self) -> ! {

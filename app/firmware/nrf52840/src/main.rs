@@ -26,7 +26,7 @@ use embassy_nrf::saadc::{self, ChannelConfig, Saadc};
 use embassy_nrf::uarte::{self, Uarte};
 use embassy_nrf::{Peri, bind_interrupts};
 use latchkey_board_nrf52840::radio_flash::{self, RadioFlash};
-use latchkey_board_nrf52840::{Watchdog, stop};
+use latchkey_board_nrf52840::{Retained, Watchdog, stop};
 use latchkey_firmware::start::{self, NoStart};
 use latchkey_firmware::update::{self, Options};
 use latchkey_firmware::watch::{self, Pulse};
@@ -113,7 +113,8 @@ fn begin(spawner: Spawner) -> Result<(), Unable> {
     );
     let random = RANDOM.init(new_random(devices.RNG));
     let flash = RadioFlash::new(mpsl, devices.NVMC);
-    let board = BOARD.init(Nrf52840::new(flash, console, random));
+    let retained = Retained::take().ok_or(Unable)?;
+    let board = BOARD.init(Nrf52840::new(flash, console, retained, random));
     let battery = ChannelConfig::single_ended(devices.P0_02);
     let senses = Contacts::new(
         board,

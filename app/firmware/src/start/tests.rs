@@ -108,6 +108,10 @@ impl Board for Bench {
             celsius: 20,
         }
     }
+    fn retain_time(&self, _: u32) {}
+    fn retained_time(&self) -> Option<u32> {
+        None
+    }
     fn restart(&self) -> ! {
         panic!("restarted")
     }

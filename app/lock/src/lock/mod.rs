@@ -273,6 +273,12 @@ impl Lock {
         self.state.is_busy(now_ms) || self.links.are_busy()
     }
 
+    /// What time it is, if anybody who may has told since the start.
+    #[must_use]
+    pub fn time(&self, now_ms: u64) -> Option<UnixTime> {
+        self.state.clock.told(now_ms)
+    }
+
     /// Whether the owner wants the lock left alone now: night mode.
     #[must_use]
     pub fn is_quiet_time(&self) -> bool {
