@@ -48,6 +48,11 @@ impl Owner {
         }
     }
 
+    /// Takes credentials, as somebody does who was invited.
+    pub fn hold(&mut self, credentials: Credentials) {
+        self.session = Some(Session::open(credentials));
+    }
+
     /// Connects and subscribes; goes on with what an earlier pairing gave.
     ///
     /// # Errors
