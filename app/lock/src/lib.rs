@@ -3,7 +3,8 @@
 //! [`lock`] is the lock as its owner and their guests know it: who may come in, what moves, what is written down. It
 //! stands on [`access`] (authorizations, keypad codes, PIN), [`bolt`], [`clock`], [`schedule`], [`activity`],
 //! [`config`] and [`button`]. [`update`] talks with the update server and decides when a new image is fetched, proven
-//! and asked for; [`staging`] writes it into the DFU slot; [`self_test`] decides when the running image may confirm
+//! and asked for; [`smp`] takes one from a phone while the owner holds the [`window`] open; [`staging`] writes it into
+//! the DFU slot, which [`slot`] gives to one of the two; [`self_test`] decides when the running image may confirm
 //! itself; [`settings`] is what the update client must still know after a power cut.
 //!
 //! This crate knows no network, no radio, no clock, no random numbers and no allocator; they come in with the events.
@@ -25,8 +26,11 @@ pub mod reason;
 pub mod schedule;
 pub mod self_test;
 pub mod settings;
+pub mod slot;
+pub mod smp;
 pub mod staging;
 mod store;
 pub mod update;
+pub mod window;
 
 pub use key::DeviceKey;

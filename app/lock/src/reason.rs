@@ -17,16 +17,43 @@ pub enum Reason {
     Settings = 153,
     /// What runs is below the lowest version that may upgrade to the image.
     TooOldToUpgrade = 154,
+    /// The running image has yet to confirm itself; the image to return to lies in the slot.
+    OnTrial = 155,
+    /// No update window is open.
+    WindowClosed = 156,
+    /// What lies in the slot is not what the phone said that it sends.
+    Checksum = 157,
+    /// The other way of updates has the slot.
+    SlotTaken = 158,
+    /// The owner opened the update window for another image.
+    NotAllowed = 159,
+    /// The phone wanted an upgrade, and the image is not newer than what runs.
+    NotNewer = 160,
+    /// The battery would not last the install.
+    Battery = 161,
+    /// The bolt moves, or somebody is at the lock otherwise.
+    Busy = 162,
+    /// A client asked for what no client may ask for, or in a form that has no meaning.
+    BadRequest = 163,
 }
 
 impl Reason {
     /// Every reason, for lists.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 14] = [
         Self::TooLarge,
         Self::OtherImage,
         Self::Flash,
         Self::Settings,
         Self::TooOldToUpgrade,
+        Self::OnTrial,
+        Self::WindowClosed,
+        Self::Checksum,
+        Self::SlotTaken,
+        Self::NotAllowed,
+        Self::NotNewer,
+        Self::Battery,
+        Self::Busy,
+        Self::BadRequest,
     ];
 
     /// The number that goes into a report.
@@ -44,7 +71,9 @@ impl Reason {
             .map(Self::sentence)
     }
 
-    fn sentence(self) -> &'static str {
+    /// What happened and what to do.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
         match self {
             Self::TooLarge => "the image is larger than the lock's slot; make it smaller",
             Self::OtherImage => "the downloaded file is another image; upload the release again",
@@ -53,6 +82,15 @@ impl Reason {
             Self::TooOldToUpgrade => {
                 "the image cannot follow the one that runs; install a version between first"
             }
+            Self::OnTrial => "the running image is on trial; wait until it has confirmed itself",
+            Self::WindowClosed => "no update window is open; the owner opens one with the PIN",
+            Self::Checksum => "what arrived is not what was to be sent; send it again",
+            Self::SlotTaken => "another update is under way; try again later",
+            Self::NotAllowed => "the owner opened the update window for another image",
+            Self::NotNewer => "the image is not newer than what runs",
+            Self::Battery => "the battery is too low for an update; change the batteries",
+            Self::Busy => "somebody is at the lock; try again in a moment",
+            Self::BadRequest => "the lock does not take this request; update the client",
         }
     }
 }
@@ -69,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_numbers_are_frozen() {
-        assert_eq!(Reason::ALL.map(Reason::code), [150, 151, 152, 153, 154]);
+        let codes: Vec<u16> = (150..=163).collect();
+        assert_eq!(Reason::ALL.map(Reason::code).to_vec(), codes);
         assert_eq!(Reason::describe(149), None);
         assert!(Reason::describe(151).is_some());
     }

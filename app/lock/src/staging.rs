@@ -29,10 +29,12 @@
 //! ```
 //! ```compile_fail,E0451
 //! # use latchkey_lock::staging::{Proven, Staging, StagingError};
+//! # use latchkey_handoff::ImageId;
 //! # use latchkey_image::ImageDigest;
 //! # use embedded_storage::nor_flash::NorFlash;
 //! fn ask<F: NorFlash>(staging: &mut Staging, flash: &mut F, image: ImageDigest) -> Result<(), StagingError> {
-//!     staging.request(flash, Proven { image })
+//!     let begun_as = ImageId::from(image);
+//!     staging.request(flash, Proven { image, begun_as })
 //! }
 //! ```
 //!
@@ -40,11 +42,12 @@
 
 use core::fmt;
 
-use embedded_storage::nor_flash::NorFlash;
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use latchkey_handoff::{
     BootReport, Download, ImageId, Journal, Mailbox, Map, Outcome, Partition, Region, Request, Staging as Use,
 };
 use latchkey_image::{Authority, Image, ImageDigest, Refusal, SecurityCounter, Version};
+use sha2::{Digest, Sha256};
 
 use crate::reason::Reason;
 use crate::self_test::Passed;
@@ -75,6 +78,8 @@ struct Writing {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Proven {
     image: ImageDigest,
+    /// The name under which it was written.
+    begun_as: ImageId,
 }
 
 impl Proven {
@@ -83,6 +88,17 @@ impl Proven {
     pub fn image(&self) -> ImageDigest {
         self.image
     }
+}
+
+/// What the slot holds, whole, as it says of itself: not proven, unless it is requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which image.
+    pub image: ImageDigest,
+    /// Its version.
+    pub version: Version,
+    /// Its install was asked for.
+    pub requested: bool,
 }
 
 /// What a proven image must be, besides what [`Authority`] asks for.
@@ -312,7 +328,7 @@ impl Staging {
     ) -> Result<Proven, Unproven> {
         let proven = match self.writing.take() {
             Some(writing) if writing.offset == writing.size => {
-                self.check(flash, authority, expected, writing.size)
+                self.check(flash, authority, expected, &writing)
             }
             Some(_) | None => return Err(Unproven::Reason(StagingError::NotReady.reason())),
         };
@@ -328,16 +344,14 @@ impl Staging {
         flash: &mut F,
         authority: &Authority<'_>,
         expected: &Expected,
-        size: u32,
+        writing: &Writing,
     ) -> Result<Proven, Unproven> {
-        // The bootloader's view: an image may take as much of DFU as fits ACTIVE.
-        let part = Partition::new(self.map.dfu.offset, self.map.active.size);
-        let mut dfu = Region::new(&mut *flash, part);
+        let mut dfu = self.slot(flash);
         let image = Image::parse(&mut dfu).map_err(Unproven::Refused)?;
         let image = authority
             .verify(image, expected.floor)
             .map_err(Unproven::Refused)?;
-        if image.digest() != expected.image || image.total_size() != size {
+        if image.digest() != expected.image || image.total_size() != writing.size {
             return Err(Unproven::Reason(Reason::OtherImage));
         }
         if image.min_version().is_some_and(|least| expected.running < least) {
@@ -345,7 +359,90 @@ impl Staging {
         }
         Ok(Proven {
             image: image.digest(),
+            begun_as: writing.image,
         })
+    }
+
+    /// The SHA-256 of every byte that was written, read back from flash: whether the slot holds what was sent. Says
+    /// nothing about who made it.
+    ///
+    /// # Errors
+    /// [`StagingError::NotReady`] while it is not whole, or the flash's.
+    pub fn checksum<F: NorFlash>(&self, flash: &mut F) -> Result<[u8; 32], StagingError> {
+        let size = match self.writing {
+            Some(writing) if writing.offset == writing.size => writing.size,
+            Some(_) | None => return Err(StagingError::NotReady),
+        };
+        let mut dfu = self.slot(flash);
+        let mut hash = Sha256::new();
+        let mut at = 0;
+        let mut block = [0; 256];
+        while at < size {
+            let left = (size.saturating_sub(at) as usize).min(block.len());
+            // Whole words are read; what is behind the end is not hashed.
+            let (words, _) = block
+                .split_at_mut_checked(left.next_multiple_of(WORD))
+                .ok_or(StagingError::Flash)?;
+            dfu.read(at, words).map_err(|_| StagingError::Flash)?;
+            hash.update(words.get(..left).unwrap_or_default());
+            at = at.saturating_add(left as u32);
+        }
+        Ok(hash.finalize().into())
+    }
+
+    /// What the slot holds, if it is whole. Changes nothing, on flash or here.
+    ///
+    /// # Errors
+    /// [`StagingError::Flash`].
+    pub fn held<F: ReadNorFlash>(&self, flash: &mut F) -> Result<Option<Held>, StagingError> {
+        let read = Mailbox::read(&mut Region::new(&mut *flash, self.map.mailbox));
+        let requested = match read.map_err(|_| StagingError::Flash)?.staging {
+            Use::Request(_) => true,
+            Use::Download(download) if is_whole(&download) => false,
+            Use::Download(_) | Use::Nothing => return Ok(None),
+        };
+        let mut dfu = self.slot(flash);
+        Ok(Image::parse(&mut dfu).ok().map(|image| Held {
+            image: image.digest(),
+            version: image.version(),
+            requested,
+        }))
+    }
+
+    /// Takes up a download that is whole, whoever began it, so that it can be proven. `false` when there is none.
+    ///
+    /// # Errors
+    /// [`StagingError::Flash`].
+    pub fn take_up<F: NorFlash>(&mut self, flash: &mut F) -> Result<bool, StagingError> {
+        let (_, mailbox) = self.mailbox(flash)?;
+        self.writing = match mailbox.staging {
+            Use::Download(whole) if is_whole(&whole) => Some(Writing {
+                image: whole.image,
+                size: whole.size,
+                offset: whole.size,
+                tail: [0xff; WORD],
+            }),
+            Use::Download(_) | Use::Request(_) | Use::Nothing => None,
+        };
+        Ok(self.writing.is_some())
+    }
+
+    /// Gives up what the slot holds, whole or not, and asks for no install of it any more. Nothing is erased: the
+    /// next download does that page by page.
+    ///
+    /// # Errors
+    /// [`StagingError::OnTrial`], [`StagingError::Flash`]; the slot is then as it was.
+    pub fn abandon<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), StagingError> {
+        let report = self.report(flash)?;
+        let (_, mailbox) = self.mailbox(flash)?;
+        if on_trial(report.as_ref(), &mailbox) {
+            return Err(StagingError::OnTrial);
+        }
+        self.writing = None;
+        if mailbox.staging == Use::Nothing {
+            return Ok(());
+        }
+        self.give_up(flash)
     }
 
     /// Asks the bootloader to install the proven image at the next start.
@@ -353,16 +450,15 @@ impl Staging {
     /// # Errors
     /// [`StagingError::NotReady`] when the slot has been begun anew since, or the flash's.
     pub fn request<F: NorFlash>(&mut self, flash: &mut F, proven: Proven) -> Result<(), StagingError> {
-        let image = ImageId::from(proven.image);
         let report = self.report(flash)?;
         let (mut journal, mut mailbox) = self.mailbox(flash)?;
-        if !matches!(mailbox.staging, Use::Download(download) if download.image == image) {
+        if !matches!(mailbox.staging, Use::Download(download) if download.image == proven.begun_as) {
             return Err(StagingError::NotReady);
         }
         let handled = report.and_then(|report| report.handled).unwrap_or(0);
         mailbox.staging = Use::Request(Request {
             serial: handled.wrapping_add(1),
-            image,
+            image: proven.image.into(),
         });
         mailbox.post(&mut journal).map_err(|_| StagingError::Flash)
     }
@@ -401,6 +497,11 @@ impl Staging {
         mailbox.post(&mut journal).map_err(|_| StagingError::Flash)
     }
 
+    /// The bootloader's view: an image may take as much of DFU as fits ACTIVE.
+    fn slot<F>(&self, flash: F) -> Region<F> {
+        Region::new(flash, Partition::new(self.map.dfu.offset, self.map.active.size))
+    }
+
     fn mailbox<'f, F: NorFlash>(
         &self,
         flash: &'f mut F,
@@ -419,6 +520,12 @@ fn on_trial(report: Option<&BootReport>, mailbox: &Mailbox) -> bool {
     report.is_some_and(|report| {
         report.outcome == Outcome::Trial && (report.running.is_none() || mailbox.confirmed != report.running)
     })
+}
+
+/// Pages are those of every chip that the small records are made for.
+fn is_whole(download: &Download) -> bool {
+    let done = u32::from(download.pages_done).saturating_mul(latchkey_handoff::layout::PAGE);
+    done >= download.size
 }
 
 fn split(bytes: &[u8], at: usize) -> Result<(&[u8], &[u8]), StagingError> {

@@ -4,14 +4,15 @@
 
 use latchkey_protocol::message::{
     AddKeypadCode, AddTimeControlEntry, AdvancedConfig, AdvancedSettings, AuthorizationEntry,
-    AuthorizationEntryCount, AutoLock, BatteryReport, Config, EnableLogging, FirmwareStatus, FromClient,
-    InviteAuthorization, InvitedAuthorization, KeypadCodeCount, KeypadCodeEntry, KeypadCodeId,
-    KeyturnerStates, LogEntry, LogEntryCount, Message, Motor, PerformKeypadAction, PerformLockAction,
-    PerformSimpleLockAction, RemoveAuthorizationEntry, RemoveKeypadCode, RemoveTimeControlEntry,
-    RequestAdvancedConfig, RequestAuthorizationEntries, RequestCalibration, RequestConfig, RequestData,
-    RequestKeypadCodes, RequestLogEntries, RequestReboot, RequestTimeControlEntries, SetAdvancedConfig,
-    SetConfig, SetSecurityPin, TimeControlEntry, TimeControlEntryCount, TimeControlEntryId,
-    UpdateAuthorizationEntry, UpdateKeypadCode, UpdateTime, UpdateTimeControlEntry, VerifySecurityPin,
+    AuthorizationEntryCount, AutoLock, BatteryReport, CloseUpdateWindow, Config, EnableLogging,
+    FirmwareStatus, FromClient, InviteAuthorization, InvitedAuthorization, KeypadCodeCount, KeypadCodeEntry,
+    KeypadCodeId, KeyturnerStates, LogEntry, LogEntryCount, Message, Motor, OpenUpdateWindow,
+    PerformKeypadAction, PerformLockAction, PerformSimpleLockAction, RemoveAuthorizationEntry,
+    RemoveKeypadCode, RemoveTimeControlEntry, RequestAdvancedConfig, RequestAuthorizationEntries,
+    RequestCalibration, RequestConfig, RequestData, RequestKeypadCodes, RequestLogEntries, RequestReboot,
+    RequestTimeControlEntries, SetAdvancedConfig, SetConfig, SetSecurityPin, TimeControlEntry,
+    TimeControlEntryCount, TimeControlEntryId, UpdateAuthorizationEntry, UpdateKeypadCode, UpdateStatus,
+    UpdateTime, UpdateTimeControlEntry, VerifySecurityPin,
 };
 use latchkey_protocol::value::{
     ActionFlags, AdvertisingMode, AppId, AuthorizationId, AuthorizationType, BatteryType, ButtonAction,
@@ -141,6 +142,9 @@ requests! {
         /// What runs.
         Firmware {} => RequestData { wanted: FirmwareStatus::COMMAND, extra: Rest },
             Shape::Report(FirmwareStatus::COMMAND);
+        /// The update window, and what came of it. Our own locks know it.
+        Update {} => RequestData { wanted: UpdateStatus::COMMAND, extra: Rest },
+            Shape::Report(UpdateStatus::COMMAND);
     }
 }
 
@@ -167,6 +171,12 @@ requests! {
     Administer(nonce: Nonce, pin: Pin) {
         /// Has the lock find its end positions.
         Calibrate {} => RequestCalibration { nonce, pin }, Shape::Motion;
+        /// Has the lock take an image over SMP for so long; only this one, where its digest is given. Our own locks
+        /// know it.
+        OpenUpdateWindow { seconds: u16, image: Tail<[u8; 32]> } =>
+            OpenUpdateWindow { seconds, image, nonce, pin }, Shape::Change;
+        /// And no longer.
+        CloseUpdateWindow {} => CloseUpdateWindow { nonce, pin }, Shape::Change;
         /// Has the lock start again.
         Restart {} => RequestReboot { nonce, pin }, Shape::Change;
         /// Sets the clock, UTC.

@@ -18,7 +18,7 @@ pub const HEADER_SIZE_STEP: u16 = 0x200;
 /// The largest header size.
 pub const MAX_HEADER_SIZE: u16 = 0x1000;
 /// Length of the part with a meaning; the rest is padding, hashed like everything.
-pub(crate) const LENGTH: usize = 32;
+pub const LENGTH: usize = 32;
 /// A payload holds at least the stack pointer and the reset handler.
 pub(crate) const MIN_PAYLOAD: u32 = 8;
 
@@ -40,7 +40,11 @@ pub struct Header {
 }
 
 impl Header {
-    pub(crate) fn parse(raw: &[u8; LENGTH]) -> Result<Self, Refusal> {
+    /// Reads a header alone: enough to refuse what is no image before its first byte is written anywhere.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not of the allowed form.
+    pub fn parse(raw: &[u8; LENGTH]) -> Result<Self, Refusal> {
         let mut fields = Fields(raw);
         match fields.u32() {
             MAGIC => {}

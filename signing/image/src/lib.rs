@@ -165,7 +165,7 @@ pub use authority::{Authority, Verified};
 pub use bytes::{Bytes, OutOfBounds};
 pub use example::EXAMPLE_KEY_HASHES;
 pub use hardware::{Hardware, Slot};
-pub use header::{HEADER_SIZE_STEP, Header, MAX_HEADER_SIZE};
+pub use header::{HEADER_SIZE_STEP, Header, LENGTH as HEADER_LENGTH, MAX_HEADER_SIZE};
 pub use identity::{ImageDigest, NotAVersion, SecurityCounter, Uuid, Version};
 pub use image::{Image, MAX_SIGNATURES};
 #[cfg(feature = "build")]

@@ -65,6 +65,11 @@ impl BatteryMeter {
         self.now.is_some_and(|level| level.percent < CRITICAL_PERCENT)
     }
 
+    /// The charge; a lock that does not measure it does not mind.
+    pub(super) fn percent(&self) -> u8 {
+        self.now.map_or(100, |level| level.percent)
+    }
+
     fn state(&self) -> Battery {
         self.now.map_or(Battery::new(false, false, 100), |level| {
             Battery::new(self.is_critical(), level.charging, level.percent)

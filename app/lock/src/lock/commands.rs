@@ -4,7 +4,7 @@ use embedded_storage::nor_flash::NorFlash;
 use latchkey_protocol::message::{
     AddTimeControlEntry, BatteryReport, Challenge, Command, EnableLogging, FirmwareStatus, FromClient,
     KeyturnerStates, LogEvent, Message, RequestData, RequestLogEntries, SetAdvancedConfig, SetConfig,
-    SetSecurityPin, TimeControlEntryId, UpdateTime, UpdateTimeControlEntry,
+    SetSecurityPin, TimeControlEntryId, UpdateStatus, UpdateTime, UpdateTimeControlEntry,
 };
 use latchkey_protocol::value::{AuthorizationType, ErrorCode, Status, TimeControlId};
 use latchkey_storage::Storage;
@@ -86,7 +86,9 @@ impl Lock {
             | Request::EnableLogging(_)
             | Request::RequestReboot(_)
             | Request::RemoveTimeControlEntry(_)
-            | Request::UpdateTimeControlEntry(_) => {
+            | Request::UpdateTimeControlEntry(_)
+            | Request::OpenUpdateWindow(_)
+            | Request::CloseUpdateWindow(_) => {
                 self.change(id, &by, request, now_ms, storage)?;
                 self.reply(id, Reply::status(Status::Complete));
             }
@@ -122,6 +124,11 @@ impl Lock {
             }
             Request::RemoveTimeControlEntry(asked) => self.remove_time_control(asked.id, storage),
             Request::UpdateTimeControlEntry(asked) => self.update_time_control(&asked, storage),
+            Request::OpenUpdateWindow(asked) => Ok(self.state.open_window(&asked, now_ms)?),
+            Request::CloseUpdateWindow(_) => {
+                self.state.window.close();
+                Ok(())
+            }
             // That the PIN is right was seen on the way here.
             Request::VerifySecurityPin(_) => Ok(()),
             Request::RequestData(_)
@@ -162,6 +169,7 @@ impl Lock {
                 Reply::States(self.state.lock_state())
             }
             BatteryReport::COMMAND => Reply::Message(self.state.battery.report().into()),
+            UpdateStatus::COMMAND => Reply::Message(self.state.window.status(moment.now_ms).into()),
             FirmwareStatus::COMMAND => Reply::Message(self.state.firmware_status().into()),
             Command(_) => return Err(ErrorCode::BadParameter),
         };

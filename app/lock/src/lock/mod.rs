@@ -31,6 +31,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::bolt::{MotorCommand, Sense};
 use crate::clock::UnixTime;
+use crate::window::UpdateWindow;
 use links::Links;
 pub use outgoing::OUTGOING_MAX;
 use state::State;
@@ -283,6 +284,20 @@ impl Lock {
     #[must_use]
     pub fn is_quiet_time(&self) -> bool {
         self.state.night.is_active()
+    }
+
+    /// Tells whether the running image has yet to confirm itself. Until it is told that it has, and from then on that
+    /// it has not, no update window is open.
+    pub fn set_on_trial(&mut self, on_trial: bool) {
+        self.state.on_trial = on_trial;
+        if on_trial {
+            self.state.window.close();
+        }
+    }
+
+    /// The window in which an owner lets images in. [`Smp`](crate::smp::Smp) asks it, and notes there what comes.
+    pub fn update_window(&mut self) -> &mut UpdateWindow {
+        &mut self.state.window
     }
 
     /// Whether an administrator asked for a restart, and has been answered or had the time to be.

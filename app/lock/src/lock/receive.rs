@@ -21,11 +21,18 @@ use super::links::{Item, Link, Reply, Session};
 use super::{Characteristic, LinkId, Lock, Moment};
 use crate::access::{Authorization, Authorizations, NotAdded, same_key};
 use crate::store::StoreFailed;
+use crate::window::NotOpened;
 
 impl From<StoreFailed> for ErrorCode {
     /// Nothing happened, and the protocol has no word for why.
     fn from(_: StoreFailed) -> Self {
         Self::Unknown
+    }
+}
+
+impl From<NotOpened> for ErrorCode {
+    fn from(why: NotOpened) -> Self {
+        why.error_code()
     }
 }
 

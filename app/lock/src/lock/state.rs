@@ -2,7 +2,8 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
-use latchkey_protocol::message::LogEvent;
+use latchkey_image::ImageDigest;
+use latchkey_protocol::message::{LogEvent, OpenUpdateWindow};
 use latchkey_protocol::pairing::lock::LockPairing;
 use latchkey_protocol::value::{
     AuthorizationId, CodeId, Completion, DoorState, LockAction, LockState, LockUuid, Name, Trigger,
@@ -24,6 +25,8 @@ use crate::clock::{Clock, Local, UnixTime};
 use crate::config::{Advanced, Config};
 use crate::schedule::{Entries, Minutes, Night, Relock, Why};
 use crate::store::{self, StoreFailed};
+use crate::update::Conditions;
+use crate::window::{NotOpened, UpdateWindow};
 
 /// The lock cannot start: flash fails. A restart tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,9 @@ pub(super) struct State {
     pub(super) news_for_bridge: bool,
     pub(super) restart_at_ms: Option<u64>,
     pub(super) was_reset: bool,
+    pub(super) window: UpdateWindow,
+    /// The running image has yet to confirm itself, as far as anybody said.
+    pub(super) on_trial: bool,
 }
 
 impl State {
@@ -144,6 +150,8 @@ impl State {
             news_for_bridge: false,
             restart_at_ms: None,
             was_reset: false,
+            window: UpdateWindow::closed(),
+            on_trial: true,
             config,
             advanced,
         };
@@ -170,6 +178,7 @@ impl State {
         let mut state = Self::open(storage, identity, uuid, now_ms).ok()?;
         state.identity = self.identity;
         state.door = self.door;
+        state.on_trial = self.on_trial;
         let record = BoltRecord::of(self.bolt.kept(), false);
         store::save(storage, store::BOLT, &record).ok()?;
         state.bolt_record = Some(record);
@@ -384,6 +393,19 @@ impl State {
     pub(super) fn acting(&self) -> Vec<u8, LINKS> {
         let link = self.act.as_ref().and_then(Act::link);
         link.into_iter().collect()
+    }
+
+    /// Opens the update window, as an authenticated owner asked for.
+    pub(super) fn open_window(&mut self, asked: &OpenUpdateWindow, now_ms: u64) -> Result<(), NotOpened> {
+        let conditions = Conditions {
+            battery_percent: self.battery.percent(),
+            busy: self.is_busy(now_ms),
+            // Whoever asks is awake.
+            quiet_hours: false,
+        };
+        let image = asked.image.0.map(ImageDigest);
+        self.window
+            .open(asked.seconds, image, self.on_trial, conditions, now_ms)
     }
 
     pub(super) fn is_busy(&self, now_ms: u64) -> bool {

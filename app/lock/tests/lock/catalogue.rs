@@ -181,6 +181,13 @@ fn everything(house: &mut House, client: &Client) -> Vec<(Command, Vec<FromLock>
             nonce,
             pin: p(0),
         },
+        |nonce| OpenUpdateWindow {
+            seconds: 600,
+            image: Tail(Some([1; 32])),
+            nonce,
+            pin: p(0),
+        },
+        |nonce| CloseUpdateWindow { nonce, pin: p(0) },
         |nonce| RequestReboot { nonce, pin: p(0) },
     );
     said.push((SetAdvancedConfig::COMMAND, set_advanced(client, house, |_| {})));
@@ -189,6 +196,7 @@ fn everything(house: &mut House, client: &Client) -> Vec<(Command, Vec<FromLock>
         KeyturnerStates::COMMAND,
         BatteryReport::COMMAND,
         FirmwareStatus::COMMAND,
+        UpdateStatus::COMMAND,
     ] {
         said.push((RequestData::COMMAND, client.ask(house, wanted)));
     }
@@ -200,6 +208,7 @@ fn kinds(replies: &[FromLock]) -> Vec<Command> {
 }
 
 fn check_everything(house: &mut House, client: &Client) {
+    house.lock.set_on_trial(false);
     let said = everything(house, client);
     for command in FromClient::COMMANDS {
         assert!(

@@ -24,3 +24,4 @@ mod links;
 mod people;
 mod power_cuts;
 mod restarts;
+mod update_window;

@@ -54,7 +54,8 @@ impl Door {
             hardware: [1, 0],
             mounted_deg: Some(720),
         };
-        let lock = Lock::open(&mut storage, identity, lock_moment(&mut random, 0)).unwrap();
+        let mut lock = Lock::open(&mut storage, identity, lock_moment(&mut random, 0)).unwrap();
+        lock.set_on_trial(false);
         let mut door = Self {
             lock,
             storage,

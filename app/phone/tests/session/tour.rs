@@ -105,6 +105,14 @@ pub(crate) fn tour(pin: impl Fn(u32) -> Pin) -> Vec<(Request, Vec<Told>)> {
     let mut administer = |asked: Administer, told: &[Told]| steps.push((asked.with(pin(0)), told.to_vec()));
     administer(Administer::RemoveCode { id: CodeId(1) }, &[Done]);
     administer(Administer::EnableLogging { enabled: true }, &[Done]);
+    administer(
+        Administer::OpenUpdateWindow {
+            seconds: 600,
+            image: Tail(Some([7; 32])),
+        },
+        &[Done],
+    );
+    administer(Administer::CloseUpdateWindow {}, &[Done]);
     let (count, entry) = (Part(LogEntryCount::COMMAND), Part(LogEntry::COMMAND));
     administer(
         Administer::Log {
@@ -129,6 +137,7 @@ fn reports() -> Vec<(Request, Vec<Told>)> {
         (Report::States {}.into(), vec![Answer(KeyturnerStates::COMMAND)]),
         (Report::Battery {}.into(), vec![Answer(BatteryReport::COMMAND)]),
         (Report::Firmware {}.into(), vec![Answer(FirmwareStatus::COMMAND)]),
+        (Report::Update {}.into(), vec![Answer(UpdateStatus::COMMAND)]),
         (Act::Config {}.into(), vec![Answer(Config::COMMAND)]),
         (
             Act::AdvancedConfig {}.into(),

@@ -15,6 +15,7 @@ mod maintenance;
 mod pairing;
 mod state;
 mod time_control;
+mod update;
 
 use core::fmt;
 
@@ -46,6 +47,7 @@ pub use time_control::{
     AddTimeControlEntry, RemoveTimeControlEntry, RequestTimeControlEntries, TimeControlEntry,
     TimeControlEntryCount, TimeControlEntryId, UpdateTimeControlEntry,
 };
+pub use update::{CloseUpdateWindow, OpenUpdateWindow, UpdateStatus};
 
 use crate::value::{ErrorCode, Nonce, Pin};
 use crate::wire::{Malformed, PinWidth, Writer};
@@ -203,6 +205,8 @@ catalogue! {
         RemoveKeypadCode,
         PerformKeypadAction,
         PerformSimpleLockAction,
+        OpenUpdateWindow,
+        CloseUpdateWindow,
     }
 }
 
@@ -230,6 +234,7 @@ catalogue! {
         KeypadCodeId,
         KeypadCodeCount,
         KeypadCodeEntry,
+        UpdateStatus,
     }
 }
 

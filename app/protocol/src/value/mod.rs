@@ -28,7 +28,7 @@ pub use setting::{
     SortOrder,
 };
 pub use state::{
-    AccessoryBattery, Battery, DoorEvent, DoorState, LockState, NukiState, RemoteAccess, Status,
+    AccessoryBattery, Battery, DoorEvent, DoorState, LockState, NukiState, RemoteAccess, Status, UpdateStage,
 };
 pub use time::{DateTime, TimeLimits, TimeOfDay, Weekday, Weekdays};
 pub use zone::TimeZoneId;

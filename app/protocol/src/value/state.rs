@@ -95,6 +95,20 @@ numbers! {
     }
 }
 
+numbers! {
+    /// How far an image that a phone sends is. Own numbers.
+    UpdateStage: u8, "update stage" {
+        /// Nothing has come.
+        Nothing = 0,
+        /// It is on its way.
+        Receiving = 1,
+        /// It is there, whole; nobody asked for its install yet.
+        Received = 2,
+        /// It was proven, and will be installed at the next start.
+        Requested = 3,
+    }
+}
+
 // A byte whose bits the lock reports; unknown bits are kept.
 macro_rules! bits {
     ($name:ident) => {

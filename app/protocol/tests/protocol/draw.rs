@@ -77,7 +77,8 @@ numbers!(
     SortOrder,
     Status,
     TimeZoneId,
-    Trigger
+    Trigger,
+    UpdateStage
 );
 
 draw! {
@@ -264,6 +265,9 @@ fields! {
     TimeControlEntryCount { count }
     TimeControlEntry { id, enabled, weekdays, time, action }
     UpdateTimeControlEntry { id, enabled, weekdays, time, action, nonce, pin }
+
+    CloseUpdateWindow { nonce, pin }
+    UpdateStatus { seconds_left, stage, received, size, refusal }
 }
 
 impl Draw for AuthorizationDataFifth {
@@ -425,6 +429,18 @@ impl Draw for SetAdvancedConfig {
             settings: from.draw(),
             auto_lock: tails.next(from),
             motor: tails.next(from),
+            nonce: from.draw(),
+            pin: from.draw(),
+        }
+    }
+}
+
+impl Draw for OpenUpdateWindow {
+    fn draw(from: &mut Source) -> Self {
+        let mut tails = Tails::up_to(from, 1);
+        Self {
+            seconds: from.draw(),
+            image: tails.next(from),
             nonce: from.draw(),
             pin: from.draw(),
         }

@@ -120,6 +120,8 @@ checks! {
     time_control:
         AddTimeControlEntry, TimeControlEntryId, RemoveTimeControlEntry, RequestTimeControlEntries,
         TimeControlEntryCount, TimeControlEntry, UpdateTimeControlEntry;
+    updates:
+        OpenUpdateWindow, CloseUpdateWindow, UpdateStatus;
 }
 
 /// What a client asks for has exactly one length (or one of those that its optional fields give).

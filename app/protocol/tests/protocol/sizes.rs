@@ -96,3 +96,10 @@ fn keypad() {
     row::<UpdateKeypadCode>(0x0046, 81, 1);
     row::<RemoveKeypadCode>(0x0047, 36, 1);
 }
+
+#[test]
+fn own() {
+    row::<OpenUpdateWindow>(0x4C00, 68, 1);
+    row::<CloseUpdateWindow>(0x4C01, 34, 1);
+    row::<UpdateStatus>(0x4C02, 13, 0);
+}

@@ -153,6 +153,10 @@ MESSAGES = [
     ("RemoveKeypadCode", 0x0047, u16(300) + NONCE + PIN),
     ("PerformKeypadAction", 0x0048, u8(1) + u32(123_456) + u8(4) + NONCE),
     ("PerformSimpleLockAction", 0x0100, u8(2) + NONCE),
+    ("OpenUpdateWindow", 0x4C00, u16(600) + NONCE + PIN),
+    ("OpenUpdateWindow.image", 0x4C00, u16(600) + KEY + NONCE + PIN),
+    ("CloseUpdateWindow", 0x4C01, NONCE + PIN),
+    ("UpdateStatus", 0x4C02, u16(599) + u8(1) + u32(70000, 200000) + u16(156)),
 ]
 
 

@@ -273,6 +273,36 @@ pub(super) fn time_control() -> Vec<Sample> {
     ]
 }
 
+pub(super) fn updates() -> Vec<Sample> {
+    let open = |image| OpenUpdateWindow {
+        seconds: 600,
+        image,
+        nonce: NONCE,
+        pin: pin(),
+    };
+    vec![
+        sample("OpenUpdateWindow", open(Tail(None))),
+        sample("OpenUpdateWindow.image", open(Tail(Some(counting(0x80))))),
+        sample(
+            "CloseUpdateWindow",
+            CloseUpdateWindow {
+                nonce: NONCE,
+                pin: pin(),
+            },
+        ),
+        sample(
+            "UpdateStatus",
+            UpdateStatus {
+                seconds_left: 599,
+                stage: UpdateStage::Receiving.into(),
+                received: 70_000,
+                size: 200_000,
+                refusal: 156,
+            },
+        ),
+    ]
+}
+
 fn states() -> KeyturnerStates {
     KeyturnerStates {
         nuki_state: NukiState::DoorMode.into(),

@@ -42,6 +42,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         device::log(),
         device::time_control(),
         people::keypad(),
+        device::updates(),
     ]
     .into_iter()
     .flatten()
