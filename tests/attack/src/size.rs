@@ -38,7 +38,8 @@ pub fn sections(program: &Path) -> Result<Sizes> {
         if !initial && kind != SectionKind::UninitializedData {
             continue;
         }
-        let in_ram = section.address() >= u64::from(RAM.0);
+        let ram = u64::from(RAM.0)..u64::from(RAM.0 + RAM.1);
+        let in_ram = ram.contains(&section.address());
         if in_ram {
             variables += section.size();
         }
