@@ -218,6 +218,12 @@ fn packets_that_are_none_do_no_harm() {
         mallory.send_raw(&[0x1B, 9, 0, 0xAA, 0xAA, 0xAA]).unwrap();
     }
     assert_eq!(client.lock_state(), LockState::Unlocked);
+    // More at once than the lock has room for; its controller has to wait.
+    let flood = [&[0x52, 19, 0], &[0xAA; 200][..]].concat();
+    for _ in 0..200 {
+        mallory.send_raw(&flood).unwrap();
+    }
+    assert_eq!(client.lock_state(), LockState::Unlocked);
     assert!(!door.has_restarted());
 }
 
