@@ -243,6 +243,34 @@ fn stranger_cannot_write_more_than_a_message_nor_read_any() {
 }
 
 #[test]
+fn three_who_hold_the_line_do_not_keep_the_owner_out() {
+    let strangers = ["first", "second", "third"];
+    let mut door = Door::with_phones(&["phone", "first", "second", "third"]);
+    let mut client = Client::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
+    client.connect();
+    client.pair("Ada").unwrap();
+    client.phone.disconnect().unwrap();
+    let mut held: Vec<_> = strangers.iter().map(|name| door.phone(name)).collect();
+    for stranger in &mut held {
+        stranger.connect(&door.address, gatt::MTU_MAX).unwrap();
+    }
+    // Never silent, and never with anything to say.
+    let talk = uuid(gatt::PAIRING_DATA);
+    let mut rounds = 0;
+    while door.silent(&mut client.phone) {
+        rounds += 1;
+        assert!(rounds < 60, "nobody was dropped");
+        for stranger in held.iter_mut().filter(|stranger| stranger.is_connected()) {
+            // One that has been dropped in this moment is what is waited for.
+            let _ = stranger.write(&talk, &[1, 0, 3, 0, 0x27, 0xA7]);
+        }
+    }
+    client.connect();
+    assert_eq!(client.lock_state(), LockState::Unlocked);
+    assert!(!door.has_restarted());
+}
+
+#[test]
 fn lock_serves_while_a_phone_confirms_nothing() {
     // A phone that stops at nothing: it subscribes, asks, and is switched off without a word.
     let door = Door::with_phones(&["mallory", "phone"]);
