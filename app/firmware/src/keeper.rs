@@ -24,6 +24,7 @@ use latchkey_storage::Storage;
 
 use crate::board::Part;
 use crate::motor::Mind;
+use crate::phone::Phone;
 use crate::radio::{self, Announcement};
 use crate::start::Begun;
 use crate::store::{self, StoreError};
@@ -52,6 +53,7 @@ pub struct Keeper<'b, B: Board> {
     director: PublicKey,
     nuki_id: NukiId,
     standing: Standing,
+    phone: Phone,
     radio_up: Cell<bool>,
     links: [Bell; radio::LINKS],
     advertiser: Bell,
@@ -65,9 +67,12 @@ impl<'b, B: Board> Keeper<'b, B> {
     /// Keeps what a start has begun. When this was no more than a restart, the lock goes on knowing the time.
     #[must_use]
     pub fn new(board: &'b B, begun: Begun<'b, B>) -> Self {
+        let mut lock = begun.lock;
+        lock.set_on_trial(!begun.standing.running.confirmed);
         let keeper = Self {
             board,
-            lock: RefCell::new(begun.lock),
+            phone: Phone::new(board, &begun.standing),
+            lock: RefCell::new(lock),
             storage: RefCell::new(begun.storage),
             key: begun.key,
             settings: RefCell::new(begun.settings),
@@ -132,10 +137,21 @@ impl<'b, B: Board> Keeper<'b, B> {
     pub async fn keep_time(&self) -> ! {
         loop {
             let now_ms = now_ms();
-            let (restart, deadline_ms) = {
-                let lock = self.lock.borrow();
-                (lock.wants_restart(now_ms), lock.next_deadline(now_ms))
+            let conditions = self.conditions();
+            let (restart, update, deadline_ms) = {
+                let mut lock = self.lock.borrow_mut();
+                let update = self.phone.tick(&mut lock, conditions);
+                // One that is due waits for the bolt, whose rest is an event of its own.
+                let phone_ms = self.phone.next_deadline(&mut lock).filter(|_| !update);
+                let lock_ms = lock.next_deadline(now_ms);
+                let deadline_ms = [phone_ms, lock_ms].into_iter().flatten().min();
+                (lock.wants_restart(now_ms), update, deadline_ms)
             };
+            if update && !conditions.busy {
+                self.board
+                    .print(format_args!("restarting for an update by phone"));
+                self.board.restart();
+            }
             if restart {
                 self.board
                     .print(format_args!("an administrator asked for a restart"));
@@ -184,6 +200,16 @@ impl<'b, B: Board> Keeper<'b, B> {
             busy: lock.is_busy(now_ms()),
             quiet_hours: lock.is_quiet_time(),
         }
+    }
+
+    /// The phone's way to the slot.
+    pub(crate) fn phone(&self) -> &Phone {
+        &self.phone
+    }
+
+    /// The running image has confirmed itself.
+    pub(crate) fn confirmed(&self) {
+        self.lock.borrow_mut().set_on_trial(false);
     }
 
     /// The board has no radio, so nobody waits for it.
@@ -265,7 +291,23 @@ impl<B: Board> radio::Core for Keeper<'_, B> {
         self.tell(Event::Received { link, on, bytes });
     }
 
+    fn smp_received(&self, link: LinkId, bytes: &[u8]) {
+        let conditions = self.conditions();
+        self.phone
+            .received(self.board, &mut self.lock.borrow_mut(), conditions, link, bytes);
+        let LinkId(place) = link;
+        if let Some(bell) = self.links.get(usize::from(place)) {
+            bell.signal(());
+        }
+        self.clock.signal(());
+    }
+
+    fn smp_outgoing(&self, link: LinkId, piece: &mut [u8]) -> Option<usize> {
+        self.phone.outgoing(link, piece)
+    }
+
     fn disconnected(&self, link: LinkId) {
+        self.phone.disconnected(link);
         self.tell(Event::Disconnected(link));
     }
 

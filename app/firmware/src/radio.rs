@@ -62,9 +62,13 @@ pub trait Core {
     fn disconnected(&self, link: LinkId);
     /// What to send next to a client, if anything: the message is in `message`, and so long.
     fn outgoing(&self, link: LinkId, message: &mut [u8; OUTGOING_MAX]) -> Option<(Characteristic, usize)>;
+    /// A client has written to the SMP characteristic.
+    fn smp_received(&self, link: LinkId, bytes: &[u8]);
+    /// What to notify next of SMP, if anything: in the beginning of `piece`, and so long.
+    fn smp_outgoing(&self, link: LinkId, piece: &mut [u8]) -> Option<usize>;
     /// Whether the client is to be disconnected.
     fn should_disconnect(&self, link: LinkId) -> bool;
-    /// Ends when [`Self::outgoing`] or [`Self::should_disconnect`] may give something new. One waits at a time.
+    /// Ends when [`Self::outgoing`], [`Self::smp_outgoing`] or [`Self::should_disconnect`] may give something new. One waits at a time.
     async fn changed(&self, link: LinkId);
     /// What to advertise.
     fn announcement(&self) -> Announcement;

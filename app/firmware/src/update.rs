@@ -103,6 +103,10 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
             pulse.beat();
             step = match step.action {
                 Action::Wait => {
+                    // An image that is proven and waits for better conditions keeps the slot.
+                    if self.proven.is_none() {
+                        self.keeper.phone().release_from_network();
+                    }
                     if let Some(event) = self.judge_trial(uplink.has_link()) {
                         self.advance(event)
                     } else {
@@ -213,6 +217,9 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
         match action {
             Action::Open { image, size } => {
                 self.proven = None;
+                if self.keeper.phone().claim_for_network().is_err() {
+                    return Event::Failed(Failure::SlotTaken);
+                }
                 let begun = self.staging.begin(flash, image.into(), size);
                 begun.map_or_else(failed, |offset| Event::Staged { offset })
             }
@@ -239,6 +246,9 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
             Action::Request => match self.proven.take() {
                 Some(proven) => {
                     let asked = self.staging.request(flash, proven);
+                    if asked.is_ok() {
+                        self.keeper.phone().network_asked();
+                    }
                     asked.map_or_else(failed, |()| Event::Requested)
                 }
                 None => Event::Failed(Failure::OutOfTurn),
@@ -288,6 +298,7 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
                 match self.staging.confirm(&mut whole(self.board), self.image, passed) {
                     Ok(()) => {
                         self.trial = None;
+                        self.keeper.confirmed();
                         self.board.print(format_args!("confirmed {}", self.image));
                         Some(Event::Confirmed)
                     }

@@ -59,3 +59,9 @@ pub const MTU_DEFAULT: u16 = 23;
 
 /// What ATT puts around each piece of a message, in bytes.
 pub const ATT_OVERHEAD: u16 = 3;
+
+/// Updates by phone: the SMP service, as mcumgr's tools know it.
+pub const SMP_SERVICE: u128 = 0x8d53_dc1d_1db7_4cd3_868b_8a52_7460_aa84;
+
+/// Where SMP is written, and notified.
+pub const SMP_CHARACTERISTIC: u128 = 0xda2e_7828_fbce_4e01_ae9e_2611_7499_7c48;

@@ -17,6 +17,7 @@ mod owner;
 mod phone;
 mod release;
 mod server;
+mod smp;
 
 pub use air::Air;
 pub use bluez::Bluez;
@@ -30,3 +31,4 @@ pub use owner::Owner;
 pub use phone::{Indication, Phone, Seen};
 pub use release::{Release, SignedImage, Signer, example_director};
 pub use server::Server;
+pub use smp::smpclient;

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use latchkey_lab::{Air, Bluez, Lock, Phone, Seen, Variant};
+use latchkey_lab::{Air, Bluez, Lock, Phone, Seen, Variant, smpclient};
 
 use crate::{PATIENCE, World};
 
@@ -73,6 +73,16 @@ impl Door {
     #[must_use]
     pub fn phone(&self, name: &str) -> Phone {
         Phone::start(&self.air, name).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// Has smpclient do something with this lock, from the controller of this name; gives what it printed.
+    ///
+    /// # Panics
+    /// When there is no such controller, or smpclient fails otherwise than by being refused.
+    #[must_use]
+    pub fn smpclient(&self, name: &str, commands: &[&str]) -> String {
+        let lock = format!("Nuki_{}", self.nuki_id);
+        smpclient(&self.air, name, &lock, commands).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     /// A stand-in for BlueZ on the controller of this name.

@@ -15,8 +15,9 @@ use trouble_host::prelude::*;
 use super::LINKS;
 use crate::start::HARDWARE;
 
-/// Attributes in the table: generic access 5, generic attribute 1, pairing 4, keyturner 9, device information 7.
-const ATTRIBUTES: usize = 26;
+/// Attributes in the table: generic access 5, generic attribute 1, pairing 4, keyturner 9, device information 7,
+/// SMP 4.
+const ATTRIBUTES: usize = 30;
 
 /// A characteristic that locks have and nobody uses; what is written to it is taken and forgotten.
 const THIRD: u128 = gatt::KEYTURNER_USER_DATA + (1 << 96);
@@ -65,6 +66,7 @@ pub(super) struct Handles {
     keyturner: Passing,
     user: Passing,
     third: u16,
+    smp: Passing,
 }
 
 impl Handles {
@@ -82,6 +84,15 @@ impl Handles {
     /// Whether it is the one that is taken and never read.
     pub(super) fn is_third(&self, handle: u16) -> bool {
         self.third == handle
+    }
+
+    /// Whether it is the one for updates.
+    pub(super) fn is_smp(&self, handle: u16) -> bool {
+        self.smp.handle == handle
+    }
+
+    pub(super) fn smp(&self) -> &Passing {
+        &self.smp
     }
 
     pub(super) fn of(&self, which: Which) -> &Passing {
@@ -133,11 +144,26 @@ pub(super) fn build(presentation: &Presentation) -> Result<(Server<'_>, Handles)
     );
     service.build();
 
+    let mut service = table.add_service(Service::new(gatt::SMP_SERVICE));
+    let smp = service
+        .add_characteristic_small(
+            gatt::SMP_CHARACTERISTIC,
+            [
+                CharacteristicProp::WriteWithoutResponse,
+                CharacteristicProp::Notify,
+            ],
+            Vec::<u8, 20>::new(),
+        )
+        .build()
+        .to_raw();
+    service.build();
+
     let handles = Handles {
         pairing,
         keyturner,
         user,
         third: third.handle,
+        smp,
     };
     Ok((Server::new(table), handles))
 }

@@ -1,5 +1,5 @@
 //! One connection, from its beginning to its end: what the client writes goes to the lock, what the lock has to
-//! say is indicated, one indication at a time, in parts that fit the connection.
+//! say is indicated, one indication at a time, in parts that fit the connection. What SMP answers is notified.
 
 use embassy_futures::select::select;
 use embassy_time::{Duration, with_timeout};
@@ -73,6 +73,14 @@ fn take<'s>(
     if handles.is_third(handle) {
         return write.accept_unprocessed();
     }
+    if handles.is_smp(handle) {
+        write.with_data(|offset, bytes| {
+            if offset == 0 {
+                core.smp_received(link, bytes);
+            }
+        });
+        return write.accept_unprocessed();
+    }
     let Some(which) = handles.written(handle) else {
         return write.accept();
     };
@@ -94,16 +102,28 @@ fn take<'s>(
 async fn talk(connection: &Connection<'_, '_>, handles: &Handles, link: LinkId, core: &impl Core) {
     let mut message = [0; OUTGOING_MAX];
     while !core.should_disconnect(link) {
+        let room = usize::from(
+            connection
+                .raw()
+                .att_mtu()
+                .max(MTU_DEFAULT)
+                .saturating_sub(ATT_OVERHEAD),
+        );
         let Some((which, length)) = core.outgoing(link, &mut message) else {
-            core.changed(link).await;
+            let most = room.min(message.len());
+            let piece = message.get_mut(..most).unwrap_or_default();
+            match core.smp_outgoing(link, piece) {
+                Some(length) => {
+                    let piece = piece.get(..length).unwrap_or_default();
+                    if handles.smp().notify(connection, piece, false).await.is_err() {
+                        return;
+                    }
+                }
+                None => core.changed(link).await,
+            }
             continue;
         };
-        let room = connection
-            .raw()
-            .att_mtu()
-            .max(MTU_DEFAULT)
-            .saturating_sub(ATT_OVERHEAD);
-        for part in message.get(..length).unwrap_or_default().chunks(room.into()) {
+        for part in message.get(..length).unwrap_or_default().chunks(room) {
             // Waits for the client's confirmation. To a client that did not subscribe, nothing is sent.
             let indication = handles.of(which).indicate(connection, part, false);
             if !matches!(with_timeout(CONFIRMATION, indication).await, Ok(Ok(()))) {

@@ -125,6 +125,12 @@ impl Link {
         self.heard_ms = now_ms;
     }
 
+    /// It does something else that an owner wants: it is neither idle nor there for nothing.
+    pub(super) fn excuse(&mut self, now_ms: u64) {
+        self.heard_ms = now_ms;
+        self.opened_ms = now_ms;
+    }
+
     /// Whether a request would find room for its answers. One who asks and does not read is dropped.
     pub(super) fn has_room(&self) -> bool {
         OUTBOX.saturating_sub(self.outbox.len()) >= ROOM

@@ -300,6 +300,16 @@ impl Lock {
         &mut self.state.window
     }
 
+    /// A connection speaks SMP. While an owner holds the update window open that counts as traffic, and whoever
+    /// uploads needs no key of the lock to stay.
+    pub fn serves_update(&mut self, link: LinkId, now_ms: u64) {
+        if self.state.window.admit(now_ms).is_some()
+            && let Some(link) = self.links.get(link)
+        {
+            link.excuse(now_ms);
+        }
+    }
+
     /// Whether an administrator asked for a restart, and has been answered or had the time to be.
     #[must_use]
     pub fn wants_restart(&self, now_ms: u64) -> bool {

@@ -99,6 +99,8 @@ pub enum Failure {
     NotForUs,
     /// Settings could not be written.
     Settings,
+    /// A phone has the slot. Nothing was changed.
+    SlotTaken,
     /// The caller told something that does not belong to what it was asked for.
     OutOfTurn,
 }
@@ -114,6 +116,7 @@ impl fmt::Display for Failure {
             Self::Unfit(unfit) => return unfit.fmt(f),
             Self::NotSigned => "the answer is not signed by this lock's director",
             Self::NotForUs => "the answer is for another lock or another check-in",
+            Self::SlotTaken => "an update from a phone is under way",
             Self::Settings => "the settings could not be written",
             Self::OutOfTurn => "an event out of turn",
         })

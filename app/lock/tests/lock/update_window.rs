@@ -175,3 +175,24 @@ fn a_trial_closes_it_and_nobody_having_said_that_there_is_none_counts_as_one() {
     house.lock.set_on_trial(true);
     assert!(!is_open(&mut house));
 }
+
+#[test]
+fn whoever_uploads_stays_as_long_as_the_window_is_open_and_nobody_else() {
+    let (mut house, owner) = house();
+    house.connect(B);
+    house.connect(C);
+    owner.command(&mut house, open(&owner, 120, None));
+    for _ in 0..12 {
+        house.wait(10_000);
+        let now_ms = house.now_ms;
+        house.lock.serves_update(B, now_ms);
+    }
+    assert!(!house.is_connected(C), "silent, and proves nothing");
+    assert!(house.is_connected(B));
+    for _ in 0..3 {
+        house.wait(10_000);
+        let now_ms = house.now_ms;
+        house.lock.serves_update(B, now_ms);
+    }
+    assert!(!house.is_connected(B), "the window is closed");
+}

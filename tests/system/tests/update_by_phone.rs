@@ -1,0 +1,164 @@
+//! Updates by phone on the emulated lock: an owner opens the window with the project's own session, smpclient as its
+//! registry has it sends the image.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: what is not there must end them"
+)]
+
+use latchkey_lab::{Owner, SignedImage, Variant};
+use latchkey_phone::request::{Administer, Report};
+use latchkey_phone::session::News;
+use latchkey_protocol::gatt;
+use latchkey_protocol::message::{FromLock, UpdateStatus};
+use latchkey_protocol::value::{Pin, UpdateStage};
+use latchkey_protocol::wire::Tail;
+use latchkey_system_tests::{Door, PATIENCE};
+
+/// A PIN that no lock has before it is set.
+const NO_PIN: u32 = 0;
+
+struct Scene {
+    door: Door,
+    owner: Owner,
+    image: SignedImage,
+    file: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let door = Door::with_phones(&["phone", "tool"]);
+        let mut owner = Owner::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
+        owner.connect().unwrap();
+        owner.pair("Ann").unwrap();
+        owner.disconnect().unwrap();
+        let image = door.world.release(Variant::V2, 2);
+        let file = door.world.path("v2.bin");
+        std::fs::write(&file, &image.bytes).unwrap();
+        let file = file.to_str().unwrap().to_owned();
+        Self {
+            door,
+            owner,
+            image,
+            file,
+        }
+    }
+
+    /// The owner opens the window and goes: the field's tools bring a connection of their own.
+    fn open(&mut self, image: Option<[u8; 32]>) {
+        self.owner.connect().unwrap();
+        let window = Administer::OpenUpdateWindow {
+            seconds: 600,
+            image: Tail(image),
+        };
+        let news = self.owner.ask(window.with(Pin::short(NO_PIN as u16))).unwrap();
+        assert_eq!(news, [News::Done(None)]);
+        self.owner.disconnect().unwrap();
+    }
+
+    fn status(&mut self) -> UpdateStatus {
+        self.owner.connect().unwrap();
+        let news = self.owner.ask(Report::Update {}).unwrap().pop();
+        self.owner.disconnect().unwrap();
+        match news {
+            Some(News::Done(Some(FromLock::UpdateStatus(status)))) => status,
+            other => panic!("no status: {other:?}"),
+        }
+    }
+
+    fn tool(&self, commands: &[&str]) -> String {
+        self.door.smpclient("tool", commands)
+    }
+}
+
+fn digest(image: &SignedImage) -> String {
+    image.digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first offset that the lock named.
+fn began_at(printed: &str) -> usize {
+    let line = printed.lines().find_map(|line| line.strip_prefix("offset "));
+    line.unwrap_or_else(|| panic!("no offset in\n{printed}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn smpclient_updates_the_lock_inside_the_window_and_across_a_power_cut() {
+    let mut scene = Scene::new();
+    let hash = digest(&scene.image);
+    let file = scene.file.clone();
+
+    let printed = scene.tool(&["echo", "upload", &file]);
+    assert!(printed.contains("echo who is there?"), "{printed}");
+    assert!(printed.contains("refused"), "{printed}");
+    assert!(!printed.contains("offset"), "{printed}");
+    scene
+        .door
+        .lock
+        .wait_for("phone: refused, reason 156", PATIENCE)
+        .unwrap();
+
+    scene.open(Some(scene.image.digest.0));
+    let printed = scene.tool(&["upload-until", "100000", &file]);
+    assert_eq!(began_at(&printed) / 1_000, 0, "{printed}");
+    let status = scene.status();
+    assert_eq!(status.stage.known(), Some(UpdateStage::Receiving));
+    assert!(status.received >= 100_000);
+
+    // A restart closes the window, and nothing that is on flash is sent again.
+    scene.door.lock.cut_power();
+    scene.door.lock.power_on().unwrap();
+    scene.door.lock.wait_for("radio up", PATIENCE).unwrap();
+    assert!(scene.tool(&["upload", &file]).contains("refused"));
+    scene.open(Some(scene.image.digest.0));
+    let printed = scene.tool(&["upload", &file, "list", "test", &hash, "reset"]);
+    assert!(began_at(&printed) > 80_000, "{printed}");
+    assert!(printed.contains(&format!("image 1 2.0.0 {hash}\n")), "{printed}");
+    assert!(
+        printed.contains(&format!("image 1 2.0.0 {hash} pending\n")),
+        "{printed}"
+    );
+    assert!(printed.contains("reset\n"), "{printed}");
+
+    for wanted in [
+        "asked for the install",
+        "restarting for an update by phone",
+        "app 2.0.0",
+        "confirmed",
+    ] {
+        scene.door.lock.wait_for(wanted, PATIENCE).unwrap();
+    }
+    scene.owner.connect().unwrap();
+    assert_eq!(scene.owner.phone.read("2a26").unwrap(), b"2.0.0");
+    scene.owner.disconnect().unwrap();
+    assert!(scene.tool(&["list"]).contains("refused"), "closed again");
+}
+
+#[test]
+fn smpclient_is_refused_what_nobody_signed_and_what_the_owner_did_not_name() {
+    let mut scene = Scene::new();
+    let hash = digest(&scene.image);
+    let mut tampered = scene.image.bytes.clone();
+    if let Some(byte) = tampered.get_mut(50_000) {
+        *byte ^= 1;
+    }
+    let bad = scene.door.world.path("tampered.bin");
+    std::fs::write(&bad, &tampered).unwrap();
+    let bad = bad.to_str().unwrap().to_owned();
+
+    scene.open(None);
+    let printed = scene.tool(&["upload", &bad, "confirm", &hash]);
+    assert!(printed.contains("CONFIRMATION_DENIED"), "{printed}");
+    let printed = scene.tool(&["test", &hash]);
+    assert!(printed.contains("ECORRUPT"), "{printed}");
+    assert_ne!(scene.status().refusal, 0);
+    assert!(!scene.tool(&["list"]).contains("image 1"), "given up");
+
+    let file = scene.file.clone();
+    scene.open(Some([9; 32]));
+    let printed = scene.tool(&["upload", &file, "test", &hash]);
+    assert!(printed.contains("EACCESSDENIED"), "{printed}");
+    assert_eq!(scene.status().refusal, 159);
+    assert!(scene.tool(&["erase"]).contains("erased"));
+}
