@@ -12,6 +12,7 @@ added here, and only that; there is no loss, no delay and no range on this air.
 
 import asyncio
 import dataclasses
+import logging
 import sys
 
 from bumble import hci
@@ -222,4 +223,6 @@ async def serve(names):
 
 
 if __name__ == "__main__":
+    # Data for a link that has just ended is no news.
+    logging.disable(logging.WARNING)
     asyncio.run(serve(sys.argv[1:]))

@@ -20,6 +20,7 @@ that begins with `ok` or `error`; what happens by itself is printed as it comes.
 """
 
 import asyncio
+import logging
 import sys
 
 from bumble import att, hci
@@ -160,4 +161,6 @@ async def obey(address):
 
 
 if __name__ == "__main__":
+    # What Bumble complains about here, tests provoke.
+    logging.disable(logging.CRITICAL)
     asyncio.run(obey(sys.argv[1]))

@@ -172,7 +172,7 @@ fn who_says_nothing_is_dropped() {
 }
 
 /// Attribute packets that are none, on the attribute channel.
-const DEADLY: [&[u8]; 12] = [
+const DEADLY: [&[u8]; 13] = [
     &[],
     &[0x02],
     &[0x02, 1, 0],
@@ -185,6 +185,7 @@ const DEADLY: [&[u8]; 12] = [
     ],
     &[0x16, 9, 0],
     &[0x18],
+    &[0x20],
     &[0x52],
     &[0x1D, 9, 0, 1],
 ];
@@ -225,6 +226,64 @@ fn packets_that_are_none_do_no_harm() {
     }
     assert_eq!(client.lock_state(), LockState::Unlocked);
     assert!(!door.has_restarted());
+}
+
+/// What the host knows, what it does not, and what only servers send.
+const OPCODES: [u8; 18] = [
+    0x02, 0x04, 0x06, 0x08, 0x0A, 0x0C, 0x0E, 0x10, 0x12, 0x16, 0x18, 0x1B, 0x1D, 0x1E, 0x20, 0x22, 0x52,
+    0xD2,
+];
+const RANDOM_PACKETS: usize = 1_000;
+
+/// A packet for a channel that a lock serves, more or less well formed.
+fn random_packet(random: &mut fastrand::Rng) -> (u16, Vec<u8>) {
+    let lengths = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 20, 22, 40, 100, 240, 300];
+    let length = lengths[random.usize(..lengths.len())];
+    let mut body: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
+    if random.u8(..4) == 0 {
+        // A signal: code, identifier, length.
+        let [low, high] = u16::try_from(length).unwrap().to_le_bytes();
+        body.splice(0..0, [random.u8(..0x1B), 1, low, high]);
+        return (5, body);
+    }
+    if body.len() >= 2 && random.bool() {
+        // A handle that is there, or an MTU.
+        body[..2].copy_from_slice(&random.u16(..30).to_le_bytes());
+    }
+    if body.len() >= 6 && random.bool() {
+        let types = [[0x00, 0x28], [0x03, 0x28], [0x02, 0x29]];
+        body[2..4].fill(0xFF);
+        body[4..6].copy_from_slice(&types[random.usize(..types.len())]);
+    }
+    body.insert(0, OPCODES[random.usize(..OPCODES.len())]);
+    (4, body)
+}
+
+#[test]
+fn random_packets_do_no_harm() {
+    let mut door = Door::with_phones(&["mallory", "phone"]);
+    let mut client = Client::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
+    client.connect();
+    client.pair("Ada").unwrap();
+    let mut mallory = door.phone("mallory");
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    for number in 0..RANDOM_PACKETS {
+        if !mallory.is_connected() {
+            mallory.connect(&door.address, gatt::MTU_MAX).unwrap();
+        }
+        let (channel, packet) = random_packet(&mut random);
+        mallory.send_packet(channel, &packet).unwrap();
+        if number % 20 == 0 {
+            assert_eq!(
+                client.lock_state(),
+                LockState::Unlocked,
+                "seed {seed}, by packet {number}"
+            );
+        }
+    }
+    assert_eq!(client.lock_state(), LockState::Unlocked, "seed {seed}");
+    assert!(!door.has_restarted(), "seed {seed}");
 }
 
 #[test]

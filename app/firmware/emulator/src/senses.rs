@@ -121,7 +121,7 @@ impl Senses for Typed {
                 }
                 Err(()) if line.is_empty() => {}
                 Err(()) => self.board.print(format_args!(
-                    "typed: {line:?} means nothing; the README says what does"
+                    "typed: {line}: means nothing; the README says what does"
                 )),
             }
         }

@@ -120,8 +120,8 @@ fn is_safe_request(length: usize, content: &[u8]) -> bool {
     let fits = match *opcode {
         // Exchange MTU; a smaller one leaves no room for what the host answers.
         0x02 => matches!(fields, [low, high, ..] if u16::from_le_bytes([*low, *high]) >= MTU_MIN),
-        // Find information, read blob, read multiple, prepare write.
-        0x04 | 0x0C | 0x0E | 0x16 => fields.len() >= 4,
+        // Find information, read blob, read multiple, prepare write, read multiple of variable length.
+        0x04 | 0x0C | 0x0E | 0x16 | 0x20 => fields.len() >= 4,
         // Find by type and value, read by type.
         0x06 | 0x08 => fields.len() >= 6,
         // Read, write, write command.
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn requests_of_their_shortest_form_pass() {
-        let shortest: [&[u8]; 11] = [
+        let shortest: [&[u8]; 12] = [
             &[0x02, 23, 0],
             &[0x04, 1, 0, 255, 255],
             &[0x06, 1, 0, 255, 255, 0, 0x28],
@@ -182,6 +182,7 @@ mod tests {
             &[0x16, 1, 0, 0, 0],
             &[0x18, 1],
             &[0x1E],
+            &[0x20, 1, 0, 3, 0],
         ];
         for request in shortest {
             assert!(passes(request), "{request:02x?}");
@@ -233,7 +234,7 @@ mod tests {
         /// The host decodes when all parts are there, so the first part must tell enough.
         #[test]
         fn whatever_passes_in_parts_the_host_decodes(
-            opcode in prop::sample::select(vec![0x02u8, 0x04, 0x06, 0x08, 0x0A, 0x0C, 0x0E, 0x10, 0x12, 0x16, 0x18, 0x52]),
+            opcode in prop::sample::select(vec![0x02u8, 0x04, 0x06, 0x08, 0x0A, 0x0C, 0x0E, 0x10, 0x12, 0x16, 0x18, 0x20, 0x52]),
             fields in vec(any::<u8>(), 0..40),
             first in 1usize..42,
         ) {
