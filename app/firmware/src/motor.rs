@@ -105,11 +105,16 @@ impl Mover {
         }
     }
 
-    /// How to drive now.
+    /// How to drive now. Where the latch is not wanted, never with the power that draws it: a look at the angle that
+    /// comes late must not open the door.
     #[must_use]
     pub fn power(&self) -> Power {
         match self.state {
             State::Rest { .. } => Power::Off,
+            State::Turning {
+                way: Way::Unlock,
+                to_deg,
+            } if self.zero_deg.is_some_and(|zero_deg| to_deg >= zero_deg) => Power::Gentle(Way::Unlock),
             State::Turning { way, .. } => Power::Full(way),
             State::FindingUnlocked => Power::Gentle(Way::Unlock),
             State::FindingLocked => Power::Gentle(Way::Lock),
@@ -185,7 +190,9 @@ impl Mover {
                     Way::Lock => angle_deg >= to_deg,
                     Way::Unlock => angle_deg <= to_deg,
                 };
-                match (there, stalled) {
+                // Where the stop itself is wanted, it may be met a little early.
+                let nearly = away(to_deg, angle_deg) < PROGRESS_DEG;
+                match (there || (stalled && nearly), stalled) {
                     (true, _) => Some(self.rest(angle_deg, Sense::Reached)),
                     (false, true) => Some(self.rest(angle_deg, Sense::Blocked)),
                     (false, false) => None,

@@ -104,6 +104,24 @@ fn goes_where_it_is_told_and_says_so() {
 }
 
 #[test]
+fn a_look_at_the_angle_that_comes_late_draws_no_latch() {
+    let mut bench = Bench::new(Bolt::at(720), true);
+    bench.mover.command(turn(0), 0, 720);
+    for _ in 0..10_000 {
+        bench.bolt.turn(bench.mover.power());
+    }
+    assert_eq!(bench.bolt.at_deg, 0);
+    assert_eq!(bench.wait(STEP_MS), Some(Sense::Reached(0)));
+}
+
+#[test]
+fn a_stop_that_is_met_a_little_early_is_met() {
+    let mut bench = Bench::new(Bolt::at(360), false);
+    bench.mover.believe(362, 360);
+    assert_eq!(bench.ask(turn(0)), Sense::Reached(2));
+}
+
+#[test]
 fn jammed_motor_is_switched_off_and_goes_on_when_it_is_free() {
     let mut bench = Bench::new(Bolt::at(0), true);
     bench.bolt.jammed_at_deg = Some(200);
