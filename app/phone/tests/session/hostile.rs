@@ -132,6 +132,30 @@ fn states_without_end_are_not_listened_to_for_ever() {
 }
 
 #[test]
+fn a_motion_without_end_is_given_up() {
+    let mut door = Door::new(Family::ToFourth, 247);
+    let action = SimpleAction::Lock;
+    let mut phone = asked(&mut door, Act::Simple { action });
+    let begun_ms = door.now_ms;
+    let status = Status::Accepted;
+    hear(&mut door, &mut phone, &StatusReport { status });
+    // It tells of its progress just in time, every time.
+    for _ in 0..10 {
+        let by_ms = phone.session.next_deadline().unwrap();
+        assert!(by_ms <= begun_ms + WHOLE_MS);
+        if by_ms == begun_ms + WHOLE_MS {
+            door.now_ms = by_ms;
+            let told = phone.event(&mut door, Event::Tick);
+            assert!(matches!(told, Due::Tell(News::Failed(_))));
+            return;
+        }
+        door.now_ms = by_ms - 1;
+        hear(&mut door, &mut phone, &states());
+    }
+    panic!("it goes on and on");
+}
+
+#[test]
 fn states_before_a_challenge_do_not_put_it_off() {
     let mut door = Door::new(Family::ToFourth, 247);
     let mut phone = Phone::paired(&mut door);
@@ -261,7 +285,7 @@ fn raw() -> impl Strategy<Value = Raw> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
     /// Whoever does not hold the key makes nothing of a session but its end.
     #[test]
