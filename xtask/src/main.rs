@@ -13,6 +13,7 @@ mod measure;
 mod powercut;
 mod setup;
 mod simulate;
+mod soak;
 mod test;
 mod toolchain;
 mod workspace;
@@ -54,6 +55,8 @@ enum Task {
     Powercut(powercut::Options),
     /// Cut power in the simulator: at every flash operation, and again at every operation of the recovery
     Simulate(simulate::Options),
+    /// Lock, unlock, connect and leave, thousands of times: nothing may be dropped or used up
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -86,5 +89,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test => test::run(),
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),
+        Task::Soak(options) => soak::run(&options),
     }
 }

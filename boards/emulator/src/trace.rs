@@ -7,6 +7,8 @@ use crate::flash::BASE;
 
 /// Words of the stack that are looked at.
 const DEPTH: u32 = 256;
+/// More bytes than clearing the stack and an interrupt on top of it take.
+const OWN_STACK: u32 = 1024;
 /// Where RAM ends.
 const RAM_END: u32 = 0x2004_0000;
 
@@ -26,16 +28,35 @@ pub fn callers() -> impl Iterator<Item = u32> {
         .filter(move |word| word & 1 == 1 && code.contains(word))
 }
 
-/// How deep the stack has been since power came, in bytes. Memory of this machine is zero then.
+/// How deep the stack has been since power came or [`clear_unused_stack`] was called, in bytes. Memory of this machine
+/// is zero then.
 #[must_use]
 pub fn deepest_stack() -> u32 {
-    // Where the variables end and the stack may grow to; the linker's word.
-    let bottom = (&raw const __sheap).addr() as u32 & !3;
-    let length = RAM_END.saturating_sub(bottom);
+    let (bottom, length) = stack();
     // SAFETY: from the end of the variables to the end of RAM there is the stack and nothing else; it is only read.
     let stack = unsafe { Window::new(bottom, length) };
     let untouched = (0..length).step_by(4).find(|offset| stack.load(*offset) != 0);
     length.saturating_sub(untouched.unwrap_or(length))
+}
+
+/// Makes [`deepest_stack`] forget what has been: of the whole stack, what is not in use now is zero again.
+pub fn clear_unused_stack() {
+    let (bottom, length) = stack();
+    // SAFETY: as above; what is written lies below what is in use, with room for what this function itself takes.
+    let mut stack = unsafe { Window::new(bottom, length) };
+    let unused = cortex_m::register::msp::read()
+        .saturating_sub(bottom)
+        .saturating_sub(OWN_STACK);
+    // An interrupt that comes meanwhile is over before this goes on.
+    for offset in (0..unused).step_by(4) {
+        stack.store(offset, 0);
+    }
+}
+
+/// Where the variables end and the stack may grow to, and how many bytes it may take.
+fn stack() -> (u32, u32) {
+    let bottom = (&raw const __sheap).addr() as u32 & !3;
+    (bottom, RAM_END.saturating_sub(bottom))
 }
 
 unsafe extern "C" {

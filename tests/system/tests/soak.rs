@@ -1,5 +1,5 @@
-//! The same again and again: whether anything is used up. `LATCHKEY_SOAK` multiplies the rounds; 20 makes it 2,000
-//! lock actions and 300 connections.
+//! The same again and again: whether anything is used up, and whether the lock ever drops whom it should serve.
+//! `cargo xtask soak` does more of it, by `LATCHKEY_SOAK=ACTIONS:CONNECTIONS`.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
@@ -11,8 +11,8 @@ use latchkey_protocol::message::{FromLock, StatusReport};
 use latchkey_protocol::value::{LockAction, LockState, Status};
 use latchkey_system_tests::{Client, Door, PATIENCE};
 
-const ACTIONS: usize = 100;
-const CONNECTIONS: usize = 15;
+const ACTIONS: usize = 2_000;
+const CONNECTIONS: usize = 300;
 /// A motor that does not make the test wait.
 const FAST_DEG_S: u32 = 36_000;
 /// By how much the stack may still get deeper in the second half, in bytes: something rare, as a page of the storage
@@ -27,14 +27,25 @@ fn stack(door: &mut Door) -> u32 {
     rest.split_whitespace().next().unwrap().parse().unwrap()
 }
 
+/// Lock actions and connections, as many as was asked for.
+fn rounds() -> (usize, usize) {
+    let Ok(wanted) = std::env::var("LATCHKEY_SOAK") else {
+        return (ACTIONS, CONNECTIONS);
+    };
+    let (actions, connections) = wanted.split_once(':').unwrap();
+    (actions.parse().unwrap(), connections.parse().unwrap())
+}
+
 #[test]
 fn nothing_is_used_up() {
-    let times = std::env::var("LATCHKEY_SOAK").map_or(1, |times| times.parse().unwrap());
-    let (actions, connections) = (ACTIONS * times, CONNECTIONS * times);
+    let (actions, connections) = rounds();
     let mut door = Door::new(&["phone"], |lock| lock.set_motor(FAST_DEG_S));
     let mut client = Client::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
     client.connect();
     client.pair("Ada").unwrap();
+    // Starting and pairing go deeper than what comes every day.
+    door.lock.type_line("memory clear").unwrap();
+    door.lock.wait_for("typed: memory clear", PATIENCE).unwrap();
     let mut early = 0;
     let complete = FromLock::StatusReport(StatusReport {
         status: Status::Complete,
@@ -46,7 +57,7 @@ fn nothing_is_used_up() {
             (LockAction::Unlock, LockState::Unlocked)
         };
         assert_eq!(client.act(action).last(), Some(&complete), "action {round}");
-        if round % (actions / connections) == 0 {
+        if round * connections / actions != (round + 1) * connections / actions {
             client.phone.disconnect().unwrap();
             client.connect();
             assert_eq!(client.lock_state(), state, "after action {round}");

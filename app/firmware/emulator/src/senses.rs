@@ -7,6 +7,7 @@
 //! battery PERCENT
 //! motor jam | free            something holds the bolt, or lets it go
 //! memory stack                prints how deep the stack has been
+//! memory clear                forgets how deep it has been
 //! ```
 
 use latchkey_board_emulator::console::Lines;
@@ -67,6 +68,10 @@ impl Typed {
             }
             ("motor", "free") => {
                 self.bolt.jam(false);
+                None
+            }
+            ("memory", "clear") => {
+                trace::clear_unused_stack();
                 None
             }
             ("memory", "stack") => {
