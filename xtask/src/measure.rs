@@ -1,6 +1,8 @@
 //! `cargo xtask measure`: what the boot chain costs, in bytes, instructions and flash operations, beside what
 //! others cost. Counts, not times: the same numbers on every machine with the same compiler.
 
+mod unlock;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use latchkey_attack::{count, size};
@@ -97,6 +99,13 @@ fn measure() -> Result<Vec<Figure>> {
     let storage = flash_work::storage()?;
     let mut figures = boot_figures(&size, &counts);
     figures.extend(app_figures()?);
+    eprintln!("counting the instructions of an unlock command");
+    figures.push(Figure::new(
+        "unlock_to_motor_instructions",
+        unlock::instructions()?,
+        Some(1_500_000),
+        "from the command's last byte to the motor's start; nobody else's lock is open",
+    ));
     figures.extend(flash_figures(&large, &small, &one_page, &idle));
     figures.extend(storage_figures(&storage));
     Ok(figures)

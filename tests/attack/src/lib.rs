@@ -17,5 +17,5 @@ pub mod machine;
 pub mod sample;
 pub mod size;
 pub mod strike;
-mod trace;
+pub mod trace;
 pub mod walk;

@@ -2,12 +2,14 @@
 //! its address whenever it runs. The same every time.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::elf::Program;
 use crate::machine::{FlashFolder, board, end};
 
 /// A boot on its way.
@@ -66,6 +68,39 @@ impl Drop for Trace {
     fn drop(&mut self) {
         end(&mut self.qemu);
     }
+}
+
+/// The instructions of the lock app from the last byte of a command to the start of the motor, out of the log of a
+/// running lock: from the last byte that came over the radio before the command's box was opened.
+///
+/// # Errors
+/// The log has no such command in it, or cannot be read.
+pub fn command_to_motor(log: &Path, app: &Path) -> Result<u64> {
+    let program = Program::read(app)?;
+    let byte = program.function("3hci7on_byte")?.start;
+    let opened = program.function("6Sealed4open")?.start;
+    let motor = program.function("7Physics5drive")?.start;
+    let file = File::open(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let mut blocks = Blocks::default();
+    let (mut since_byte, mut since_command) = (0_u64, None);
+    for line in BufReader::new(file).lines() {
+        let Some(start) = blocks.read(&line?) else {
+            continue;
+        };
+        if start == byte {
+            since_byte = 0;
+        } else if start == opened {
+            since_command = Some(since_byte);
+        } else if start == motor
+            && let Some(count) = since_command
+        {
+            return Ok(count);
+        }
+        let length = blocks.get(start)?.len() as u64;
+        since_byte += length;
+        since_command = since_command.map(|count| count + length);
+    }
+    bail!("no command in the log starts the motor")
 }
 
 /// The blocks met so far, by their first instruction.

@@ -1,8 +1,10 @@
 //! The emulated lock: QEMU with the real bootloader, flash in a file, network to this machine.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -26,7 +28,12 @@ pub struct Machine {
     pub battery_percent: u8,
     /// How fast its motor turns, in degrees a second; `None` for as fast as a real one.
     pub motor_deg_s: Option<u32>,
+    /// Where QEMU writes what is executed while [`Emulator::trace`] is on. Beside it a socket is made.
+    pub trace: Option<PathBuf>,
 }
+
+/// How long QEMU may take to obey.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Machine {
     /// A lock without server and radio, with a full battery.
@@ -41,6 +48,7 @@ impl Machine {
             check_in_s: 2,
             battery_percent: 100,
             motor_deg_s: None,
+            trace: None,
         }
     }
 
@@ -69,14 +77,15 @@ impl Machine {
         }
 
         let mut qemu = Command::new("qemu-system-arm");
-        qemu.args([
-            "-M",
-            "mps2-an386,memory-backend=flash",
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-        ]);
+        qemu.args(["-M", "mps2-an386,memory-backend=flash", "-display", "none"]);
+        match &self.trace {
+            Some(file) => qemu
+                .arg("-D")
+                .arg(file)
+                .arg("-monitor")
+                .arg(format!("unix:{},server=on,wait=off", monitor(file).display())),
+            None => qemu.args(["-monitor", "none"]),
+        };
         qemu.arg("-object").arg(format!(
             "memory-backend-file,id=flash,size={},share=on,mem-path={}",
             crate::flash::BACKING_BYTES,
@@ -108,13 +117,18 @@ impl Machine {
         let output = child.stdout.take().context("QEMU has no standard output")?;
         let complaints = child.stderr.take().context("QEMU has no standard error")?;
         let console = Console::new(output.chain(complaints), echo);
-        Ok(Emulator { child, console })
+        Ok(Emulator {
+            child,
+            console,
+            monitor: self.trace.as_deref().map(monitor),
+        })
     }
 }
 
 /// A running lock. Dropping it cuts its power.
 pub struct Emulator {
     child: Child,
+    monitor: Option<PathBuf>,
     /// What the lock prints.
     pub console: Console,
 }
@@ -129,6 +143,32 @@ impl Emulator {
         writeln!(input, "{line}").context("QEMU takes no input; has it ended?")
     }
 
+    /// Writes down every instruction from now on, or no longer. It takes a while to begin; once this returns it has.
+    ///
+    /// # Errors
+    /// It was started without a file to write to, or QEMU does not obey.
+    pub fn trace(&mut self, on: bool) -> Result<()> {
+        let path = self.monitor.as_ref().context("the lock is not traced")?;
+        let mut monitor = UnixStream::connect(path).context("QEMU's monitor does not listen")?;
+        monitor.set_read_timeout(Some(PATIENCE))?;
+        let items = if on { "in_asm,exec,nochain" } else { "none" };
+        let mut answers = BufReader::new(monitor.try_clone()?);
+        let mut prompt = || -> Result<()> {
+            // The prompt is no line of its own; a space ends it.
+            while !answers.fill_buf()?.is_empty() {
+                let mut word = Vec::new();
+                answers.read_until(b' ', &mut word)?;
+                if word.ends_with(b"(qemu) ") {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("QEMU's monitor has ended")
+        };
+        prompt()?;
+        writeln!(monitor, "log {items}")?;
+        prompt()
+    }
+
     /// Cuts the power, at once and whatever the lock is doing.
     pub fn cut_power(self) {
         drop(self);
@@ -141,4 +181,9 @@ impl Drop for Emulator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The monitor's socket of a lock that is traced into `file`.
+fn monitor(file: &Path) -> PathBuf {
+    file.with_extension("monitor")
 }

@@ -27,7 +27,7 @@ pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};
 pub use flash::FlashFile;
 pub use lock::Lock;
-pub use owner::Owner;
+pub use owner::{Owner, address};
 pub use phone::{Indication, Phone, Seen};
 pub use release::{Release, SignedImage, Signer, example_director};
 pub use server::Server;

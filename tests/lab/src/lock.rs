@@ -53,6 +53,20 @@ impl Lock {
         self.machine.motor_deg_s = Some(degrees_per_second);
     }
 
+    /// Where its instructions are written from its next start on, while [`Self::trace`] is on.
+    pub fn set_trace(&mut self, file: &Path) {
+        self.machine.trace = Some(file.to_owned());
+    }
+
+    /// Writes its instructions down from now on, or no longer.
+    ///
+    /// # Errors
+    /// It has no power, or was not told where to.
+    pub fn trace(&mut self, on: bool) -> Result<()> {
+        let running = self.running.as_mut().context("the lock has no power")?;
+        running.trace(on)
+    }
+
     /// Prints what the lock prints too, each line after `prefix`, from its next start on.
     pub fn set_echo(&mut self, prefix: &'static str) {
         self.echo = Some(prefix);

@@ -34,6 +34,13 @@ fn uuid(on: Characteristic) -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
+/// The public address of the lock with this name of eight hexadecimal digits.
+#[must_use]
+pub fn address(nuki_id: &str) -> String {
+    let part = |from, to| nuki_id.get(from..to).unwrap_or_default();
+    format!("54:D2:72:{}:{}:{}", part(2, 4), part(4, 6), part(6, 8))
+}
+
 impl Owner {
     /// An owner who will talk with the lock at this address, over this MTU.
     #[must_use]

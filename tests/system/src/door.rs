@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use latchkey_lab::{Air, Bluez, Lock, Phone, Seen, Variant, smpclient};
+use latchkey_lab::{Air, Bluez, Lock, Phone, Seen, Variant, address, smpclient};
 
 use crate::{PATIENCE, World};
 
@@ -54,7 +54,7 @@ impl Door {
             .unwrap_or_else(|error| panic!("{error:#}"));
         let (_, nuki_id) = line.split_once("Nuki_").unwrap();
         let nuki_id = nuki_id.to_owned();
-        let address = format!("54:D2:72:{}:{}:{}", &nuki_id[2..4], &nuki_id[4..6], &nuki_id[6..]);
+        let address = address(&nuki_id);
         lock.wait_for("radio up", PATIENCE)
             .unwrap_or_else(|error| panic!("{error:#}"));
         Self {
@@ -159,10 +159,4 @@ pub fn nuki_id(lock: &mut Lock) -> String {
         .unwrap_or_else(|error| panic!("{error:#}"));
     let (_, nuki_id) = line.split_once("Nuki_").unwrap();
     nuki_id.to_owned()
-}
-
-/// The public address of the lock with this name.
-#[must_use]
-pub fn address(nuki_id: &str) -> String {
-    format!("54:D2:72:{}:{}:{}", &nuki_id[2..4], &nuki_id[4..6], &nuki_id[6..])
 }

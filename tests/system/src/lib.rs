@@ -22,7 +22,8 @@ mod world;
 
 pub use attack::{BadImage, bad_images};
 pub use client::{Client, uuid};
-pub use door::{Door, FAST_MOTOR_DEG_S, address, nuki_id};
+pub use door::{Door, FAST_MOTOR_DEG_S, nuki_id};
+pub use latchkey_lab::address;
 pub use proxy::{Answer, Proxy};
 pub use stolen_server::{Addressee, Offer, StolenServer};
 pub use world::{PATIENCE, Site, World};
