@@ -287,6 +287,12 @@ fn raw() -> impl Strategy<Value = Raw> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
+    /// What `fuzz/` drives by coverage.
+    #[test]
+    fn any_words_end_in_time(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+        crate::body::any_lock(&data);
+    }
+
     /// Whoever does not hold the key makes nothing of a session but its end.
     #[test]
     fn bytes_of_a_stranger_are_never_an_answer(

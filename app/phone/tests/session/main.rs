@@ -15,6 +15,7 @@
 )]
 
 mod bench;
+mod body;
 mod catalogue;
 mod failures;
 mod hostile;
