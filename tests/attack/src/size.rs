@@ -26,9 +26,14 @@ pub struct Sizes {
 /// # Errors
 /// When it is no ELF file.
 pub fn sections(program: &Path) -> Result<Sizes> {
+    Ok(sections_and_end(program)?.0)
+}
+
+/// The same, with where its variables end: they need not begin where RAM does.
+fn sections_and_end(program: &Path) -> Result<(Sizes, u32)> {
     let data = std::fs::read(program)?;
     let file = object::File::parse(&*data).context("the program is no ELF file")?;
-    let (mut in_flash, mut variables) = (0, 0);
+    let (mut in_flash, mut variables, mut end) = (0, 0, u64::from(RAM.0));
     for section in file.sections() {
         let kind = section.kind();
         let initial = matches!(
@@ -42,15 +47,17 @@ pub fn sections(program: &Path) -> Result<Sizes> {
         let in_ram = ram.contains(&section.address());
         if in_ram {
             variables += section.size();
+            end = end.max(section.address() + section.size());
         }
         if initial {
             in_flash += section.size();
         }
     }
-    Ok(Sizes {
+    let sizes = Sizes {
         flash: in_flash,
         ram: variables,
-    })
+    };
+    Ok((sizes, u32::try_from(end)?))
 }
 
 /// Measures a boot of `flash`, whose image begins to run at `entry`. Memory of an emulated board is zero when it is
@@ -59,10 +66,7 @@ pub fn sections(program: &Path) -> Result<Sizes> {
 /// # Errors
 /// When it does not boot.
 pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
-    let Sizes {
-        flash: in_flash,
-        ram: variables,
-    } = sections(bootloader)?;
+    let (sizes, after_variables) = sections_and_end(bootloader)?;
 
     let mut machine = Machine::start(bootloader, flash)?;
     machine.gdb.break_at(entry)?;
@@ -70,13 +74,12 @@ pub fn measure(bootloader: &Path, flash: &[u8], entry: u32) -> Result<Sizes> {
         machine.gdb.run(LIMIT)? && machine.gdb.pc()? == entry,
         "the image does not start"
     );
-    let after_variables = RAM.0 + u32::try_from(variables)?;
     let rest = machine
         .gdb
         .read(after_variables, (RAM.0 + RAM.1 - after_variables) as usize)?;
     let untouched = rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len());
     Ok(Sizes {
-        flash: in_flash,
-        ram: variables + (rest.len() - untouched) as u64,
+        ram: sizes.ram + (rest.len() - untouched) as u64,
+        ..sizes
     })
 }
