@@ -115,7 +115,12 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
                         self.advance(Event::Network { up })
                     }
                 }
-                Action::Post(path) => pulse.during(self.post(uplink, path, step.until_ms)).await,
+                Action::Post(path) => {
+                    // A proof from before counts no more; after a request, the slot stays with it all the same.
+                    self.proven = None;
+                    self.keeper.phone().release_from_network();
+                    pulse.during(self.post(uplink, path, step.until_ms)).await
+                }
                 Action::Fetch { image, from } => {
                     let mut download = Download::new(self);
                     let until_ms = step.until_ms.unwrap_or(0);

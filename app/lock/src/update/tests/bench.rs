@@ -295,6 +295,8 @@ pub(super) struct Bench {
     pub(super) stored: Settings,
     pub(super) store_works: bool,
     pub(super) requested: bool,
+    /// A phone has the slot.
+    pub(super) slot_taken: bool,
     pub(super) notes: Vec<String>,
     slot: Option<(ImageDigest, u32)>,
     changed: bool,
@@ -332,6 +334,7 @@ impl Bench {
             stored,
             store_works: true,
             requested: false,
+            slot_taken: false,
             notes: Vec::new(),
             slot: None,
             changed: false,
@@ -411,6 +414,7 @@ impl Bench {
                     Err(why) => self.tell(Event::Failed(why)),
                 }
             }
+            Action::Open { .. } if self.slot_taken => self.tell(Event::Failed(Failure::SlotTaken)),
             Action::Open { image, size } => {
                 let offset = match self.slot {
                     Some((known, offset)) if known == image => offset,

@@ -246,6 +246,17 @@ fn an_offer_withdrawn_while_the_install_waits_is_not_installed() {
 }
 
 #[test]
+fn while_a_phone_has_the_slot_the_download_waits_and_the_server_hears_of_no_refusal() {
+    let mut lock = Bench::steady();
+    lock.slot_taken = true;
+    assert!(!lock.run_for(DAY_MS));
+    assert!(lock.server.fetches.is_empty() && lock.server.reports.is_empty());
+    assert!(lock.notes.iter().any(|note| note.contains("from a phone")));
+    lock.slot_taken = false;
+    assert!(lock.run_for(DAY_MS));
+}
+
+#[test]
 fn on_trial_no_download_begins() {
     let mut lock = Bench::new(standing(OLD, BootOutcome::Trial), Settings::default());
     lock.run_for(DAY_MS);
