@@ -76,6 +76,25 @@ fn a_cut_upload_goes_on_from_the_last_mark_and_not_from_the_start() {
 }
 
 #[test]
+fn a_cut_upload_without_a_name_goes_on_nowhere() {
+    let image = release(40_000);
+    let first = Piece {
+        off: Some(0),
+        len: Some(image.len() as u32),
+        data: &image[..300],
+        ..Piece::default()
+    };
+    let mut bench = Bench::opened();
+    let mut off = bench.piece(A, &first).off.unwrap();
+    while off < 36_000 {
+        off = bench.next(A, &image, off).off.unwrap();
+    }
+    let mut bench = Bench::over(bench.flash);
+    bench.open(600);
+    assert_eq!(bench.piece(A, &first).off, Some(300));
+}
+
+#[test]
 fn flash_that_fails_once_is_named_and_gone_on_from() {
     let image = release(20_000);
     let mut bench = Bench::opened();

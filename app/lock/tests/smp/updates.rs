@@ -152,6 +152,7 @@ fn another_name_or_length_starts_over() {
     bench.next(A, &image, 300);
     assert_eq!(bench.first(A, &other, &sha(&other)).off, Some(300));
     assert_eq!(bench.first(A, &image, &sha(&image)).off, Some(300));
+    assert_eq!(bench.next(A, &image, 300).off, Some(700));
     assert_eq!(bench.first(A, &other, &sha(&image)).off, Some(300));
 }
 
@@ -237,6 +238,51 @@ fn what_was_asked_for_is_installed_when_the_window_closes_at_the_latest() {
     assert_eq!(Some(closes_ms), bench.window.closes_ms());
     assert!(!bench.smp.wants_restart(&bench.window, closes_ms - 1));
     assert!(bench.smp.wants_restart(&bench.window, closes_ms));
+}
+
+#[test]
+fn an_install_that_is_taken_back_is_not_restarted_for() {
+    use latchkey_lock::slot::Source;
+    let image = release(9_000);
+    let other = release(9_001);
+    for erased in [true, false] {
+        let mut bench = Bench::opened();
+        bench.upload(A, &image, &sha(&image));
+        bench.test(A, &digest_of(&image).0);
+        if erased {
+            bench.erase(A);
+        } else {
+            bench.first(A, &other, &sha(&other));
+        }
+        bench.now_ms = bench.window.closes_ms().unwrap();
+        assert_eq!(bench.echo(A).echo.as_deref(), Some("hi"));
+        assert!(!bench.smp.wants_restart(&bench.window, bench.now_ms));
+        bench.slot.claim(Source::Network).unwrap();
+    }
+}
+
+#[test]
+fn what_waits_to_be_installed_is_not_written_over_by_the_network() {
+    use latchkey_lock::slot::Source;
+    let image = release(9_000);
+    let mut bench = Bench::opened();
+    bench.upload(A, &image, &sha(&image));
+    bench.test(A, &digest_of(&image).0);
+    bench.now_ms = bench.window.closes_ms().unwrap();
+    assert_eq!(bench.list(A).rc, Some(11));
+    assert!(bench.slot.claim(Source::Network).is_err());
+}
+
+#[test]
+fn half_an_image_over_the_same_one_whole_is_no_image() {
+    let image = release(30_000);
+    let mut bench = Bench::opened();
+    bench.upload(A, &image, &sha(&image));
+    assert_eq!(bench.list(A).images.len(), 2);
+    // What is behind the first piece still lies there from before.
+    bench.first(A, &image, b"another name");
+    assert_eq!(bench.list(A).images.len(), 1);
+    assert_eq!(bench.test(A, &digest_of(&image).0).err, Some((1, 3)));
 }
 
 #[test]
