@@ -35,11 +35,13 @@ pub enum Reason {
     Busy = 162,
     /// A client asked for what no client may ask for, or in a form that has no meaning.
     BadRequest = 163,
+    /// Uploads were begun too often in this update window.
+    TooManyStarts = 164,
 }
 
 impl Reason {
     /// Every reason, for lists.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TooLarge,
         Self::OtherImage,
         Self::Flash,
@@ -54,6 +56,7 @@ impl Reason {
         Self::Battery,
         Self::Busy,
         Self::BadRequest,
+        Self::TooManyStarts,
     ];
 
     /// The number that goes into a report.
@@ -90,6 +93,7 @@ impl Reason {
             Self::NotNewer => "the image is not newer than what runs",
             Self::Battery => "the battery is too low for an update; change the batteries",
             Self::Busy => "somebody is at the lock; try again in a moment",
+            Self::TooManyStarts => "too many uploads were begun; close the update window and open it again",
             Self::BadRequest => "the lock does not take this request; update the client",
         }
     }
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_frozen() {
-        let codes: Vec<u16> = (150..=163).collect();
+        let codes: Vec<u16> = (150..=164).collect();
         assert_eq!(Reason::ALL.map(Reason::code).to_vec(), codes);
         assert_eq!(Reason::describe(149), None);
         assert!(Reason::describe(151).is_some());

@@ -7,8 +7,8 @@
 //! It belongs to the lock and not to the connection that opened it: the field's tools speak SMP on a connection of
 //! their own and know nothing of ours, and a phone may have but one. What a stranger in range gains by that is
 //! small, and bounded: one client uploads at a time, only an image that enough release engineers signed for this
-//! hardware, not older than what runs, is ever installed, and an owner's phone that names the image's digest when it
-//! opens the window lets no other one in.
+//! hardware, not older than what runs, is ever installed, an owner's phone that names the image's digest when it opens
+//! the window lets no other one in, and after [`STARTS`] uploads no other is begun, so that nobody wears out the flash.
 //!
 //! [`Admitted`] is the leave to touch the slot. Only an open window gives one, and everything that changes flash for
 //! a phone asks for it; so outside a window there is no way to a flash operation.
@@ -22,6 +22,9 @@ use crate::update::{BATTERY_FLOOR_PERCENT, Conditions};
 
 /// The longest window, in seconds.
 pub const LONGEST_S: u16 = 1_800;
+
+/// Uploads that may be begun while a window is open, or taken up from flash.
+pub const STARTS: u8 = 16;
 
 /// Why a window was not opened. One that was open before stays as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,7 @@ pub struct UpdateWindow {
     until_ms: Option<u64>,
     /// The one image that the owner lets in.
     image: Option<ImageDigest>,
+    starts_left: u8,
     progress: Progress,
     refusal: u16,
 }
@@ -100,6 +104,7 @@ impl UpdateWindow {
         Self {
             until_ms: None,
             image: None,
+            starts_left: 0,
             progress: Progress::NOTHING,
             refusal: 0,
         }
@@ -132,6 +137,7 @@ impl UpdateWindow {
         let length_ms = u64::from(seconds).saturating_mul(1_000);
         self.until_ms = Some(now_ms.saturating_add(length_ms));
         self.image = image;
+        self.starts_left = STARTS;
         self.refusal = 0;
         Ok(())
     }
@@ -152,6 +158,13 @@ impl UpdateWindow {
     #[must_use]
     pub fn closes_ms(&self) -> Option<u64> {
         self.until_ms
+    }
+
+    /// Whether one more upload may be begun; it counts.
+    pub(crate) fn take_start(&mut self) -> bool {
+        let left = self.starts_left.checked_sub(1);
+        self.starts_left = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// Notes how far the image is.

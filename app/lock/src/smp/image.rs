@@ -254,6 +254,10 @@ impl<'p> Images<'p> {
             return Ok(at(offset));
         }
         around.slot.claim(Source::Phone)?;
+        if !around.window.take_start() {
+            let often = Fault::Management(Management::BadState);
+            return Err(Refused::new(often, Reason::TooManyStarts));
+        }
         // What was asked for before is written over.
         self.session = None;
         self.requested = false;

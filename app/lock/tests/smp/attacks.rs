@@ -4,6 +4,7 @@ use latchkey_handoff::{BootRecord, ImageId, Outcome as Boot, Phase, Region, Stag
 use latchkey_image::{ImageDigest, Refusal, SecurityCounter, Uuid, Version};
 use latchkey_lock::reason::Reason;
 use latchkey_lock::smp::{BUFFER, Outcome};
+use latchkey_lock::window::STARTS;
 use proptest::prelude::*;
 
 use crate::bench::*;
@@ -310,6 +311,29 @@ fn first_pieces_that_are_no_images_beginning() {
         bench.without_flash(|bench| bench.piece(A, &piece)).err,
         Some((1, 24))
     );
+}
+
+#[test]
+fn uploads_begun_over_and_over_to_wear_out_the_flash() {
+    let image = release(9_000);
+    let mut bench = Bench::opened();
+    for name in 0..STARTS {
+        assert_eq!(bench.first(B, &image, &[name]).off, Some(300));
+        assert_eq!(
+            bench.first(B, &image, &[name]).off,
+            Some(300),
+            "the same one costs nothing"
+        );
+    }
+    let erased = bench.flash.erased().iter().max().copied().unwrap();
+    assert!(erased <= u64::from(STARTS), "{erased} erases of a page");
+    let reply = bench.without_flash(|bench| bench.first(B, &image, &sha(&image)));
+    assert_eq!(reply.rc, Some(6));
+    assert_eq!(code(&bench), Reason::TooManyStarts.code());
+    // It is the owner's to let them go on.
+    bench.open(600);
+    bench.smp.disconnected(B);
+    assert_eq!(bench.upload(A, &image, &sha(&image)).matches, Some(true));
 }
 
 #[test]

@@ -248,9 +248,14 @@ pub(crate) fn used_flash(seed: u64) -> Nor<PAGE> {
     flash
 }
 
+thread_local! {
+    // Made once: a fuzzer makes many.
+    static USED: Nor<PAGE> = used_flash(1);
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::over(used_flash(1))
+        Self::over(USED.with(Clone::clone))
     }
 
     /// The lock after a start with this flash.
