@@ -74,8 +74,8 @@ fn lock_shows_itself_as_what_it_is() {
     assert!(matches!(advertised, Advertisement::Pairing(..)), "{advertised:?}");
 }
 
-/// Clients keep handles, so these never change.
-const HANDLES: [&str; 9] = [
+/// Clients keep handles, so these never change; what is new comes last.
+const HANDLES: [&str; 10] = [
     "handle 3 2A00 2",
     "handle 5 2A01 2",
     "handle 9 A92EE101-5501-11E4-916C-0800200C9A66 40",
@@ -85,6 +85,7 @@ const HANDLES: [&str; 9] = [
     "handle 22 2A25 2",
     "handle 24 2A26 2",
     "handle 26 2A27 2",
+    "handle 29 DA2E7828-FBCE-4E01-AE9E-261174997C48 20",
 ];
 
 #[test]
