@@ -10,15 +10,22 @@
 )]
 
 use latchkey_handoff::layout;
-use latchkey_lab::Phone;
+use latchkey_lab::{Owner, Phone};
+use latchkey_phone::Request;
+use latchkey_phone::request::{Act, Administer, Report};
+use latchkey_phone::session::{Characteristic, News};
 use latchkey_protocol::frame::plain;
+use latchkey_protocol::frame::sealed::Sealed;
 use latchkey_protocol::gatt;
+use latchkey_protocol::key::SharedKey;
 use latchkey_protocol::message::{
-    Command, ErrorReport, FromLock, Message, Payload, PerformSimpleLockAction, RequestConfig, StatusReport,
+    Challenge, Command, ErrorReport, FromLock, KeyturnerStates, Message, Payload, PerformSimpleLockAction,
+    PublicKeyOffer, RequestConfig, RequestData, StatusReport,
 };
+use latchkey_protocol::pairing::Family;
 use latchkey_protocol::pairing::client::PairingError;
 use latchkey_protocol::value::{
-    AuthorizationId, ErrorCode, LockAction, LockState, Nonce, SimpleAction, Status,
+    AuthorizationId, ErrorCode, LockAction, LockState, Nonce, Pin, SimpleAction, Status,
 };
 use latchkey_protocol::wire::PinWidth;
 use latchkey_system_tests::{Client, Door, FAST_MOTOR_DEG_S, PATIENCE, uuid};
@@ -162,6 +169,81 @@ fn replay_of_every_recorded_frame_does_nothing() {
         scene.mallory.wait_for_disconnection(PATIENCE).unwrap();
     }
     scene.check(&stored);
+}
+
+/// Everything that an owner has ever written, pairing included, once more by somebody else: with nobody at the lock,
+/// and with somebody at the button.
+#[test]
+fn replay_of_a_whole_life_gets_nothing() {
+    let mut door = Door::new(&["owner", "mallory"], |lock| lock.set_motor(FAST_MOTOR_DEG_S));
+    let mut owner = Owner::new(door.phone("owner"), &door.address, gatt::MTU_MAX);
+    owner.connect().unwrap();
+    assert_eq!(owner.pair("Ann").unwrap(), [News::Paired]);
+    let asked: [Request; 4] = [
+        Report::States {}.into(),
+        Act::Config {}.into(),
+        Administer::VerifyPin {}.with(Pin::short(0)),
+        Act::Simple {
+            action: SimpleAction::Lock,
+        }
+        .into(),
+    ];
+    for request in asked {
+        let news = owner.ask(request).unwrap();
+        assert!(matches!(news.last(), Some(News::Done(_))), "{news:?}");
+    }
+    let recorded = owner.take_written();
+    let key = owner.credentials().unwrap().expose(|bytes| {
+        let mut key = bytes[bytes.len() - 32..].try_into().unwrap();
+        SharedKey::from_bytes(&mut key)
+    });
+    owner.disconnect().unwrap();
+    let stored = door.lock.chip().unwrap().part(layout::STORAGE).to_vec();
+    let mut mallory = door.phone("mallory");
+    for at_the_button in [false, true] {
+        if at_the_button {
+            door.invite();
+        }
+        mallory.connect(&door.address, gatt::MTU_MAX).unwrap();
+        for number in [gatt::PAIRING_DATA, gatt::KEYTURNER_USER_DATA] {
+            mallory.subscribe(&uuid(number)).unwrap();
+        }
+        for (on, frame) in &recorded {
+            mallory.write(&uuid(on.uuid(Family::ToFourth)), frame).unwrap();
+            let mut answer = mallory.next_indication(PATIENCE).unwrap().bytes;
+            if *on == Characteristic::Pairing {
+                pairing_goes_nowhere(frame, &answer, at_the_button);
+            } else {
+                let opened = Sealed::read(&mut answer).unwrap().open(&key).unwrap();
+                // A challenge or a state, which the stranger cannot read; or no.
+                let told = [Challenge::COMMAND, KeyturnerStates::COMMAND, ErrorReport::COMMAND];
+                assert!(told.contains(&opened.command), "{:?}", opened.command);
+            }
+        }
+        mallory.disconnect().unwrap();
+        mallory.wait_for_disconnection(PATIENCE).unwrap();
+    }
+    assert!(
+        door.lock.chip().unwrap().part(layout::STORAGE) == stored,
+        "something was written"
+    );
+    owner.connect().unwrap();
+    let people = Administer::Authorizations { offset: 0, count: 9 };
+    let news = owner.ask(people.with(Pin::short(0))).unwrap();
+    assert_eq!(news.len(), 3, "one is one too many: {news:?}");
+}
+
+/// With nobody at the button, a lock says so. With somebody there, it gives its key and a nonce to whoever asks, and
+/// ends with the first proof that was made for another nonce.
+fn pairing_goes_nowhere(frame: &[u8], answer: &[u8], at_the_button: bool) {
+    let asked = plain::read(frame).unwrap().command;
+    let answered = plain::read(answer).unwrap().command;
+    let expected = match asked {
+        RequestData::COMMAND if at_the_button => PublicKeyOffer::COMMAND,
+        PublicKeyOffer::COMMAND if at_the_button => Challenge::COMMAND,
+        _ => ErrorReport::COMMAND,
+    };
+    assert_eq!(answered, expected, "to {asked:?}");
 }
 
 #[test]
