@@ -50,7 +50,7 @@ enum Task {
     /// Check the sources' form, and everything that lints say
     Lint,
     /// Run every test
-    Test,
+    Test(test::Options),
     /// Cut the power of emulated locks at random moments of an update; each must come through
     Powercut(powercut::Options),
     /// Cut power in the simulator: at every flash operation, and again at every operation of the recovery
@@ -86,7 +86,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Attack(options) => attack::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Lint => lint::run(),
-        Task::Test => test::run(),
+        Task::Test(options) => test::run(&options),
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Soak(options) => soak::run(&options),

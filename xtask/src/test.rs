@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use latchkey_lab::Variant;
 
 use crate::{command, firmware, lab, setup};
@@ -68,10 +69,18 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// Which steps to run.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// Leave out the steps before this one: to go on after a failure was mended
+    #[arg(long, value_name = "STEP", default_value_t = 1)]
+    pub(crate) from: usize,
+}
+
 /// Sets up and runs every step; stops at the first that fails.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     setup::everything()?;
-    for (number, step) in (1..).zip(STEPS) {
+    for (number, step) in (1..).zip(STEPS).skip(options.from.saturating_sub(1)) {
         println!("\n[{number}/{}] {}", STEPS.len(), step.proves);
         let start = Instant::now();
         step.by
