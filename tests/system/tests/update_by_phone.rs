@@ -6,17 +6,17 @@
     reason = "tests: what is not there must end them"
 )]
 
-use latchkey_lab::{Owner, SignedImage, Variant};
+use latchkey_lab::{Air, Owner, Phone, SignedImage, Variant, smpclient};
 use latchkey_phone::request::{Administer, Report};
 use latchkey_phone::session::News;
 use latchkey_protocol::gatt;
 use latchkey_protocol::message::{FromLock, UpdateStatus};
 use latchkey_protocol::value::{Pin, UpdateStage};
 use latchkey_protocol::wire::Tail;
-use latchkey_system_tests::{Door, PATIENCE};
+use latchkey_system_tests::{Door, PATIENCE, Site, address, nuki_id};
 
 /// A PIN that no lock has before it is set.
-const NO_PIN: u32 = 0;
+const NO_PIN: u16 = 0;
 
 struct Scene {
     door: Door,
@@ -44,16 +44,8 @@ impl Scene {
         }
     }
 
-    /// The owner opens the window and goes: the field's tools bring a connection of their own.
     fn open(&mut self, image: Option<[u8; 32]>) {
-        self.owner.connect().unwrap();
-        let window = Administer::OpenUpdateWindow {
-            seconds: 600,
-            image: Tail(image),
-        };
-        let news = self.owner.ask(window.with(Pin::short(NO_PIN as u16))).unwrap();
-        assert_eq!(news, [News::Done(None)]);
-        self.owner.disconnect().unwrap();
+        open(&mut self.owner, image);
     }
 
     fn status(&mut self) -> UpdateStatus {
@@ -69,6 +61,22 @@ impl Scene {
     fn tool(&self, commands: &[&str]) -> String {
         self.door.smpclient("tool", commands)
     }
+}
+
+/// The owner asks for one thing and goes: the field's tools bring a connection of their own.
+fn administer(owner: &mut Owner, what: Administer) {
+    owner.connect().unwrap();
+    let news = owner.ask(what.with(Pin::short(NO_PIN))).unwrap();
+    assert_eq!(news, [News::Done(None)]);
+    owner.disconnect().unwrap();
+}
+
+fn open(owner: &mut Owner, image: Option<[u8; 32]>) {
+    let window = Administer::OpenUpdateWindow {
+        seconds: 600,
+        image: Tail(image),
+    };
+    administer(owner, window);
 }
 
 fn digest(image: &SignedImage) -> String {
@@ -161,4 +169,35 @@ fn smpclient_is_refused_what_nobody_signed_and_what_the_owner_did_not_name() {
     assert!(printed.contains("EACCESSDENIED"), "{printed}");
     assert_eq!(scene.status().refusal, 159);
     assert!(scene.tool(&["erase"]).contains("erased"));
+}
+
+#[test]
+fn the_server_waits_for_the_phone_and_has_its_turn() {
+    let air = Air::start(&["lock", "phone", "tool"]).unwrap();
+    let mut site = Site::with_lock(|lock| lock.set_radio(Some(air.address("lock").unwrap())));
+    let nuki_id = nuki_id(&mut site.lock);
+    site.lock.wait_for("radio up", PATIENCE).unwrap();
+    let phone = Phone::start(&air, "phone").unwrap();
+    let mut owner = Owner::new(phone, &address(&nuki_id), gatt::MTU_MAX);
+    owner.connect().unwrap();
+    owner.pair("Ann").unwrap();
+    owner.disconnect().unwrap();
+    let new = site.world.release(Variant::V2, 2);
+    let file = site.world.path("v2.bin");
+    std::fs::write(&file, &new.bytes).unwrap();
+    let file = file.to_str().unwrap();
+
+    open(&mut owner, None);
+    let name = format!("Nuki_{nuki_id}");
+    let begun = smpclient(&air, "tool", &name, &["upload-until", "20000", file]).unwrap();
+    assert!(begun.contains("offset"), "{begun}");
+    site.server.publish(&new).unwrap();
+    site.server.roll_out(&new).unwrap();
+    site.lock
+        .wait_for("failed: an update from a phone is under way", PATIENCE)
+        .unwrap();
+    administer(&mut owner, Administer::CloseUpdateWindow {});
+    site.server
+        .wait_for_event(&site.id, "confirmed", PATIENCE)
+        .unwrap();
 }
