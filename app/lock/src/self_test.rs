@@ -20,6 +20,9 @@ pub enum Check {
 }
 
 impl Check {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Storage, Self::Link, Self::Radio, Self::Core];
+
     /// The name in the log.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -117,12 +120,10 @@ impl SelfTest {
 mod tests {
     use super::*;
 
-    const ALL: [Check; 4] = [Check::Storage, Check::Link, Check::Radio, Check::Core];
-
     #[test]
     fn only_everything_passed_in_time_confirms() {
-        for first in ALL {
-            for second in ALL {
+        for first in Check::ALL {
+            for second in Check::ALL {
                 let mut test = SelfTest::until(100);
                 test.observe(first, true, 1);
                 assert_eq!(
@@ -154,7 +155,7 @@ mod tests {
             test.observe(Check::Storage, false, 1),
             Verdict::Failed(Check::Storage)
         );
-        for check in ALL {
+        for check in Check::ALL {
             assert_eq!(test.observe(check, true, 2), Verdict::Failed(Check::Storage));
         }
     }

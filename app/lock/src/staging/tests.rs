@@ -213,7 +213,7 @@ fn report(flash: &mut Nor, outcome: Outcome, running: ImageId) {
 
 fn passed() -> Passed {
     let mut test = SelfTest::until(10);
-    for check in [Check::Storage, Check::Link, Check::Radio, Check::Core] {
+    for check in Check::ALL {
         if let Verdict::Passed(passed) = test.observe(check, true, 0) {
             return passed;
         }
