@@ -31,7 +31,7 @@ caught! {
     unchecked_requests_are_caught: TrustsRequests, Flipped, "reverted for";
     an_unchecked_old_image_is_caught: TrustsOldImage, Vandal, "rescued from nothing";
     torn_marks_are_caught: TrustsTornMarks, Crashes, "reverted for";
-    a_torn_page_that_reads_right_is_caught: TrustsTornPage, Confirmed, "whole and settled";
+    a_torn_page_that_reads_right_is_caught: TrustsTornPage, Confirmed, "reverted for";
     a_window_measured_anew_is_caught: MeasuresAnew, Confirmed, "halted";
     a_second_call_of_the_engine_is_caught: CallsEngineTwice, Confirmed, "on trial";
     a_reverted_confirmation_is_caught: RevertsConfirmed, ConfirmedLate, "taken back";
