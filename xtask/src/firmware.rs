@@ -167,7 +167,7 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     let elf = out.join("app.elf");
     let package = format!("latchkey-firmware-{}", options.board.name());
     fs::copy(
-        compile(options, &package, options.fault.map(Fault::feature))?,
+        compile(options, "app", &package, options.fault.map(Fault::feature))?,
         &elf,
     )?;
     let app = out.join("app.bin");
@@ -188,7 +188,7 @@ pub(crate) fn build_bootloader(options: &Options, out: &Path) -> Result<PathBuf>
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let bootloader = out.join("bootloader.elf");
     let package = format!("latchkey-boot-{}", options.board.name());
-    fs::copy(compile(options, &package, None)?, &bootloader)?;
+    fs::copy(compile(options, "firmware", &package, None)?, &bootloader)?;
     flatten(&bootloader, &out.join("bootloader.bin"))?;
     Ok(bootloader)
 }
@@ -199,7 +199,7 @@ pub(crate) fn build_plain_bootloader(out: &Path) -> Result<PathBuf> {
     let options = Options::example(Board::Emulator, "0.0.0", 0);
     let bootloader = out.join("plain.elf");
     fs::copy(
-        compile(&options, "latchkey-boot-emulator", Some("plain-jump"))?,
+        compile(&options, "firmware", "latchkey-boot-emulator", Some("plain-jump"))?,
         &bootloader,
     )?;
     Ok(bootloader)
@@ -220,18 +220,18 @@ fn sign(options: &Options, app: &Path, to: &Path) -> Result<PathBuf> {
     Ok(to.to_owned())
 }
 
-/// Compiles one board program; gives its ELF file.
-fn compile(options: &Options, package: &str, feature: Option<&str>) -> Result<PathBuf> {
+/// Compiles one board program by a profile of the workspace; gives its ELF file.
+fn compile(options: &Options, profile: &str, package: &str, feature: Option<&str>) -> Result<PathBuf> {
     let toolchain = toolchain::provide()?;
     eprintln!("building {package} {} with {}", options.version, toolchain.name());
     let mut cargo = cargo(&toolchain, "build", options)?;
-    cargo.args(["--profile", "firmware", "--package", package]);
+    cargo.args(["--profile", profile, "--package", package]);
     if let Some(feature) = feature {
         cargo.args(["--features", feature]);
     }
     command::run(&mut cargo)?;
     let folder = target_folder().join(options.board.target());
-    Ok(folder.join("firmware").join(package))
+    Ok(folder.join(profile).join(package))
 }
 
 /// Lints every board's programs, and the crates that only they use.
