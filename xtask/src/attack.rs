@@ -21,8 +21,8 @@ pub(crate) struct Options {
     /// Decides the samples
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Glitches in hashing and curve arithmetic. The decision's instructions are attacked all on one bad chip and one
-    /// in five on each of the others in any case
+    /// Glitches in hashing and curve arithmetic. The decision's instructions are attacked all on one bad chip, and a
+    /// share of them on each of the others, in any case
     #[arg(long, default_value_t = 400)]
     pub(crate) runs: usize,
 }

@@ -19,9 +19,11 @@ use crate::walk::{Snapshot, walk};
 /// The first whole check of ACTIVE.
 const FIRST_CHECK: &str = "check5first";
 
-/// Of the decision's instructions, a sampled attack strikes every one on the first bad image, and one in this many
-/// on each of the others: most of the way is the same for all.
-const SHARE_ON_LATER_IMAGES: usize = 5;
+/// Of the decision's instructions, a sampled attack strikes every one on the first chip, and one in this many on each
+/// of the others that hold a bad image: most of the way is the same for all.
+const SHARE_IN_PLACE: usize = 5;
+/// And one in this many where the bad image waits: there a boot goes on to the end of the good one, and is slow.
+const SHARE_WAITING: usize = 20;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -162,6 +164,11 @@ fn one_chip(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: u
     // Up to the first check of ACTIVE all boots are the same where nothing waits: attacked once.
     let check = program.function(FIRST_CHECK).map(|function| function.start).ok();
     let nothing_waits = bad.undisturbed == Undisturbed::Sleeps;
+    let one_in = if nothing_waits {
+        SHARE_IN_PLACE
+    } else {
+        SHARE_WAITING
+    };
     let from = check.filter(|_| nothing_waits && !first && !plan.everything);
     let times = if plan.everything { 2 } else { 1 };
     let mut random =
@@ -173,7 +180,7 @@ fn one_chip(plan: &Plan, program: &Program, (bad, first): (&Bad, bool), share: u
         times,
         |machine, address, unguarded| {
             let function = program.at(address).map_or("", |function| &function.name);
-            let chosen = first || plan.everything || random.below(SHARE_ON_LATER_IMAGES) == 0;
+            let chosen = first || plan.everything || random.below(one_in) == 0;
             if chosen && plan.until_bad_in.is_none_or(|part| function.contains(part)) {
                 let before = Snapshot::take(machine)?;
                 strike(
