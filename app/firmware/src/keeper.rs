@@ -12,9 +12,11 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer};
 use latchkey_directive::PublicKey;
+use latchkey_handoff::layout::ACTIVE;
 use latchkey_lock::DeviceKey;
 use latchkey_lock::bolt::{MotorCommand, Sense};
 use latchkey_lock::clock::UnixTime;
+use latchkey_lock::installed::Installed;
 use latchkey_lock::lock::{Characteristic, Event, LinkId, Lock, Moment, OUTGOING_MAX, RANDOM_LENGTH};
 use latchkey_lock::settings::Settings;
 use latchkey_lock::update::{Conditions, Standing};
@@ -69,6 +71,13 @@ impl<'b, B: Board> Keeper<'b, B> {
     pub fn new(board: &'b B, begun: Begun<'b, B>) -> Self {
         let mut lock = begun.lock;
         lock.set_on_trial(!begun.standing.running.confirmed);
+        let hardware = board.hardware();
+        lock.set_installed(Installed {
+            vendor: hardware.vendor,
+            class: hardware.class,
+            room: ACTIVE.size,
+            standing: begun.standing,
+        });
         let keeper = Self {
             board,
             phone: Phone::new(board, &begun.standing),

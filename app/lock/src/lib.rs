@@ -5,7 +5,8 @@
 //! [`config`] and [`button`]. [`update`] talks with the update server and decides when a new image is fetched, proven
 //! and asked for; [`smp`] takes one from a phone while the owner holds the [`window`] open; [`staging`] writes it into
 //! the DFU slot, which [`slot`] gives to one of the two; [`self_test`] decides when the running image may confirm
-//! itself; [`settings`] is what the update client must still know after a power cut.
+//! itself; [`settings`] is what the update client must still know after a power cut;
+//! [`installed`] is what the owner is told of all that.
 //!
 //! This crate knows no network, no radio, no clock, no random numbers and no allocator; they come in with the events.
 //! It keeps the invariants that a change is on flash before anybody hears that it was made, that an install is only
@@ -20,9 +21,9 @@ pub mod bolt;
 pub mod button;
 pub mod clock;
 pub mod config;
+pub mod installed;
 mod key;
 pub mod lock;
-pub mod reason;
 pub mod schedule;
 pub mod self_test;
 pub mod settings;
@@ -34,3 +35,4 @@ pub mod update;
 pub mod window;
 
 pub use key::DeviceKey;
+pub use latchkey_protocol::reason;

@@ -4,9 +4,11 @@
 //! [`request`] is everything that can be asked, with what comes back; [`error`] is everything that can go wrong, with
 //! what is left afterwards and what to do.
 //!
+//! [`release`] looks at an image before a lock is bothered with it; [`smp`] is how an image gets there.
+//!
 //! This crate knows no radio, no clock, no random numbers, no place to store anything and no allocator; they come in
 //! with the events. It keeps the invariants that a lock, or who plays one, costs a session no more than a bounded wait
-//! and a few hundred bytes; that nothing counts as done unless the lock said so under the shared key; and that a key
+//! and a few kilobytes; that nothing counts as done unless the lock said so under the shared key; and that a key
 //! is never printed.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -15,8 +17,10 @@ mod conversation;
 pub mod credentials;
 pub mod error;
 mod moment;
+pub mod release;
 pub mod request;
 pub mod session;
+pub mod smp;
 
 pub use credentials::Credentials;
 pub use error::Failure;

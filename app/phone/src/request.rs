@@ -10,7 +10,7 @@ use latchkey_protocol::message::{
     PerformKeypadAction, PerformLockAction, PerformSimpleLockAction, RemoveAuthorizationEntry,
     RemoveKeypadCode, RemoveTimeControlEntry, RequestAdvancedConfig, RequestAuthorizationEntries,
     RequestCalibration, RequestConfig, RequestData, RequestKeypadCodes, RequestLogEntries, RequestReboot,
-    RequestTimeControlEntries, SetAdvancedConfig, SetConfig, SetSecurityPin, TimeControlEntry,
+    RequestTimeControlEntries, RunningImage, SetAdvancedConfig, SetConfig, SetSecurityPin, TimeControlEntry,
     TimeControlEntryCount, TimeControlEntryId, UpdateAuthorizationEntry, UpdateKeypadCode, UpdateStatus,
     UpdateTime, UpdateTimeControlEntry, VerifySecurityPin,
 };
@@ -145,6 +145,9 @@ requests! {
         /// The update window, and what came of it. Our own locks know it.
         Update {} => RequestData { wanted: UpdateStatus::COMMAND, extra: Rest },
             Shape::Report(UpdateStatus::COMMAND);
+        /// What runs, on which hardware, and what became of the last install. Our own locks know it.
+        Running {} => RequestData { wanted: RunningImage::COMMAND, extra: Rest },
+            Shape::Report(RunningImage::COMMAND);
     }
 }
 

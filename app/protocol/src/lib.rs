@@ -4,7 +4,7 @@
 //! [`value`] has the words of the language: actions, states, times, names, codes; [`message`] the sentences;
 //! [`wire`] how both stand as bytes. [`frame`] is one message on a characteristic, plain or sealed with a
 //! [`key`]; [`reassembly`] makes frames of what a characteristic gets in pieces. [`pairing`] is how two sides come
-//! to share a key, [`challenge`] what makes a command good for once. [`gatt`] and [`advertising`] are how they
+//! to share a key, [`challenge`] what makes a command good for once. [`reason`] is why a lock refuses an image. [`gatt`] and [`advertising`] are how they
 //! find each other.
 //!
 //! This crate knows no radio, no flash, no clock, no random numbers and no allocator; they come in as bytes and
@@ -21,6 +21,7 @@ pub mod gatt;
 pub mod key;
 pub mod message;
 pub mod pairing;
+pub mod reason;
 pub mod reassembly;
 pub mod value;
 pub mod wire;

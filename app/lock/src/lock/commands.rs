@@ -3,8 +3,8 @@
 use embedded_storage::nor_flash::NorFlash;
 use latchkey_protocol::message::{
     AddTimeControlEntry, BatteryReport, Challenge, Command, EnableLogging, FirmwareStatus, FromClient,
-    KeyturnerStates, LogEvent, Message, RequestData, RequestLogEntries, SetAdvancedConfig, SetConfig,
-    SetSecurityPin, TimeControlEntryId, UpdateStatus, UpdateTime, UpdateTimeControlEntry,
+    KeyturnerStates, LogEvent, Message, RequestData, RequestLogEntries, RunningImage, SetAdvancedConfig,
+    SetConfig, SetSecurityPin, TimeControlEntryId, UpdateStatus, UpdateTime, UpdateTimeControlEntry,
 };
 use latchkey_protocol::value::{AuthorizationType, ErrorCode, Status, TimeControlId};
 use latchkey_storage::Storage;
@@ -170,6 +170,10 @@ impl Lock {
             }
             BatteryReport::COMMAND => Reply::Message(self.state.battery.report().into()),
             UpdateStatus::COMMAND => Reply::Message(self.state.window.status(moment.now_ms).into()),
+            RunningImage::COMMAND => {
+                let installed = self.state.installed.ok_or(ErrorCode::BadParameter)?;
+                Reply::Message(installed.message(self.state.on_trial).into())
+            }
             FirmwareStatus::COMMAND => Reply::Message(self.state.firmware_status().into()),
             Command(_) => return Err(ErrorCode::BadParameter),
         };

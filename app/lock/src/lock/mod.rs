@@ -31,6 +31,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::bolt::{MotorCommand, Sense};
 use crate::clock::UnixTime;
+use crate::installed::Installed;
 use crate::window::UpdateWindow;
 use links::Links;
 pub use outgoing::OUTGOING_MAX;
@@ -293,6 +294,11 @@ impl Lock {
         if on_trial {
             self.state.window.close();
         }
+    }
+
+    /// Tells what runs. Owners who ask before that are told that the lock does not know it.
+    pub fn set_installed(&mut self, installed: Installed) {
+        self.state.installed = Some(installed);
     }
 
     /// The window in which an owner lets images in. [`Smp`](crate::smp::Smp) asks it, and notes there what comes.

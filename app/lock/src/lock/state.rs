@@ -23,6 +23,7 @@ use crate::bolt::{Bolt, Stand};
 use crate::button::Button;
 use crate::clock::{Clock, Local, UnixTime};
 use crate::config::{Advanced, Config};
+use crate::installed::Installed;
 use crate::schedule::{Entries, Minutes, Night, Relock, Why};
 use crate::store::{self, StoreFailed};
 use crate::update::Conditions;
@@ -93,6 +94,8 @@ pub(super) struct State {
     pub(super) window: UpdateWindow,
     /// The running image has yet to confirm itself, as far as anybody said.
     pub(super) on_trial: bool,
+    /// What runs, once the shell has told.
+    pub(super) installed: Option<Installed>,
 }
 
 impl State {
@@ -152,6 +155,7 @@ impl State {
             was_reset: false,
             window: UpdateWindow::closed(),
             on_trial: true,
+            installed: None,
             config,
             advanced,
         };
@@ -179,6 +183,7 @@ impl State {
         state.identity = self.identity;
         state.door = self.door;
         state.on_trial = self.on_trial;
+        state.installed = self.installed;
         let record = BoltRecord::of(self.bolt.kept(), false);
         store::save(storage, store::BOLT, &record).ok()?;
         state.bolt_record = Some(record);

@@ -1,7 +1,10 @@
 //! The update window, as an owner opens it over the lock's own protocol: with the PIN and a fresh nonce, or not at all.
 
-use latchkey_image::ImageDigest;
+use latchkey_directive::{BootReport, Running};
+use latchkey_image::{ImageDigest, SecurityCounter, Uuid};
+use latchkey_lock::installed::Installed;
 use latchkey_lock::lock::{BatteryLevel, Characteristic, Event};
+use latchkey_lock::update::Standing;
 use latchkey_lock::window::{LONGEST_S, Progress};
 use latchkey_protocol::message::*;
 use latchkey_protocol::value::*;
@@ -195,4 +198,64 @@ fn whoever_uploads_stays_as_long_as_the_window_is_open_and_nobody_else() {
         house.lock.serves_update(B, now_ms);
     }
     assert!(!house.is_connected(B), "the window is closed");
+}
+
+#[test]
+fn everybody_whom_the_lock_knows_is_told_what_runs_and_what_became_of_the_last_install() {
+    let (mut house, owner) = house();
+    let unknown = owner.ask(&mut house, RunningImage::COMMAND);
+    assert!(
+        matches!(unknown[..], [FromLock::ErrorReport(_)]),
+        "nobody has told the lock yet"
+    );
+    let standing = Standing {
+        running: Running {
+            image: ImageDigest(IMAGE),
+            version: latchkey_image::Version {
+                major: 1,
+                minor: 2,
+                revision: 300,
+                build: 4,
+            },
+            counter: SecurityCounter(5),
+            confirmed: true,
+        },
+        floor: SecurityCounter(4),
+        boot: BootReport {
+            outcome: latchkey_directive::BootOutcome::Refused,
+            reason: 35,
+            about: [9; 16],
+            starts_left: 2,
+        },
+    };
+    house.lock.set_installed(Installed {
+        vendor: Uuid([1; 16]),
+        class: Uuid([2; 16]),
+        room: 393_216,
+        standing,
+    });
+    for on_trial in [true, false] {
+        house.lock.set_on_trial(on_trial);
+        let told = RunningImage {
+            vendor: [1; 16],
+            class: [2; 16],
+            room: 393_216,
+            image: IMAGE,
+            major: 1,
+            minor: 2,
+            revision: 300,
+            build: 4,
+            counter: 5,
+            floor: 4,
+            confirmed: !on_trial,
+            outcome: BootOutcome::Refused.into(),
+            refusal: 35,
+            about: [9; 16],
+            starts_left: 2,
+        };
+        assert_eq!(
+            owner.ask(&mut house, RunningImage::COMMAND),
+            [FromLock::RunningImage(told)]
+        );
+    }
 }

@@ -2,8 +2,12 @@
 
 use std::collections::VecDeque;
 
+use latchkey_directive::{BootOutcome, BootReport, Running};
+use latchkey_image::{Hardware, ImageDigest, SecurityCounter};
 use latchkey_lock::bolt::{MotorCommand, Sense};
+use latchkey_lock::installed::Installed;
 use latchkey_lock::lock::{self, Event as LockEvent, LinkId, Lock, OUTGOING_MAX};
+use latchkey_lock::update::Standing;
 use latchkey_phone::session::{Action, Characteristic, Event, Frame, News};
 use latchkey_phone::{Credentials, Moment, RANDOM_LENGTH, Request, Session};
 use latchkey_protocol::frame::sealed::FRAME_MAX;
@@ -56,6 +60,7 @@ impl Door {
         };
         let mut lock = Lock::open(&mut storage, identity, lock_moment(&mut random, 0)).unwrap();
         lock.set_on_trial(false);
+        lock.set_installed(installed());
         let mut door = Self {
             lock,
             storage,
@@ -161,6 +166,32 @@ impl Door {
         let mut random = [0; RANDOM_LENGTH];
         self.random.fill(&mut random);
         Moment::new(self.now_ms, random)
+    }
+}
+
+fn installed() -> Installed {
+    let Hardware {
+        vendor, class, slot, ..
+    } = Hardware::EMULATOR;
+    Installed {
+        vendor,
+        class,
+        room: slot.size,
+        standing: Standing {
+            running: Running {
+                image: ImageDigest([1; 32]),
+                version: "1.2.3".parse().unwrap(),
+                counter: SecurityCounter(1),
+                confirmed: true,
+            },
+            floor: SecurityCounter(1),
+            boot: BootReport {
+                outcome: BootOutcome::Steady,
+                reason: 0,
+                about: [0; 16],
+                starts_left: 0,
+            },
+        },
     }
 }
 

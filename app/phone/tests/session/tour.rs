@@ -138,6 +138,7 @@ fn reports() -> Vec<(Request, Vec<Told>)> {
         (Report::Battery {}.into(), vec![Answer(BatteryReport::COMMAND)]),
         (Report::Firmware {}.into(), vec![Answer(FirmwareStatus::COMMAND)]),
         (Report::Update {}.into(), vec![Answer(UpdateStatus::COMMAND)]),
+        (Report::Running {}.into(), vec![Answer(RunningImage::COMMAND)]),
         (Act::Config {}.into(), vec![Answer(Config::COMMAND)]),
         (
             Act::AdvancedConfig {}.into(),

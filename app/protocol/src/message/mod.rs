@@ -47,7 +47,7 @@ pub use time_control::{
     AddTimeControlEntry, RemoveTimeControlEntry, RequestTimeControlEntries, TimeControlEntry,
     TimeControlEntryCount, TimeControlEntryId, UpdateTimeControlEntry,
 };
-pub use update::{CloseUpdateWindow, OpenUpdateWindow, UpdateStatus};
+pub use update::{CloseUpdateWindow, OpenUpdateWindow, RunningImage, UpdateStatus};
 
 use crate::value::{ErrorCode, Nonce, Pin};
 use crate::wire::{Malformed, PinWidth, Writer};
@@ -235,6 +235,7 @@ catalogue! {
         KeypadCodeCount,
         KeypadCodeEntry,
         UpdateStatus,
+        RunningImage,
     }
 }
 

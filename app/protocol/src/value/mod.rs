@@ -28,7 +28,8 @@ pub use setting::{
     SortOrder,
 };
 pub use state::{
-    AccessoryBattery, Battery, DoorEvent, DoorState, LockState, NukiState, RemoteAccess, Status, UpdateStage,
+    AccessoryBattery, Battery, BootOutcome, DoorEvent, DoorState, LockState, NukiState, RemoteAccess, Status,
+    UpdateStage,
 };
 pub use time::{DateTime, TimeLimits, TimeOfDay, Weekday, Weekdays};
 pub use zone::TimeZoneId;

@@ -109,6 +109,22 @@ numbers! {
     }
 }
 
+numbers! {
+    /// What the bootloader did at a start. Own numbers.
+    BootOutcome: u8, "boot outcome" {
+        /// Nothing was asked for.
+        Steady = 0,
+        /// It started an image that has yet to confirm itself.
+        Trial = 1,
+        /// It took an image back that did not confirm itself.
+        Reverted = 2,
+        /// It refused the image whose install was asked for.
+        Refused = 3,
+        /// What ran was damaged; it started another image.
+        Rescued = 4,
+    }
+}
+
 // A byte whose bits the lock reports; unknown bits are kept.
 macro_rules! bits {
     ($name:ident) => {

@@ -58,6 +58,7 @@ numbers!(
     AdvertisingMode,
     AuthorizationType,
     BatteryType,
+    BootOutcome,
     ButtonAction,
     Completion,
     DaylightSaving,
@@ -268,6 +269,10 @@ fields! {
 
     CloseUpdateWindow { nonce, pin }
     UpdateStatus { seconds_left, stage, received, size, refusal }
+    RunningImage {
+        vendor, class, room, image, major, minor, revision, build, counter, floor, confirmed, outcome, refusal, about,
+        starts_left
+    }
 }
 
 impl Draw for AuthorizationDataFifth {

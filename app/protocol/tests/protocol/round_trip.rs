@@ -121,7 +121,7 @@ checks! {
         AddTimeControlEntry, TimeControlEntryId, RemoveTimeControlEntry, RequestTimeControlEntries,
         TimeControlEntryCount, TimeControlEntry, UpdateTimeControlEntry;
     updates:
-        OpenUpdateWindow, CloseUpdateWindow, UpdateStatus;
+        OpenUpdateWindow, CloseUpdateWindow, UpdateStatus, RunningImage;
 }
 
 /// What a client asks for has exactly one length (or one of those that its optional fields give).

@@ -102,4 +102,5 @@ fn own() {
     row::<OpenUpdateWindow>(0x4C00, 68, 1);
     row::<CloseUpdateWindow>(0x4C01, 34, 1);
     row::<UpdateStatus>(0x4C02, 13, 0);
+    row::<RunningImage>(0x4C03, 105, 0);
 }

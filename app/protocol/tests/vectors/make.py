@@ -157,6 +157,8 @@ MESSAGES = [
     ("OpenUpdateWindow.image", 0x4C00, u16(600) + KEY + NONCE + PIN),
     ("CloseUpdateWindow", 0x4C01, NONCE + PIN),
     ("UpdateStatus", 0x4C02, u16(599) + u8(1) + u32(70000, 200000) + u16(156)),
+    ("RunningImage", 0x4C03, KEY[:16] + KEY[16:] + u32(393216) + KEY + u8(1, 2) + u16(3) + u32(4, 5, 6)
+        + u8(1, 3) + u16(35) + KEY[:16] + u8(2)),
 ]
 
 

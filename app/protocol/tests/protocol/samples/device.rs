@@ -300,7 +300,29 @@ pub(super) fn updates() -> Vec<Sample> {
                 refusal: 156,
             },
         ),
+        sample("RunningImage", running_image()),
     ]
+}
+
+fn running_image() -> RunningImage {
+    let key: [u8; 32] = counting(0x80);
+    RunningImage {
+        vendor: counting(0x80),
+        class: counting(0x90),
+        room: 393_216,
+        image: key,
+        major: 1,
+        minor: 2,
+        revision: 3,
+        build: 4,
+        counter: 5,
+        floor: 6,
+        confirmed: true,
+        outcome: BootOutcome::Refused.into(),
+        refusal: 35,
+        about: counting(0x80),
+        starts_left: 2,
+    }
 }
 
 fn states() -> KeyturnerStates {

@@ -1,5 +1,5 @@
-//! Why the lock app refused an image, as numbers for reports. Frozen; 150 to 199 are this crate's, the rest of
-//! the list is in `latchkey_image` (1 to 99) and `latchkey_handoff` (100 to 149).
+//! Why the lock app refused an image, as numbers for reports and for the owner's phone. Frozen; 150 to 199 are the
+//! lock app's, the rest of the list is in `latchkey_image` (1 to 99) and `latchkey_handoff` (100 to 149).
 
 use core::fmt;
 
@@ -65,7 +65,7 @@ impl Reason {
         self as u16
     }
 
-    /// The sentence behind a number of this crate; `None` for any other.
+    /// The sentence behind a number of the lock app; `None` for any other.
     #[must_use]
     pub fn describe(code: u16) -> Option<&'static str> {
         Self::ALL
