@@ -4,7 +4,8 @@
 //! [`request`] is everything that can be asked, with what comes back; [`error`] is everything that can go wrong, with
 //! what is left afterwards and what to do.
 //!
-//! [`release`] looks at an image before a lock is bothered with it; [`smp`] is how an image gets there.
+//! [`release`] looks at an image before a lock is bothered with it; [`smp`] is how an image gets there;
+//! [`update`] is all of that in a row, from the question what runs to the lock's word that the new image does.
 //!
 //! This crate knows no radio, no clock, no random numbers, no place to store anything and no allocator; they come in
 //! with the events. It keeps the invariants that a lock, or who plays one, costs a session no more than a bounded wait
@@ -21,6 +22,7 @@ pub mod release;
 pub mod request;
 pub mod session;
 pub mod smp;
+pub mod update;
 
 pub use credentials::Credentials;
 pub use error::Failure;

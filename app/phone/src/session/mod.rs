@@ -209,6 +209,13 @@ impl Session {
         self.credentials
     }
 
+    /// Goes on with the same credentials on a fresh connection.
+    pub(crate) fn renew(&mut self) {
+        if let Some(credentials) = self.credentials.take() {
+            *self = Self::open(credentials);
+        }
+    }
+
     /// Whether a request can be made.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
