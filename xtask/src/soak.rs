@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut soak = Command::new(cargo);
     soak.current_dir(workspace::root())
         .args(["test", "--quiet", "--package", "latchkey-system-tests"])
-        .args(["--test", "soak", "--", "--nocapture"])
+        .args(["--test", "system", "soak::", "--", "--nocapture"])
         .env(
             "LATCHKEY_SOAK",
             format!("{}:{}", options.actions, options.connections),

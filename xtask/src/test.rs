@@ -114,6 +114,6 @@ fn system() -> Result<()> {
         "--package",
         "latchkey-system-tests",
         "--",
-        "--test-threads=2",
+        "--test-threads=6",
     ])
 }

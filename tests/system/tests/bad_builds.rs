@@ -1,10 +1,5 @@
 //! Builds that are signed, welcome and bad: each is installed, tried three times and taken back, and the server
 //! hears why and does not offer it again.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_handoff::{ImageId, Outcome, layout, reason};
 use latchkey_lab::Variant;

@@ -1,13 +1,5 @@
 //! The lock over Bluetooth, from a client's packets to the bolt and back: the project's own client, at the smallest
 //! and the largest MTU, and everybody in range who means no good.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    clippy::wildcard_enum_match_arm,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_lab::Phone;
 use latchkey_protocol::advertising::{Advertisement, read_scan_response};

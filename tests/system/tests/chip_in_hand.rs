@@ -1,10 +1,5 @@
 //! An attacker with the chip in a programmer writes what the app would never write: bad images into DFU with a
 //! forged request, and into ACTIVE itself. The bootloader's check is the law; its report reaches the server.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_handoff::{ImageId, Outcome, layout, reason};
 use latchkey_image::Refusal;

@@ -1,10 +1,5 @@
 //! Between lock and real server, and on the real server's disk: what was captured once is worth nothing the
 //! second time, and what was published cannot be changed behind the server's back.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_handoff::layout;
 use latchkey_image::Refusal;

@@ -1,9 +1,4 @@
 //! The good road: fetched, proven, installed, confirmed; again; after power cuts; and without the server.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_handoff::{Outcome, Phase, Staging, layout};
 use latchkey_lab::{Records, SignedImage, Stage, Variant};

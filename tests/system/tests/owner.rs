@@ -1,14 +1,7 @@
 //! The owner's session over Bluetooth, against the real firmware: the whole catalogue, at the smallest and the largest
 //! MTU.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests: what is not there must end them"
-)]
 
-#[path = "../../../app/phone/tests/session/tour.rs"]
-mod tour;
-
+use crate::tour::{Told, in_short, tour};
 use latchkey_lab::Owner;
 use latchkey_phone::error::{Effect, Error, Failure};
 use latchkey_phone::request::{Act, Administer, Report};
@@ -19,7 +12,6 @@ use latchkey_protocol::value::{
     DateTime, EnteredCode, ErrorCode, KeypadAction, KeypadCode, KeypadSource, Name, Pin, TimeLimits,
 };
 use latchkey_system_tests::{Door, FAST_MOTOR_DEG_S, PATIENCE};
-use tour::{Told, in_short, tour};
 
 fn takes_the_tour(mtu: u16) {
     let mut door = Door::new(&["phone"], |lock| lock.set_motor(FAST_MOTOR_DEG_S));

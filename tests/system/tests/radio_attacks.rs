@@ -1,13 +1,5 @@
 //! What strangers, guests and clumsy clients try over the air. Each try ends in the documented error or in silence,
 //! leaves bolt and storage as they were, and leaves the lock serving its owner.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::wildcard_enum_match_arm,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_handoff::layout;
 use latchkey_lab::{Owner, Phone};

@@ -1,10 +1,5 @@
 //! The same again and again: whether anything is used up, and whether the lock ever drops whom it should serve.
 //! `cargo xtask soak` does more of it, by `LATCHKEY_SOAK=ACTIONS:CONNECTIONS`.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_protocol::gatt;
 use latchkey_protocol::message::{FromLock, StatusReport};

@@ -1,10 +1,5 @@
 //! A stolen server offers what it likes, signed with the director key. The lock app refuses before it asks the
 //! bootloader, says why, and goes on with what it has.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_directive::{BootOutcome, Event};
 use latchkey_handoff::{Staging, layout};

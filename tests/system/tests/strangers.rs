@@ -1,9 +1,4 @@
 //! Clients by others, as their registries have them, against the real firmware.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests: what is not there must end them"
-)]
 
 use std::path::Path;
 use std::process::Command;

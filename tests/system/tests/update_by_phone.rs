@@ -1,10 +1,5 @@
 //! Updates by phone on the emulated lock: an owner opens the window with the project's own session, smpclient as its
 //! registry has it sends the image.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use latchkey_lab::{Air, Owner, Phone, SignedImage, Variant, smpclient};
 use latchkey_phone::request::{Administer, Report};

@@ -1,9 +1,4 @@
 //! What an update and the radio have to do with each other: clients go on after one, and none stays that has no radio.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests: what is not there must end them"
-)]
 
 use std::net::TcpListener;
 

@@ -1,15 +1,5 @@
 //! A lock that has been lived with: what its people set up on one version is there on the next, and on the first again
 //! when the next one is bad. Nobody pairs again.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::wildcard_enum_match_arm,
-    reason = "tests: what is not there must end them"
-)]
-
-#[path = "../../../app/phone/tests/session/tour.rs"]
-#[allow(dead_code, reason = "only the settings are needed here")]
-mod tour;
 
 use latchkey_lab::{Air, Owner, Phone, Variant};
 use latchkey_phone::request::{Act, Administer, Report, Settings};
@@ -153,7 +143,7 @@ fn set_up(owner: &mut Owner) -> Credentials {
     };
     must_be_done(owner, Administer::SetTime { time }.with(none_set()));
     must_be_done(owner, Administer::SetPin { new_pin: pin() }.with(none_set()));
-    let settings = tour::settings();
+    let settings = crate::tour::settings();
     must_be_done(owner, Administer::SetConfig { settings }.with(pin()));
     let code = Administer::AddCode {
         code: KeypadCode::new(987_654).unwrap(),
