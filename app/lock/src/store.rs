@@ -236,14 +236,8 @@ pub(crate) mod wire {
 
     pub(crate) fn decode<C, T: Field>(d: &mut Decoder<'_>, _: &mut C) -> Result<T, DecodeError> {
         // No stored value holds a PIN, so its width is of no account.
-        let mut fields = Reader::new(d.bytes()?, PinWidth::Long);
-        let value = fields
-            .field()
-            .map_err(|_| DecodeError::message("a value has no meaning"))?;
-        fields
-            .finish()
-            .map_err(|_| DecodeError::message("a value is too long"))?;
-        Ok(value)
+        let value = Reader::new(d.bytes()?, PinWidth::Long).whole();
+        value.map_err(|_| DecodeError::message("a value has no meaning, or is too long"))
     }
 }
 

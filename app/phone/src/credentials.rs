@@ -128,25 +128,25 @@ impl Credentials {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = Reader::new(bytes, Family::ToFourth.pin_width());
-        let [_, family] = *fields.bytes().ok()?;
+        let [_, family] = *fields.bytes()?;
         let credentials = Self {
             family: match family {
                 TO_FOURTH => Family::ToFourth,
                 FIFTH => Family::Fifth,
                 _ => return None,
             },
-            app: fields.field().ok()?,
-            authorization: fields.field().ok()?,
-            uuid: fields.field().ok()?,
+            app: fields.field()?,
+            authorization: fields.field()?,
+            uuid: fields.field()?,
             key: {
-                let mut key = Zeroizing::new(*fields.bytes().ok()?);
+                let mut key = Zeroizing::new(*fields.bytes()?);
                 if bool::from(key.ct_eq(&[0; 32])) {
                     return None;
                 }
                 SharedKey::from_bytes(&mut key)
             },
         };
-        fields.finish().ok()?;
+        let credentials = fields.finish(Some(credentials)).ok()?;
         credentials.authorization.is_assignable().then_some(credentials)
     }
 

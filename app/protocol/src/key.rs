@@ -35,7 +35,7 @@ use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::value::CarriedKey;
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 /// Length of every key here, in bytes.
 pub const KEY_LENGTH: usize = 32;
@@ -57,7 +57,7 @@ impl Field for PublicKey {
         out.bytes(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(Self)
     }
 }
@@ -219,7 +219,7 @@ impl Field for Authenticator {
         out.bytes(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(Self)
     }
 }

@@ -54,11 +54,14 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// Reads fields one after the other.
+/// Reads fields one after the other. Why one could not be read is kept here and said once, by [`Reader::finish`]:
+/// a reason passed on from every field of every message would be more code than the reading.
 pub struct Reader<'a> {
     rest: &'a [u8],
+    end: &'a [u8],
     pin_width: PinWidth,
     report: bool,
+    wrong: Option<Malformed>,
 }
 
 impl<'a> Reader<'a> {
@@ -67,20 +70,25 @@ impl<'a> Reader<'a> {
     pub const fn new(bytes: &'a [u8], pin_width: PinWidth) -> Self {
         Self {
             rest: bytes,
+            end: &[],
             pin_width,
             report: false,
+            wrong: None,
         }
     }
 
-    /// The same for what a lock reports: there a flag is set by anything but 0, since newer locks are known to put
-    /// more into what was one.
+    /// The same for what a lock reports.
     #[must_use]
     pub const fn of_report(bytes: &'a [u8], pin_width: PinWidth) -> Self {
-        Self {
-            rest: bytes,
-            pin_width,
-            report: true,
-        }
+        let mut reader = Self::new(bytes, pin_width);
+        reader.is_report();
+        reader
+    }
+
+    /// What follows is a lock's report: there a flag is set by anything but 0, since newer locks are known to put
+    /// more into what was one.
+    pub const fn is_report(&mut self) {
+        self.report = true;
     }
 
     /// How wide PINs are here.
@@ -95,51 +103,47 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
-    /// The next `N` bytes.
-    ///
-    /// # Errors
-    /// [`Malformed::TooShort`]; then nothing was read.
-    pub fn bytes<const N: usize>(&mut self) -> Result<&'a [u8; N], Malformed> {
-        let (head, rest) = self.rest.split_first_chunk().ok_or(Malformed::TooShort {
-            missing: N.saturating_sub(self.rest.len()),
-        })?;
-        self.rest = rest;
-        Ok(head)
+    /// The next `N` bytes; `None` when there are fewer.
+    pub fn bytes<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        self.take(N)?.first_chunk()
     }
 
-    /// The next field.
-    ///
-    /// # Errors
-    /// What the field says.
-    pub fn field<T: Field>(&mut self) -> Result<T, Malformed> {
+    #[inline(never)]
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let Some((head, rest)) = self.rest.split_at_checked(length) else {
+            return self.is_short_of(length);
+        };
+        self.rest = rest;
+        Some(head)
+    }
+
+    /// The next field; `None` when it cannot be read.
+    pub fn field<T: Field>(&mut self) -> Option<T> {
         T::read(self)
     }
 
-    /// Takes the last `length` bytes away and reads them apart: messages end in a nonce and a PIN, and what is
-    /// left in front of them tells which optional fields are there.
-    ///
-    /// # Errors
-    /// [`Malformed::TooShort`]; then nothing was read.
-    pub fn split_end(&mut self, length: usize) -> Result<Self, Malformed> {
-        let missing = length.saturating_sub(self.rest.len());
-        let at = self.rest.len().saturating_sub(length);
-        match self.rest.split_at_checked(at) {
-            Some((rest, end)) if missing == 0 => {
-                self.rest = rest;
-                Ok(Self { rest: end, ..*self })
-            }
-            _ => Err(Malformed::TooShort { missing }),
-        }
+    /// The next field of what [`Reader::split_end`] took away.
+    pub fn end_field<T: Field>(&mut self) -> Option<T> {
+        core::mem::swap(&mut self.rest, &mut self.end);
+        let field = self.field();
+        core::mem::swap(&mut self.rest, &mut self.end);
+        field
     }
 
-    /// Overlooks the next `length` bytes.
-    ///
-    /// # Errors
-    /// [`Malformed::TooShort`]; then nothing was read.
-    pub fn skip(&mut self, length: usize) -> Result<(), Malformed> {
-        let missing = length.saturating_sub(self.rest.len());
-        self.rest = self.rest.get(length..).ok_or(Malformed::TooShort { missing })?;
-        Ok(())
+    /// Takes the last `length` bytes away, to be read apart: messages end in a nonce and a PIN, and what is left in
+    /// front of them tells which optional fields are there. `None` when there are fewer.
+    pub fn split_end(&mut self, length: usize) -> Option<()> {
+        let at = self.rest.len().checked_sub(length);
+        let Some((rest, end)) = at.and_then(|at| self.rest.split_at_checked(at)) else {
+            return self.is_short_of(length);
+        };
+        (self.rest, self.end) = (rest, end);
+        Some(())
+    }
+
+    /// Overlooks the next `length` bytes; `None` when there are fewer.
+    pub fn skip(&mut self, length: usize) -> Option<()> {
+        self.take(length).map(|_| ())
     }
 
     /// Overlooks what is left.
@@ -147,15 +151,45 @@ impl<'a> Reader<'a> {
         self.rest = &[];
     }
 
-    /// Ends the reading.
+    /// Passes on the meaning of what was read. Without one the bytes are malformed: they hold no known `what`.
+    pub fn known<T>(&mut self, meaning: Option<T>, what: &'static str) -> Option<T> {
+        if meaning.is_none() {
+            self.refuse(Malformed::Value(what));
+        }
+        meaning
+    }
+
+    /// Ends the reading of a value.
     ///
     /// # Errors
-    /// [`Malformed::TooLong`] when something is left.
-    pub const fn finish(self) -> Result<(), Malformed> {
-        match self.rest.len() {
-            0 => Ok(()),
-            extra => Err(Malformed::TooLong { extra }),
+    /// Why it is none, or [`Malformed::TooLong`] when something is left.
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Malformed> {
+        let extra = self.rest.len().saturating_add(self.end.len());
+        match (read, self.wrong) {
+            (Some(value), None) if extra == 0 => Ok(value),
+            (_, Some(why)) => Err(why),
+            (_, None) => Err(Malformed::TooLong { extra }),
         }
+    }
+
+    /// Reads the one value that the bytes are.
+    ///
+    /// # Errors
+    /// Those of [`Reader::finish`].
+    pub fn whole<T: Field>(mut self) -> Result<T, Malformed> {
+        let read = self.field();
+        self.finish(read)
+    }
+
+    fn is_short_of<T>(&mut self, length: usize) -> Option<T> {
+        let missing = length.saturating_sub(self.rest.len());
+        self.refuse(Malformed::TooShort { missing });
+        None
+    }
+
+    /// The first reason counts.
+    fn refuse(&mut self, why: Malformed) {
+        self.wrong.get_or_insert(why);
     }
 }
 
@@ -227,11 +261,8 @@ pub trait Field: Sized {
     /// Appends it.
     fn write(&self, out: &mut Writer<'_>);
 
-    /// Reads it back.
-    ///
-    /// # Errors
-    /// [`Malformed::TooShort`], or [`Malformed::Value`] when the bytes have no meaning.
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed>;
+    /// Reads it back; `None` when the bytes end too early or have no meaning, which the reader then knows.
+    fn read(from: &mut Reader<'_>) -> Option<Self>;
 }
 
 macro_rules! integers {
@@ -243,7 +274,7 @@ macro_rules! integers {
                 out.bytes(&self.to_le_bytes());
             }
 
-            fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+            fn read(from: &mut Reader<'_>) -> Option<Self> {
                 from.bytes().copied().map(Self::from_le_bytes)
             }
         }
@@ -259,7 +290,7 @@ impl<const N: usize> Field for [u8; N] {
         out.bytes(self);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.bytes().copied()
     }
 }
@@ -272,13 +303,13 @@ impl Field for bool {
         out.bytes(&[u8::from(*self)]);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        match from.bytes()? {
-            [0] => Ok(false),
-            [1] => Ok(true),
-            _ if from.report => Ok(true),
-            _ => Err(Malformed::Value("flag")),
-        }
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let value = match from.bytes()? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => from.report.then_some(true),
+        };
+        from.known(value, "flag")
     }
 }
 
@@ -296,9 +327,9 @@ impl<T: Field> Field for Tail<T> {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         if from.remaining() == 0 {
-            return Ok(Self(None));
+            return Some(Self(None));
         }
         from.field().map(Some).map(Self)
     }
@@ -326,12 +357,12 @@ impl<T: Field + Default> Field for Always<T> {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         if from.field()? {
             return from.field().map(Some).map(Self);
         }
         from.skip(T::MAX)?;
-        Ok(Self(None))
+        Some(Self(None))
     }
 }
 
@@ -350,8 +381,8 @@ impl Field for Rest {
 
     fn write(&self, _: &mut Writer<'_>) {}
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.skip_rest();
-        Ok(Self)
+        Some(Self)
     }
 }

@@ -8,7 +8,7 @@ use crate::value::{
     AdvertisingMode, BatteryType, ButtonAction, DateTime, DaylightSaving, DeviceType, FobAction, HomeKit,
     MotorSpeed, Name, NukiId, Reported, TimeOfDay, TimeZoneId, Version,
 };
-use crate::wire::{Field, Malformed, Reader, Rest, Tail, Writer};
+use crate::wire::{Field, Reader, Rest, Tail, Writer};
 
 messages! {
     /// Asks for the configuration.
@@ -157,8 +157,8 @@ macro_rules! group {
                 $(out.field(&self.$field);)+
             }
 
-            fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-                Ok(Self { $($field: from.field()?,)+ })
+            fn read(from: &mut Reader<'_>) -> Option<Self> {
+                Some(Self { $($field: from.field()?,)+ })
             }
         }
     };

@@ -18,7 +18,7 @@ impl Field for Command {
         out.field(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(Self)
     }
 }
@@ -40,11 +40,18 @@ pub trait Message: Payload + Sized {
     /// The most bytes its payload takes, with the wider PIN and every optional field.
     const MAX: usize;
 
+    /// Reads the fields of a payload.
+    fn fields(from: &mut Reader<'_>) -> Option<Self>;
+
     /// Reads a whole payload.
     ///
     /// # Errors
     /// [`Malformed`], also when a byte is left over.
-    fn read(payload: &[u8], width: PinWidth) -> Result<Self, Malformed>;
+    fn read(payload: &[u8], width: PinWidth) -> Result<Self, Malformed> {
+        let mut from = Reader::new(payload, width);
+        let message = Self::fields(&mut from);
+        from.finish(message)
+    }
 
     /// The challenge's nonce, for messages that need one.
     fn nonce(&self) -> Option<&Nonce> {
@@ -54,6 +61,29 @@ pub trait Message: Payload + Sized {
     /// The security PIN, for messages that need it.
     fn pin(&self) -> Option<&Pin> {
         None
+    }
+}
+
+/// The three kinds of messages.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Plain,
+    Challenged,
+    Guarded,
+}
+
+impl Kind {
+    /// Begins to read one: what stands behind the fields is taken off first, so that optional fields see where they
+    /// end.
+    pub(crate) fn begin(self, from: &mut Reader<'_>) -> Option<()> {
+        match self {
+            Self::Plain => {
+                from.is_report();
+                Some(())
+            }
+            Self::Challenged => from.split_end(Nonce::MAX),
+            Self::Guarded => from.split_end(from.pin_width().bytes().saturating_add(Nonce::MAX)),
+        }
     }
 }
 
@@ -82,7 +112,7 @@ macro_rules! messages {
         #[derive(Debug, PartialEq)]
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
-        $crate::message::layout::message! { $name = $command of_report { $($field: $type,)* } |_| 0, {} }
+        $crate::message::layout::message! { $name = $command Plain { $($field: $type,)* } {} }
         $crate::message::layout::messages! { $($rest)* }
     };
     (
@@ -99,7 +129,7 @@ macro_rules! messages {
         }
 
         $crate::message::layout::message! {
-            $name = $command new { $($field: $type,)* } |_| 32, { nonce: $crate::value::Nonce }
+            $name = $command Challenged { $($field: $type,)* } { nonce: $crate::value::Nonce }
         }
         $crate::message::layout::messages! { $($rest)* }
     };
@@ -119,19 +149,17 @@ macro_rules! messages {
         }
 
         $crate::message::layout::message! {
-            $name = $command new { $($field: $type,)* }
-            |width: $crate::wire::PinWidth| width.bytes().saturating_add(32),
+            $name = $command Guarded { $($field: $type,)* }
             { nonce: $crate::value::Nonce, pin: $crate::value::Pin }
         }
         $crate::message::layout::messages! { $($rest)* }
     };
 }
 
-// What stands behind the fields is taken off first, so that optional fields see where they end.
 macro_rules! message {
     (
-        $name:ident = $command:literal $reader:ident { $($field:ident: $type:ty,)* }
-        $end_length:expr, { $($end:ident: $end_type:ty),* }
+        $name:ident = $command:literal $kind:ident { $($field:ident: $type:ty,)* }
+        { $($end:ident: $end_type:ty),* }
     ) => {
         impl $crate::message::Payload for $name {
             fn command(&self) -> $crate::message::Command {
@@ -152,20 +180,13 @@ macro_rules! message {
                 $(<$end_type as $crate::wire::Field>::MAX,)*
             ]);
 
-            #[allow(unused_mut, reason = "not every message has fields and an end")]
-            fn read(
-                payload: &[u8],
-                width: $crate::wire::PinWidth,
-            ) -> Result<Self, $crate::wire::Malformed> {
-                let mut fields = $crate::wire::Reader::$reader(payload, width);
-                let mut end = fields.split_end(($end_length)(width))?;
-                let message = Self {
-                    $($field: fields.field()?,)*
-                    $($end: end.field()?,)*
-                };
-                fields.finish()?;
-                end.finish()?;
-                Ok(message)
+            #[inline(never)]
+            fn fields(from: &mut $crate::wire::Reader<'_>) -> Option<Self> {
+                $crate::message::layout::Kind::$kind.begin(from)?;
+                Some(Self {
+                    $($field: from.field()?,)*
+                    $($end: from.end_field()?,)*
+                })
             }
 
             $(

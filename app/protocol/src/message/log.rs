@@ -5,7 +5,7 @@ use crate::value::{
     ActionFlags, AuthorizationId, CodeId, Completion, DateTime, DoorEvent, KeypadAction, KeypadSource,
     LockAction, LogIndex, Name, Reported, SortOrder, Trigger, Version,
 };
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 messages! {
     /// Asks for entries of the log.
@@ -109,8 +109,8 @@ impl Field for Movement {
         out.field(&self.completion);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
             action: from.field()?,
             trigger: from.field()?,
             flags: from.field()?,
@@ -171,7 +171,7 @@ impl Field for LogEvent {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         let event = match from.field()? {
             Self::LOGGING => Self::Logging(from.field()?),
             Self::LOCK_ACTION => Self::LockAction(from.field()?),
@@ -189,6 +189,6 @@ impl Field for LogEvent {
             unknown => Self::Unknown(unknown),
         };
         from.skip_rest();
-        Ok(event)
+        Some(event)
     }
 }

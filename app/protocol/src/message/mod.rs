@@ -50,7 +50,7 @@ pub use time_control::{
 pub use update::{CloseUpdateWindow, OpenUpdateWindow, RunningImage, UpdateStatus};
 
 use crate::value::{ErrorCode, Nonce, Pin};
-use crate::wire::{Malformed, PinWidth, Writer};
+use crate::wire::{Malformed, PinWidth, Reader, Writer};
 
 /// A command whose payload could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,14 +124,14 @@ macro_rules! catalogue {
             ///
             /// # Errors
             /// [`Unreadable`].
+            #[inline(never)]
             pub fn read(command: Command, payload: &[u8], width: PinWidth) -> Result<Self, Unreadable> {
-                let malformed = |why| Unreadable::Malformed(command, why);
-                match command {
-                    $($message::COMMAND => {
-                        $message::read(payload, width).map(Self::$message).map_err(malformed)
-                    })+
-                    _ => Err(Unreadable::UnknownCommand(command)),
-                }
+                let mut from = Reader::new(payload, width);
+                let message = match command {
+                    $($message::COMMAND => $message::fields(&mut from).map(Self::$message),)+
+                    _ => return Err(Unreadable::UnknownCommand(command)),
+                };
+                from.finish(message).map_err(|why| Unreadable::Malformed(command, why))
             }
 
             /// The challenge's nonce, for messages that need one.

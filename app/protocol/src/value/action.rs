@@ -1,7 +1,7 @@
 //! What can be asked of the lock, who or what asked, and how it ended.
 
 use super::number::{Reported, numbers};
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 numbers! {
     /// What the motor can be asked to do.
@@ -38,7 +38,7 @@ impl Field for Option<Reported<LockAction>> {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(|action| match action {
             Reported::Unknown(0) => None,
             Reported::Unknown(_) | Reported::Known(_) => Some(action),
@@ -94,7 +94,7 @@ impl Field for ActionFlags {
     }
 
     /// Takes any byte: clients set bits that are not documented, and none of them widens what is asked for.
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(Self)
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::number::numbers;
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 // A number or byte string that is only a name: every value reads.
 macro_rules! names {
@@ -19,7 +19,7 @@ macro_rules! names {
                 out.field(&self.0);
             }
 
-            fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+            fn read(from: &mut Reader<'_>) -> Option<Self> {
                 from.field().map(Self)
             }
         }
@@ -103,8 +103,9 @@ impl Field for NukiId {
         out.field(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Self::new(from.field()?).ok_or(Malformed::Value("Nuki ID"))
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let value = Self::new(from.field()?);
+        from.known(value, "Nuki ID")
     }
 }
 
@@ -132,8 +133,8 @@ impl Field for Version {
         out.bytes(&[self.major, self.minor, self.patch]);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         let [major, minor, patch] = *from.bytes()?;
-        Ok(Self { major, minor, patch })
+        Some(Self { major, minor, patch })
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 /// UTF-8 in `N` bytes, padded with zeros. Kept as it came, byte for byte, because authenticators are computed
 /// over it; what is shown ends at the first zero, and before a last character that the sender cut in two.
@@ -75,7 +75,8 @@ impl<const N: usize> Field for Name<N> {
         out.bytes(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Self::from_bytes(from.field()?).ok_or(Malformed::Value("name"))
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let value = Self::from_bytes(from.field()?);
+        from.known(value, "name")
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers with a meaning: the one place where an enum and its bytes are tied together.
 
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 /// A kind of number of which only some values mean something.
 pub trait Number: Copy + Sized + 'static {
@@ -57,9 +57,9 @@ impl<T: Number> Field for Reported<T> {
         out.field(&self.raw());
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         let raw = from.field()?;
-        Ok(T::from_number(raw).map_or(Self::Unknown(raw), Self::Known))
+        Some(T::from_number(raw).map_or(Self::Unknown(raw), Self::Known))
     }
 }
 
@@ -119,8 +119,9 @@ macro_rules! numbers {
                 out.field(&self.number());
             }
 
-            fn read(from: &mut $crate::wire::Reader<'_>) -> Result<Self, $crate::wire::Malformed> {
-                Self::from_number(from.field()?).ok_or($crate::wire::Malformed::Value($what))
+            fn read(from: &mut $crate::wire::Reader<'_>) -> Option<Self> {
+                let value = Self::from_number(from.field()?);
+                from.known(value, $what)
             }
         }
     };

@@ -9,7 +9,7 @@ use core::fmt;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::wire::{Field, Malformed, PinWidth, Reader, Writer};
+use crate::wire::{Field, PinWidth, Reader, Writer};
 
 /// The nonce of a challenge: 32 bytes from the lock's random number generator. Single use is
 /// the business of whoever holds it.
@@ -29,7 +29,7 @@ impl Field for Nonce {
         out.bytes(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(Self)
     }
 }
@@ -86,7 +86,7 @@ impl Field for Pin {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         match from.pin_width() {
             PinWidth::Short => from.field().map(Self::short),
             PinWidth::Long => from.field().map(Self::long),
@@ -142,8 +142,9 @@ impl Field for KeypadCode {
         out.field(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Self::new(from.field()?).ok_or(Malformed::Value("keypad code"))
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let value = Self::new(from.field()?);
+        from.known(value, "keypad code")
     }
 }
 
@@ -172,7 +173,7 @@ impl Field for EnteredCode {
         out.field(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.field().map(Self)
     }
 }
@@ -208,12 +209,10 @@ impl Field for CarriedKey {
     }
 
     /// All zeros is no key: everybody knows it, and clients take it for none.
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         let key = Self(from.field()?);
-        if bool::from(key.0.ct_eq(&[0; 32])) {
-            return Err(Malformed::Value("key"));
-        }
-        Ok(key)
+        let none = bool::from(key.0.ct_eq(&[0; 32]));
+        from.known((!none).then_some(key), "key")
     }
 }
 

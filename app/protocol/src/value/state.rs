@@ -1,7 +1,7 @@
 //! What the lock is and does, as its states report tells it.
 
 use super::number::numbers;
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 numbers! {
     /// What the lock as a device is doing.
@@ -135,7 +135,7 @@ macro_rules! bits {
                 out.field(&self.0);
             }
 
-            fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+            fn read(from: &mut Reader<'_>) -> Option<Self> {
                 from.field().map(Self)
             }
         }

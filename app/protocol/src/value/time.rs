@@ -6,7 +6,7 @@
 
 use time::{Date, Month, OffsetDateTime, Time};
 
-use crate::wire::{Field, Malformed, Reader, Writer};
+use crate::wire::{Field, Reader, Writer};
 
 /// Seven bytes: a date and a time of day, in UTC where the message does not say otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,10 +70,10 @@ impl Field for DateTime {
         out.bytes(&[self.month, self.day, self.hour, self.minute, self.second]);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         let year = from.field()?;
         let [month, day, hour, minute, second] = *from.bytes()?;
-        Ok(Self {
+        Some(Self {
             year,
             month,
             day,
@@ -111,9 +111,9 @@ impl Field for TimeOfDay {
         out.bytes(&[self.hour, self.minute]);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         let [hour, minute] = *from.bytes()?;
-        Ok(Self { hour, minute })
+        Some(Self { hour, minute })
     }
 }
 
@@ -196,8 +196,9 @@ impl Field for Weekdays {
         out.field(&self.0);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Self::from_mask(from.field()?).ok_or(Malformed::Value("weekday mask"))
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let value = Self::from_mask(from.field()?);
+        from.known(value, "weekday mask")
     }
 }
 
@@ -228,8 +229,8 @@ impl Field for TimeLimits {
         out.field(&self.daily_until);
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
             from: from.field()?,
             until: from.field()?,
             weekdays: from.field()?,
@@ -250,10 +251,10 @@ impl Field for Option<TimeLimits> {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
         if from.field()? {
             return from.field().map(Some);
         }
-        Ok(None)
+        Some(None)
     }
 }

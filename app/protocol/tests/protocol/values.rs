@@ -33,7 +33,7 @@ fn sentences_say_something_of_their_own() {
 /// Every number is either a value, the same one both ways, or an error with a name.
 fn closed<T: Number<Raw = u8> + Field + PartialEq>() {
     for number in 0..=u8::MAX {
-        let read = Reader::new(&[number], PinWidth::Short).field::<T>();
+        let read = Reader::new(&[number], PinWidth::Short).whole::<T>();
         match (T::from_number(number), read) {
             (Some(value), Ok(read)) => assert!(read == value && value.number() == number),
             (None, Err(Malformed::Value(_))) => {}
@@ -56,15 +56,15 @@ fn unknown_numbers_in_requests_are_errors_with_a_name() {
     closed::<BatteryType>();
     closed::<MotorSpeed>();
     closed::<SortOrder>();
-    let error = Reader::new(&[0], PinWidth::Short).field::<LockAction>();
+    let error = Reader::new(&[0], PinWidth::Short).whole::<LockAction>();
     assert_eq!(error.map(|_| ()), Err(Malformed::Value("lock action")));
-    let error = Reader::new(&[2], PinWidth::Short).field::<bool>();
+    let error = Reader::new(&[2], PinWidth::Short).whole::<bool>();
     assert_eq!(error, Err(Malformed::Value("flag")));
 }
 
 #[test]
 fn unknown_numbers_in_reports_are_kept() {
-    let read = |byte| Reader::new(&[byte], PinWidth::Short).field::<Reported<LockState>>();
+    let read = |byte| Reader::new(&[byte], PinWidth::Short).whole::<Reported<LockState>>();
     assert_eq!(read(1), Ok(LockState::Locked.into()));
     assert_eq!(read(0x42), Ok(Reported::Unknown(0x42)));
     assert_eq!(read(0x42).unwrap().known(), None);
