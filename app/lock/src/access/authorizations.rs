@@ -11,7 +11,7 @@ use latchkey_protocol::value::{AppId, AuthorizationId, AuthorizationType, Name, 
 use latchkey_storage::{Key, Storage};
 use minicbor::{Decode, Encode};
 
-use super::{NotAdded, limits};
+use super::{NotAdded, insert, limits};
 use crate::clock::{Local, UnixTime, Zone};
 use crate::store::{self, Lenient, StoreFailed, name, number, optional_wire, shared_key, wire};
 
@@ -129,16 +129,15 @@ impl Authorizations {
         let mut rows: Vec<Row, { Self::MAX }> = Vec::new();
         for slot in slots() {
             if let Ok(Some(found)) = store::load::<Authorization, F>(storage, key(slot)) {
-                // There are no more slots than rows.
-                let _ = rows.push(Row {
+                let row = Row {
                     id: found.id,
                     kind: found.kind,
                     slot,
-                });
+                };
+                // There are no more slots than rows.
+                let _ = insert(&mut rows, row, |row| row.id);
             }
         }
-        // Lists are in the order of the names, wherever the records lie.
-        rows.sort_unstable_by_key(|row| row.id);
         Self { rows }
     }
 
@@ -211,8 +210,7 @@ impl Authorizations {
             kind: new.kind,
             slot,
         };
-        // Its name is the highest, so the list stays in order.
-        self.rows.push(row).map_err(|_| NotAdded::Full)
+        insert(&mut self.rows, row, |row| row.id)
     }
 
     /// Writes a changed authorization back.

@@ -9,7 +9,7 @@ use latchkey_storage::{Key, Storage};
 use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq;
 
-use super::{NotAdded, limits};
+use super::{NotAdded, insert, limits};
 use crate::clock::{Local, UnixTime, Zone};
 use crate::store::{self, StoreFailed, code, name, optional_wire, wire};
 
@@ -95,12 +95,10 @@ impl Codes {
         for slot in slots() {
             if let Ok(Some(found)) = store::load::<Code, F>(storage, key(slot)) {
                 // There are no more slots than rows.
-                let _ = rows.push(Row { id: found.id, slot });
+                let _ = insert(&mut rows, Row { id: found.id, slot }, |row| row.id);
             }
         }
-        let mut codes = Self { rows };
-        codes.sort();
-        codes
+        Self { rows }
     }
 
     /// How many there are.
@@ -183,9 +181,7 @@ impl Codes {
         let slot = slots().find(free).ok_or(NotAdded::Full)?;
         store::save(storage, key(slot), new)?;
         let row = Row { id: new.id, slot };
-        self.rows.push(row).map_err(|_| NotAdded::Full)?;
-        self.sort();
-        Ok(())
+        insert(&mut self.rows, row, |row| row.id)
     }
 
     /// Writes a changed code back.
@@ -221,11 +217,6 @@ impl Codes {
             }
         }
         Ok(found)
-    }
-
-    /// Lists are in the order of the names, wherever the records lie.
-    fn sort(&mut self) {
-        self.rows.sort_unstable_by_key(|row| row.id);
     }
 
     fn row(&self, id: CodeId) -> Option<&Row> {

@@ -15,6 +15,8 @@ pub use codes::{Code, Codes};
 pub use pin::{PinGuard, Wrong};
 pub(crate) use pin::{pin_is_set, set_pin};
 
+use heapless::Vec;
+
 use crate::store::StoreFailed;
 
 /// Why something was not added. Nothing was changed.
@@ -30,4 +32,14 @@ impl From<StoreFailed> for NotAdded {
     fn from(_: StoreFailed) -> Self {
         Self::Store
     }
+}
+
+/// Puts a row among the others: lists are in the order of the names, wherever the records lie.
+fn insert<R, N: Ord, const MAX: usize>(
+    rows: &mut Vec<R, MAX>,
+    row: R,
+    name: impl Fn(&R) -> N,
+) -> Result<(), NotAdded> {
+    let place = rows.iter().take_while(|other| name(other) < name(&row)).count();
+    rows.insert(place, row).map_err(|_| NotAdded::Full)
 }
