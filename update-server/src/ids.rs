@@ -31,6 +31,12 @@ pub fn public_key(text: &str) -> Option<latchkey_directive::PublicKey> {
     latchkey_directive::PublicKey::from_bytes(&bytes(text)?)
 }
 
+/// Reads a SHA-256 hash: 64 lower-case hex digits.
+#[must_use]
+pub fn hash(text: &str) -> Option<[u8; 32]> {
+    bytes(text)
+}
+
 /// Reads a UUID as RFC 9562 prints it.
 #[must_use]
 pub fn uuid(text: &str) -> Option<Uuid> {

@@ -11,7 +11,7 @@ use super::serve::create_token_offline;
 use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
 use crate::limits::{IMAGE_BYTES_MAX, PAGE_ROWS_MAX};
 
-type Done = Result<(), CliError>;
+pub(super) type Done = Result<(), CliError>;
 
 /// Pieces in which an image is handed to the network, so that progress can be seen.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -90,7 +90,7 @@ const REPORT: &[(&str, &str)] = &[
 ];
 
 /// Shows answers: as they are with `--json`, else through `human`.
-fn answer(value: &Value, as_json: bool, human: impl FnOnce(&Value)) -> Done {
+pub(super) fn answer(value: &Value, as_json: bool, human: impl FnOnce(&Value)) -> Done {
     if as_json {
         show::json(value);
     } else {
@@ -269,19 +269,6 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
         RolloutCommand::Resume { id, server } => moved(&server, &id, "/resume", as_json).await,
         RolloutCommand::Abort { id, server } => moved(&server, &id, "/abort", as_json).await,
     }
-}
-
-pub(super) async fn audit(after: i64, server: &Server, as_json: bool) -> Done {
-    let lines = server.get(&format!("/api/v1/audit?after={after}")).await?;
-    answer(&lines, as_json, |lines| {
-        let columns = [
-            ("NUMBER", "/number"),
-            ("ACTION", "/action"),
-            ("SUBJECT", "/subject"),
-            ("ACTOR", "/actor"),
-        ];
-        show::listing(lines, &columns);
-    })
 }
 
 async fn moved(server: &Server, id: &str, step: &str, as_json: bool) -> Done {

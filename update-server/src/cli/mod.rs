@@ -1,5 +1,6 @@
 //! The command `latchkey-server`: the server itself, and thin commands over its operator API.
 
+mod audit;
 mod client;
 mod commands;
 mod serve;
@@ -53,14 +54,9 @@ enum Command {
     /// Roll a release out, pause it, abort it, see how it goes.
     #[command(subcommand)]
     Rollout(RolloutCommand),
-    /// Show who changed what.
-    Audit {
-        /// Only lines behind this number.
-        #[arg(long, default_value_t = 0)]
-        after: i64,
-        #[command(flatten)]
-        server: client::Server,
-    },
+    /// Show who changed what, and whether the log of it is whole.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print shell completions.
     Completions {
         /// For which shell.
@@ -319,7 +315,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Release(command) => commands::release(command, cli.json).await,
         Command::Device(command) => commands::device(command, cli.json).await,
         Command::Rollout(command) => commands::rollout(command, cli.json).await,
-        Command::Audit { after, server } => commands::audit(after, &server, cli.json).await,
+        Command::Audit(command) => audit::run(command, cli.json).await,
     }
 }
 

@@ -216,6 +216,14 @@ pub(super) async fn create_token_offline(
     name: &str,
     role: Role,
 ) -> anyhow::Result<(Token, TokenSecret)> {
+    let store = open_offline(place).await?;
+    let made = crate::domain::access::create(&store, &SystemClock, &Caller::console(), name, role).await;
+    store.close().await;
+    Ok(made?)
+}
+
+/// The database of a server that need not run. One that is not there is not made.
+pub(super) async fn open_offline(place: &DataPlace) -> anyhow::Result<Store> {
     let url = place.database_url()?;
     if place.database.is_none() && !place.data.join("latchkey.db").exists() {
         anyhow::bail!(
@@ -223,10 +231,7 @@ pub(super) async fn create_token_offline(
             shown(&place.data)
         );
     }
-    let store = Store::open(&url).await?;
-    let made = crate::domain::access::create(&store, &SystemClock, &Caller::console(), name, role).await;
-    store.close().await;
-    Ok(made?)
+    Store::open(&url).await
 }
 
 impl DataPlace {

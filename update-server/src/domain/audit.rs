@@ -1,12 +1,16 @@
 //! Who changed what, written before it takes effect.
 //!
 //! An [`Entry`] is the price of a [`crate::store::Change`]: there is no way to change the fleet without one,
-//! and both commit together or not at all.
+//! and both commit together or not at all. Each line is linked to the one before ([`chain`]).
+
+pub mod chain;
 
 use std::fmt;
 
 use latchkey_directive::DeviceId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use chain::Link;
 
 /// Who does something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +54,7 @@ pub struct Entry<'a> {
 }
 
 /// One line of the audit log, as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AuditRecord)]
 pub struct Recorded {
     /// Counts up from 1 without gaps.
@@ -66,4 +70,25 @@ pub struct Recorded {
     pub subject: String,
     /// The particulars, as JSON.
     pub detail: serde_json::Value,
+    /// SHA-256 over this line and the link before, 64 hex digits; absent in lines of versions that had none.
+    #[schema(value_type = Option<String>)]
+    pub link: Option<Link>,
+}
+
+impl Recorded {
+    /// The line that an entry becomes, linked to what was there.
+    #[must_use]
+    pub fn behind(head: &chain::Head, entry: &Entry<'_>) -> Self {
+        let mut line = Self {
+            number: head.next_number(),
+            at: entry.at,
+            actor: entry.actor.to_string(),
+            action: entry.action.to_owned(),
+            subject: entry.subject.clone(),
+            detail: entry.detail.clone(),
+            link: None,
+        };
+        line.link = Some(head.followed_by(&line).link);
+        line
+    }
 }

@@ -1,24 +1,80 @@
-//! Rows of the audit log. They are only ever added.
+//! Rows of the audit log. They are only ever added, each linked to the one before.
 
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
-use super::{Store, column};
+use super::{Store, column, spelled_if_any};
+use crate::domain::audit::chain::{Head, Link};
 use crate::domain::audit::{Entry, Recorded};
 use crate::failure::{Failure, Outcome};
+use crate::limits::PAGE_ROWS_MAX;
 
 pub(super) async fn append(connection: &mut AnyConnection, entry: &Entry<'_>) -> Outcome<()> {
+    let line = Recorded::behind(&head(connection).await?, entry);
     sqlx::query(
-        "INSERT INTO audit (number, at, actor, action, subject, detail) \
-         SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3, $4, $5 FROM audit",
+        "INSERT INTO audit (number, at, actor, action, subject, detail, link) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(entry.at)
-    .bind(entry.actor.to_string())
-    .bind(entry.action)
-    .bind(&entry.subject)
-    .bind(entry.detail.to_string())
+    .bind(line.number)
+    .bind(line.at)
+    .bind(line.actor)
+    .bind(line.action)
+    .bind(line.subject)
+    .bind(line.detail.to_string())
+    .bind(line.link.map(|link| link.to_string()))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The end of the log. Lines of a version that did not link them are read once, from the first.
+async fn head(connection: &mut AnyConnection) -> Outcome<Head> {
+    let last = sqlx::query("SELECT number, link FROM audit ORDER BY number DESC LIMIT 1")
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(last) = last else {
+        return Ok(Head::EMPTY);
+    };
+    if let Some(link) = spelled_if_any(&last, "link", Link::parse)? {
+        let number = column(&last, "number")?;
+        return Ok(Head { number, link });
+    }
+    let mut head = Head::EMPTY;
+    loop {
+        let lines = page(connection, head.number, PAGE_ROWS_MAX).await?;
+        if lines.is_empty() {
+            return Ok(head);
+        }
+        head = lines.iter().fold(head, |head, line| head.followed_by(line));
+    }
+}
+
+async fn page(connection: &mut AnyConnection, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
+    let rows = sqlx::query(
+        "SELECT number, at, actor, action, subject, detail, link FROM audit \
+         WHERE number > $1 ORDER BY number LIMIT $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(recorded).collect()
+}
+
+fn recorded(row: &AnyRow) -> Outcome<Recorded> {
+    let number: i64 = column(row, "number")?;
+    let detail: String = column(row, "detail")?;
+    Ok(Recorded {
+        number,
+        at: column(row, "at")?,
+        actor: column(row, "actor")?,
+        action: column(row, "action")?,
+        subject: column(row, "subject")?,
+        detail: serde_json::from_str(&detail).map_err(|error| {
+            Failure::storage(format!("line {number} of the audit log is damaged: {error}"))
+        })?,
+        link: spelled_if_any(row, "link", Link::parse)?,
+    })
 }
 
 impl Store {
@@ -27,25 +83,6 @@ impl Store {
     /// # Errors
     /// Storage.
     pub async fn audit(&self, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
-        let rows = sqlx::query(
-            "SELECT number, at, actor, action, subject, detail FROM audit \
-             WHERE number > $1 ORDER BY number LIMIT $2",
-        )
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.reader().await?)
-        .await?;
-        let recorded = rows.iter().map(|row| {
-            let detail: String = column(row, "detail")?;
-            Ok(Recorded {
-                number: column(row, "number")?,
-                at: column(row, "at")?,
-                actor: column(row, "actor")?,
-                action: column(row, "action")?,
-                subject: column(row, "subject")?,
-                detail: serde_json::from_str(&detail).map_err(Failure::storage)?,
-            })
-        });
-        recorded.collect()
+        page(&mut *self.reader().await?, after, limit).await
     }
 }

@@ -28,7 +28,14 @@ use crate::limits::DATABASE_WAIT;
 const READERS: u32 = 8;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../../migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (
+        2,
+        "audit chain",
+        include_str!("../../migrations/0002_audit_chain.sql"),
+    ),
+];
 
 /// Set on each connection: a commit is on disk before it is reported, readers never wait for the writer.
 const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \

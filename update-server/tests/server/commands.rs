@@ -10,7 +10,7 @@ use crate::program::{Operator, PATIENCE, PROGRAM, Server};
 use crate::support::{Draft, Lock, policy};
 
 /// Runs a command of the program to its end.
-async fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub(crate) async fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let run = Command::new(PROGRAM)
         .args(arguments)
         .env_remove("LATCHKEY_TOKEN")
@@ -21,7 +21,7 @@ async fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap()
 }
 
-fn said(output: &Output) -> Value {
+pub(crate) fn said(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
 }
@@ -119,7 +119,8 @@ async fn the_commands_tell_the_whole_story() {
         "release list",
         "device list",
         "rollout list",
-        "audit",
+        "audit list",
+        "audit verify",
     ] {
         let arguments: Vec<&str> = listing.split(' ').collect();
         let shown = command(&arguments, &with).await;

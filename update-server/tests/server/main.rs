@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod audit;
 mod check_in;
 mod commands;
 mod enrolment;

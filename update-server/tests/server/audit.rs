@@ -1,0 +1,127 @@
+//! The audit log's chain, from outside: what was done to the database behind the server's back shows.
+
+use serde_json::Value;
+use sqlx::{AnyConnection, Connection as _};
+
+use crate::commands::{command, said};
+use crate::program::Server;
+
+/// Changes the database as somebody would who owns it.
+async fn tamper(data: &str, statement: &'static str) {
+    sqlx::any::install_default_drivers();
+    let mut database = AnyConnection::connect(&format!("sqlite://{data}/latchkey.db"))
+        .await
+        .unwrap();
+    let changed = sqlx::query(statement).execute(&mut database).await.unwrap();
+    assert_ne!(changed.rows_affected(), 0, "{statement}");
+    database.close().await.unwrap();
+}
+
+async fn verify(data: &str, noted: Option<&str>) -> Result<Value, String> {
+    let mut arguments = vec!["audit", "verify", "--json", "--offline", "--data", data];
+    arguments.extend(noted.into_iter().flat_map(|noted| ["--noted", noted]));
+    let output = command(&arguments, &[]).await;
+    if output.status.code() == Some(0) {
+        return Ok(said(&output));
+    }
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    Err(String::from_utf8(output.stderr).unwrap())
+}
+
+/// One line more in the log.
+async fn change(data: &str) {
+    let token = ["token", "create", "--name", "x", "--role", "viewer", "--offline"];
+    said(&command(&[&token[..], &["--json", "--data", data]].concat(), &[]).await);
+}
+
+#[tokio::test]
+async fn what_is_done_to_the_log_shows_at_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data).await;
+    let data = data.to_str().unwrap();
+    let token = server.token();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", &token),
+    ];
+    for _ in 0..3 {
+        change(data).await;
+    }
+    let online = said(&command(&["audit", "verify", "--json"], &with).await);
+    let listed = said(&command(&["audit", "list", "--json"], &with).await);
+    let lines = listed.as_array().unwrap().len();
+    assert_eq!(online["lines"], lines);
+    server.kill().await;
+
+    assert_eq!(
+        verify(data, None).await.unwrap(),
+        online,
+        "the same by either way"
+    );
+    let noted = online["head"].as_str().unwrap().to_owned();
+    change(data).await;
+    assert!(verify(data, Some(&noted)).await.is_ok());
+
+    tamper(
+        data,
+        "UPDATE audit SET detail = '{\"role\":\"admin\"}' WHERE number = 2",
+    )
+    .await;
+    assert!(
+        verify(data, None)
+            .await
+            .unwrap_err()
+            .contains("line 2 does not follow")
+    );
+    tamper(data, "UPDATE audit SET detail = 'no JSON' WHERE number = 2").await;
+    assert!(
+        verify(data, None)
+            .await
+            .unwrap_err()
+            .contains("line 2 of the audit log is damaged")
+    );
+    tamper(data, "DELETE FROM audit WHERE number = 2").await;
+    assert!(
+        verify(data, None)
+            .await
+            .unwrap_err()
+            .contains("line 2 is missing")
+    );
+    tamper(data, "DELETE FROM audit WHERE number > 1").await;
+    assert!(verify(data, None).await.is_ok(), "what is left is whole");
+    assert!(verify(data, Some(&noted)).await.unwrap_err().contains("cut off"));
+    for _ in 0..lines {
+        change(data).await;
+    }
+    assert!(
+        verify(data, None).await.is_ok(),
+        "written anew, it holds in itself"
+    );
+    assert!(
+        verify(data, Some(&noted))
+            .await
+            .unwrap_err()
+            .contains("written anew")
+    );
+}
+
+#[tokio::test]
+async fn a_log_of_an_earlier_version_is_covered_by_the_first_line_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Server::start(&data).await.kill().await;
+    let data = data.to_str().unwrap();
+    change(data).await;
+    tamper(data, "UPDATE audit SET link = NULL").await;
+    assert_eq!(verify(data, None).await.unwrap()["lines"], 2);
+    change(data).await;
+    assert_eq!(verify(data, None).await.unwrap()["lines"], 3);
+    tamper(data, "UPDATE audit SET actor = 'nobody' WHERE number = 1").await;
+    assert!(
+        verify(data, None)
+            .await
+            .unwrap_err()
+            .contains("line 3 does not follow")
+    );
+}
