@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::Server;
 use super::serve::create_token_offline;
 use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
+use crate::domain::share::Share;
 use crate::limits::{IMAGE_BYTES_MAX, PAGE_ROWS_MAX};
 
 pub(super) type Done = Result<(), CliError>;
@@ -64,21 +65,25 @@ const ROLLOUT: &[(&str, &str)] = &[
     ("ROLLOUT", "/id"),
     ("STATE", "/state"),
     ("TO", "/to"),
+    ("%", "/percent"),
     ("RELEASE", "/release"),
 ];
 
 const ROLLOUT_CARD: &[(&str, &str)] = &[
     ("rollout", "/id"),
     ("state", "/state"),
+    ("because", "/halted_because"),
     ("release", "/release"),
     ("to", "/to"),
-    ("included", "/progress/included"),
+    ("percent", "/percent"),
+    ("audience", "/progress/included"),
     ("offered", "/progress/offered"),
     ("requested", "/progress/requested"),
     ("on trial", "/progress/on_trial"),
     ("confirmed", "/progress/confirmed"),
     ("refused", "/progress/refused"),
     ("reverted", "/progress/reverted"),
+    ("silent", "/health/silent"),
 ];
 
 const REPORT: &[(&str, &str)] = &[
@@ -245,16 +250,35 @@ pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {
 
 pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
     match command {
-        RolloutCommand::Create { release, to, server } => {
-            let release = full_digest(&server, &release).await?;
-            let body = if to.all {
-                json!({ "release": release, "to": "all" })
-            } else {
-                json!({ "release": release, "to": "list", "devices": to.devices })
-            };
+        RolloutCommand::Create {
+            release,
+            to,
+            percent,
+            halt,
+            server,
+        } => {
+            let body = json!({
+                "release": full_digest(&server, &release).await?,
+                "to": if to.all { "all" } else { "list" },
+                "devices": to.devices,
+                "percent": percent.percent(),
+                "halt": {
+                    "failures": halt.halt_failures,
+                    "percent": halt.halt_percent.map(Share::percent),
+                    "sample": halt.halt_sample,
+                    "silence_hours": halt.halt_silence,
+                },
+            });
             let rollout = server.post("/api/v1/rollouts", Some(&body)).await?;
             answer(&rollout, as_json, |rollout| {
                 show::text(&format!("rollout {} runs", show::field(rollout, "/id")));
+            })
+        }
+        RolloutCommand::Widen { id, percent, server } => {
+            let body = json!({ "percent": percent.percent() });
+            let rollout = server.post(&rollout_path(&id, "/widen")?, Some(&body)).await?;
+            answer(&rollout, as_json, |_| {
+                show::text(&format!("rollout {id} reaches {percent}"));
             })
         }
         RolloutCommand::List { server } => {

@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::domain::access::Role;
 use crate::domain::device;
+use crate::domain::share::Share;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -197,6 +198,21 @@ enum RolloutCommand {
         release: String,
         #[command(flatten)]
         to: To,
+        /// How many of them it reaches at first, in percent with two decimals; `rollout widen` reaches more.
+        #[arg(long, value_name = "PERCENT", default_value = "100")]
+        percent: Share,
+        #[command(flatten)]
+        halt: Halt,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Have it reach more locks. Who was reached stays so.
+    Widen {
+        /// Its name, 16 hex digits.
+        id: String,
+        /// In percent of all it is for.
+        #[arg(long, value_name = "PERCENT")]
+        percent: Share,
         #[command(flatten)]
         server: client::Server,
     },
@@ -245,6 +261,23 @@ struct To {
     /// This lock; may be said again for further ones.
     #[arg(long = "device", value_name = "ID")]
     devices: Vec<String>,
+}
+
+/// When a rollout halts itself. What is left out is as the server has it for any rollout.
+#[derive(clap::Args)]
+struct Halt {
+    /// Halt it at so many failures: refused, reverted or silent.
+    #[arg(long, value_name = "COUNT")]
+    halt_failures: Option<u32>,
+    /// Halt it above this share of failures, in percent,
+    #[arg(long, value_name = "PERCENT")]
+    halt_percent: Option<Share>,
+    /// once there are so many outcomes.
+    #[arg(long, value_name = "COUNT")]
+    halt_sample: Option<u32>,
+    /// Take a lock that says nothing for so many hours after the offer as a failure.
+    #[arg(long, value_name = "HOURS")]
+    halt_silence: Option<u32>,
 }
 
 /// Why a command did not do what it should, with the exit code for it.

@@ -26,6 +26,9 @@ use crate::{Service, Settings};
 /// How often "last seen" is written.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often running rollouts are looked at for locks that fell silent.
+const WATCH_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Where the server keeps what it keeps.
 #[derive(Args)]
 pub(super) struct DataPlace {
@@ -183,11 +186,13 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     say(&started, json, options.allow_example_keys).context("cannot write to standard output")?;
 
     let writing = tokio::spawn(write_presence(service.clone()));
+    let watching = tokio::spawn(watch_rollouts(service.clone()));
     let (router, _) = http::routes(&App::new(service.clone()));
     let connections = limits::connections();
     tracing::info!(connections, "serving");
     http::serve(listener, router, connections, stop).await;
     writing.abort();
+    watching.abort();
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(())
@@ -323,6 +328,14 @@ async fn write_presence(service: Arc<Service>) {
         if let Err(failure) = service.write_presence().await {
             tracing::error!(%failure, "who called when could not be written; it stays in memory");
         }
+    }
+}
+
+async fn watch_rollouts(service: Arc<Service>) {
+    let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+    loop {
+        ticks.tick().await;
+        service.watch_rollouts().await;
     }
 }
 

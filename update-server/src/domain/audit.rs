@@ -19,6 +19,8 @@ pub enum Actor {
     Console,
     /// A lock.
     Device(DeviceId),
+    /// The server itself, by a rollout's gate.
+    Gate,
     /// The holder of a token.
     Token {
         /// The token's public half.
@@ -33,6 +35,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Console => f.write_str("console"),
             Self::Device(id) => write!(f, "device:{id}"),
+            Self::Gate => f.write_str("gate"),
             Self::Token { id, name } => write!(f, "token:{id} ({name})"),
         }
     }

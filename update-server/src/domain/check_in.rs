@@ -5,6 +5,7 @@ use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Insta
 use super::decision::{Decision, Facts, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
 use super::presence::Seen;
+use super::watch::Standing;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 
@@ -47,7 +48,8 @@ impl Service {
         let decision = self.decide_for(device.id, &facts).await?;
         let offered = decision.offer.as_ref().map(|offer| offer.release.digest);
         let news = device.facts.as_ref().is_none_or(|before| differ(before, &facts));
-        if news || device.offered.map(|(image, _)| image) != offered {
+        let first_offer = decision.offer.as_ref().filter(|offer| offer.standing.is_none());
+        if news || first_offer.is_some() || device.offered.map(|(image, _)| image) != offered {
             let offered = match (offered, device.offered) {
                 (Some(image), Some((before, since))) if image == before => Some((image, since)),
                 (Some(image), _) => Some((image, now)),
@@ -56,6 +58,13 @@ impl Service {
             let mut record = self.store.record().await?;
             if !record.put_facts(device.id, seen, &facts, offered).await? {
                 return Err(refused(ProblemCode::Replayed));
+            }
+            if let Some(offer) = first_offer {
+                record.put_offer(&offer.rollout, device.id, now).await?;
+            }
+            if facts.running.confirmed {
+                let (image, confirmed) = (facts.running.image, Standing::Confirmed);
+                record.put_standing(device.id, image, confirmed, now).await?;
             }
             record.commit().await?;
         }

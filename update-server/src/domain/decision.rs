@@ -11,6 +11,8 @@ use latchkey_directive::{BootOutcome, BootReport, Running};
 use latchkey_image::{SecurityCounter, Uuid, Version};
 
 use super::release::Release;
+use super::share::{Place, Share};
+use super::watch::Standing;
 
 /// How often a device may revert an image in one rollout before it is not offered again.
 pub const REVERTS_MAX: u32 = 1;
@@ -44,6 +46,12 @@ pub struct Candidate {
     pub created_at: i64,
     /// What it rolls out.
     pub release: Release,
+    /// How much of its audience the rollout reaches.
+    pub share: Share,
+    /// Where in it the device stands.
+    pub place: Place,
+    /// What became of the offer, where the device had one.
+    pub standing: Option<Standing>,
     /// Reports by this device that it reverted the release, since the rollout was made.
     pub reverts: u32,
     /// Reports by this device that it refused the release, since the rollout was made.
@@ -85,6 +93,13 @@ pub enum Verdict {
     },
     /// Made for other hardware.
     OtherHardware,
+    /// The rollout does not reach it yet.
+    NotYet {
+        /// Where the device stands.
+        place: Place,
+        /// How far the rollout reaches.
+        share: Share,
+    },
     /// The device runs an image on trial; one thing after another.
     OnTrial,
     /// The device has reverted it.
@@ -117,6 +132,11 @@ impl fmt::Display for Verdict {
             Self::NeedsStep { at_least } => write!(
                 f,
                 "not offered, the device must run at least {at_least} first; roll that out to it"
+            ),
+            Self::NotYet { place, share } => write!(
+                f,
+                "not offered yet, the rollout reaches {share} and the device stands at {place}; it comes when the \
+                 rollout is widened"
             ),
             Self::OtherHardware => f.write_str("not offered, it is for other hardware"),
             Self::OnTrial => f.write_str(
@@ -191,6 +211,12 @@ fn judge(device: &Facts, candidate: &Candidate) -> Verdict {
     if let Some(at_least) = release.min_version.filter(|least| running.version < *least) {
         return Verdict::NeedsStep { at_least };
     }
+    if !candidate.share.includes(candidate.place) {
+        return Verdict::NotYet {
+            place: candidate.place,
+            share: candidate.share,
+        };
+    }
     let (reverts, refusals) = attempts(device, candidate);
     if reverts >= REVERTS_MAX {
         return Verdict::Reverted { times: reverts };
@@ -223,6 +249,7 @@ mod tests {
         reason = "small numbers that the test itself chose"
     )]
 
+    use latchkey_directive::DeviceId;
     use latchkey_image::ImageDigest;
     use proptest::prelude::*;
 
@@ -277,6 +304,9 @@ mod tests {
                 published_at: 0,
                 published_by: String::new(),
             },
+            share: Share::ALL,
+            place: Place::of(DeviceId([7; 16]), "to"),
+            standing: None,
             reverts: 0,
             refusals: 0,
         }
@@ -383,6 +413,19 @@ mod tests {
             verdict(&device, candidate(3, 6)),
             Verdict::Offered,
             "about another image"
+        );
+    }
+
+    #[test]
+    fn whom_the_rollout_does_not_reach_yet_waits_for_its_turn() {
+        let mut waiting = candidate(2, 6);
+        waiting.share = Share::of_hundredths(1).unwrap();
+        assert!(!waiting.share.includes(waiting.place));
+        let decision = decide(&device(), vec![waiting, candidate(1, 6)]);
+        assert!(matches!(decision.passed[0].2, Verdict::NotYet { .. }));
+        assert!(
+            decision.offer.is_some(),
+            "an older rollout that reaches it goes on meanwhile"
         );
     }
 

@@ -6,11 +6,14 @@ pub mod audit;
 pub mod check_in;
 pub mod decision;
 pub mod device;
+pub mod gate;
 pub mod policy;
 pub mod presence;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod share;
+pub mod watch;
 
 /// An enum whose values have one spelling each, in the database, in JSON and on the command line.
 macro_rules! spelled {

@@ -7,6 +7,7 @@ use latchkey_directive::{DeviceId, Event, ProblemCode, Receipt, Report};
 use latchkey_image::ImageDigest;
 
 use super::device::{Answer, Device, Refused};
+use super::watch::Standing;
 use crate::Service;
 use crate::failure::{Failure, Outcome};
 use crate::limits::REPORTS_PER_HOUR_MAX;
@@ -56,6 +57,8 @@ impl Service {
                     return Err(Refused::because(ProblemCode::Busy, 3600));
                 }
                 record.insert_report(device.id, &kept).await?;
+                let standing = Standing::after(kept.event);
+                record.put_standing(device.id, kept.image, standing, now).await?;
                 record.commit().await?;
                 self.metrics.reported(kept.event);
                 tracing::info!(
@@ -65,6 +68,9 @@ impl Service {
                     reason = kept.reason,
                     "report"
                 );
+                if standing.is_failure() {
+                    self.watch_rollouts().await;
+                }
             }
         }
         let receipt = Receipt {

@@ -1,7 +1,8 @@
-//! Rollouts: release R goes to all locks of its hardware class, or to those on a list.
+//! Rollouts: release R goes to all locks of its hardware class, or to those on a list; to a share of them first, and
+//! to more when it is widened.
 //!
-//! A rollout runs, is paused and goes on, or is aborted for good. It never moves anything by itself: each
-//! check-in asks anew, so pausing and aborting take effect with the next one.
+//! A rollout runs, is paused and goes on, halts itself when too much goes wrong, or is aborted for good. It never
+//! moves anything by itself: each check-in asks anew, so whatever stops it takes effect with the next one.
 
 use latchkey_directive::DeviceId;
 use latchkey_image::ImageDigest;
@@ -9,6 +10,8 @@ use serde::Serialize;
 
 use super::access::Caller;
 use super::audit::Entry;
+use super::gate::{Gate, Health};
+use super::share::Share;
 use super::spelled;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
@@ -19,6 +22,8 @@ spelled! {
     State {
         /// Over, for good. Who has the release keeps it.
         Aborted = "aborted",
+        /// Not offered any more since too much went wrong, until it is resumed.
+        Halted = "halted",
         /// Not offered until it is resumed.
         Paused = "paused",
         /// Offered to whoever it includes.
@@ -35,6 +40,30 @@ pub enum Audience {
     Listed(Vec<DeviceId>),
 }
 
+/// What an operator does with a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Stops offering it until it is resumed.
+    Pause,
+    /// Goes on offering it.
+    Resume,
+    /// Ends it for good.
+    Abort,
+}
+
+/// A rollout to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of which release.
+    pub release: ImageDigest,
+    /// To whom.
+    pub to: Audience,
+    /// To how many of them at first.
+    pub share: Share,
+    /// What halts it.
+    pub gate: Gate,
+}
+
 /// A rollout.
 #[derive(Clone, Debug)]
 pub struct Rollout {
@@ -46,6 +75,10 @@ pub struct Rollout {
     pub release: ImageDigest,
     /// Whether it is for every device of the class or for a list.
     pub to_all: bool,
+    /// How much of its audience it reaches.
+    pub share: Share,
+    /// What halts it.
+    pub gate: Gate,
     /// Where it stands.
     pub state: State,
     /// Milliseconds since 1970.
@@ -54,12 +87,16 @@ pub struct Rollout {
     pub created_by: String,
     /// When its state changed last, in milliseconds since 1970.
     pub changed_at: i64,
+    /// When it was last started; what happened before does not count against it any more.
+    pub judged_since: i64,
+    /// Why it halted itself, while it is halted.
+    pub halted_because: Option<String>,
 }
 
 /// How a rollout fares, in devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Progress {
-    /// Included now: approved, of the right hardware and, where there is a list, on it.
+    /// In the audience now: approved, of the right hardware and, where there is a list, on it.
     pub included: i64,
     /// Offered the release at their last check-in.
     pub offered: i64,
@@ -82,7 +119,8 @@ impl Service {
     /// [`Kind::NotFound`] when there is no such release or a listed device is not known; [`Kind::Invalid`] for
     /// an empty or too long list; [`Kind::Conflict`] when a listed device is of other hardware or revoked, or
     /// too many rollouts of the class are open; storage.
-    pub async fn create_rollout(&self, by: &Caller, release: ImageDigest, to: &Audience) -> Outcome<Rollout> {
+    pub async fn create_rollout(&self, by: &Caller, wanted: &Wanted) -> Outcome<Rollout> {
+        let to = &wanted.to;
         if let Audience::Listed(devices) = to
             && (devices.is_empty() || devices.len() > LISTED_DEVICES_MAX)
         {
@@ -91,7 +129,7 @@ impl Service {
                 format!("a rollout to a list names 1 to {LISTED_DEVICES_MAX} devices"),
             ));
         }
-        let release = self.release(release).await?;
+        let release = self.release(wanted.release).await?;
         let now = self.clock.now_ms();
         let id = hex::encode(ids::random::<8>()?);
         let audience = match to {
@@ -107,7 +145,11 @@ impl Service {
                 at: now,
                 action: "rollout.create",
                 subject: id.clone(),
-                detail: serde_json::json!({ "release": release.digest.to_string(), "to": audience }),
+                detail: serde_json::json!({
+                    "release": release.digest.to_string(),
+                    "to": audience,
+                    "percent": wanted.share.percent(),
+                }),
             })
             .await?;
         if change.open_rollouts(release.vendor, release.class).await? >= OPEN_ROLLOUTS_MAX {
@@ -124,10 +166,14 @@ impl Service {
             number,
             release: release.digest,
             to_all: matches!(to, Audience::All),
+            share: wanted.share,
+            gate: wanted.gate,
             state: State::Running,
             created_at: now,
             created_by: by.actor().to_string(),
             changed_at: now,
+            judged_since: now,
+            halted_because: None,
         };
         change.insert_rollout(&rollout).await?;
         if let Audience::Listed(devices) = to {
@@ -144,40 +190,79 @@ impl Service {
         Ok(rollout)
     }
 
-    /// Moves a rollout to another state. The same state again is no error.
+    /// Has a rollout reach more of its audience. Who was reached stays so; the same share again is no error.
     ///
     /// # Errors
-    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted; storage.
-    pub async fn move_rollout(&self, by: &Caller, id: &str, to: State) -> Outcome<Rollout> {
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted or reaches further already; storage.
+    pub async fn widen_rollout(&self, by: &Caller, id: &str, to: Share) -> Outcome<Rollout> {
         let now = self.clock.now_ms();
         let mut change = self
             .store
             .change(&Entry {
                 actor: by.actor(),
                 at: now,
-                action: match to {
-                    State::Aborted => "rollout.abort",
-                    State::Paused => "rollout.pause",
-                    State::Running => "rollout.resume",
-                },
+                action: "rollout.widen",
+                subject: id.to_owned(),
+                detail: serde_json::json!({ "percent": to.percent() }),
+            })
+            .await?;
+        let mut rollout = open(change.rollout(id).await?, id)?;
+        if to < rollout.share {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!(
+                    "rollout {id} reaches {} already, and nobody is taken out again; pause or abort it to stop it",
+                    rollout.share
+                ),
+            ));
+        }
+        if rollout.share == to {
+            return Ok(rollout);
+        }
+        rollout.share = to;
+        rollout.changed_at = now;
+        change.put_rollout(&rollout).await?;
+        change.commit().await?;
+        Ok(rollout)
+    }
+
+    /// Pauses, resumes or aborts a rollout. The same state again is no error. Whoever resumes one that halted itself
+    /// takes what happened so far into account: only what happens from then on counts against it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted; storage.
+    pub async fn move_rollout(&self, by: &Caller, id: &str, to: Move) -> Outcome<Rollout> {
+        let (to, action) = match to {
+            Move::Pause => (State::Paused, "rollout.pause"),
+            Move::Resume => (State::Running, "rollout.resume"),
+            Move::Abort => (State::Aborted, "rollout.abort"),
+        };
+        let now = self.clock.now_ms();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action,
                 subject: id.to_owned(),
                 detail: serde_json::Value::Null,
             })
             .await?;
-        let mut rollout = change.rollout(id).await?.ok_or_else(|| unknown(id))?;
-        if rollout.state == to {
-            return Ok(rollout);
+        let found = change.rollout(id).await?;
+        if let Some(rollout) = &found
+            && rollout.state == to
+        {
+            return Ok(rollout.clone());
         }
-        if rollout.state == State::Aborted {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!("rollout {id} was aborted, and that is for good; make a new one"),
-            ));
+        let mut rollout = open(found, id)?;
+        if to == State::Running {
+            rollout.judged_since = now;
         }
-        change.put_rollout_state(id, to, now).await?;
-        change.commit().await?;
         rollout.state = to;
         rollout.changed_at = now;
+        rollout.halted_because = None;
+        change.put_rollout(&rollout).await?;
+        change.commit().await?;
         Ok(rollout)
     }
 
@@ -185,10 +270,11 @@ impl Service {
     ///
     /// # Errors
     /// [`Kind::NotFound`]; storage.
-    pub async fn rollout(&self, id: &str) -> Outcome<(Rollout, Progress)> {
+    pub async fn rollout(&self, id: &str) -> Outcome<(Rollout, Progress, Health)> {
         let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
         let progress = self.store.progress(&rollout).await?;
-        Ok((rollout, progress))
+        let health = self.store.health(&rollout, self.clock.now_ms()).await?;
+        Ok((rollout, progress, health))
     }
 
     /// All rollouts, newest first.
@@ -218,6 +304,18 @@ fn check_listed(device: &super::device::Device, release: &super::release::Releas
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// What was found, if it can still be changed.
+fn open(found: Option<Rollout>, id: &str) -> Outcome<Rollout> {
+    let rollout = found.ok_or_else(|| unknown(id))?;
+    if rollout.state == State::Aborted {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("rollout {id} was aborted, and that is for good; make a new one"),
+        ));
+    }
+    Ok(rollout)
 }
 
 fn unknown(id: &str) -> Failure {

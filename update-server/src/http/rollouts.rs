@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use latchkey_directive::DeviceId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
@@ -13,9 +13,13 @@ use super::payload::Input;
 use super::problem::Document;
 use super::views::RolloutView;
 use crate::domain::access::Caller;
-use crate::domain::rollout::{self, Audience};
+use crate::domain::gate::Gate;
+use crate::domain::rollout::{self, Audience, Move};
+use crate::domain::share::Share;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// A rollout to start.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,6 +33,36 @@ pub(super) struct Wanted {
     /// With `"list"`: the devices, 32 hex digits each; at most 10000.
     #[serde(default)]
     devices: Vec<String>,
+    /// How many of them it reaches at first, in percent with two decimals. Without it: all.
+    #[serde(default)]
+    percent: Option<f64>,
+    /// What halts it.
+    #[serde(default)]
+    halt: HaltView,
+}
+
+/// When a rollout halts itself. What is left out is as in any rollout.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RolloutHalt)]
+pub(super) struct HaltView {
+    /// At so many failures: refused, reverted or silent. 1 to 1000000.
+    failures: Option<u32>,
+    /// Above this share of failures among all outcomes, in percent with two decimals,
+    percent: Option<f64>,
+    /// once there are so many outcomes. 1 to 1000000.
+    sample: Option<u32>,
+    /// A lock that says nothing for so many hours after the offer has failed. 1 to 8760.
+    silence_hours: Option<u32>,
+}
+
+/// How far a rollout is to reach.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RolloutReach)]
+pub(super) struct Reach {
+    /// In percent of its audience, with two decimals; not less than it reaches.
+    percent: f64,
 }
 
 /// Whom a rollout is for. Said in full each time: forgetting a list must not mean everybody.
@@ -87,8 +121,33 @@ pub(super) async fn create(
             Audience::Listed(devices.collect::<Outcome<Vec<DeviceId>>>()?)
         }
     };
-    let rollout = app.service.create_rollout(&caller, release, &audience).await?;
+    let wanted = rollout::Wanted {
+        release,
+        to: audience,
+        share: wanted.percent.map_or(Ok(Share::ALL), share)?,
+        gate: wanted.halt.gate()?,
+    };
+    let rollout = app.service.create_rollout(&caller, &wanted).await?;
     Ok((StatusCode::CREATED, Json(rollout.into())))
+}
+
+/// Have it reach more of its audience. Who was reached stays so.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/widen", tag = "rollouts", security(("token" = [])), request_body = Reach,
+    params(("id" = String, Path, description = "Rollout name, 16 hex digits")),
+    responses((status = 200, body = RolloutView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn widen(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    Input(reach): Input<Reach>,
+) -> Outcome<Json<RolloutView>> {
+    let rollout = app
+        .service
+        .widen_rollout(&caller, &id, share(reach.percent)?)
+        .await?;
+    Ok(Json(rollout.into()))
 }
 
 /// Stop offering it until it is resumed.
@@ -102,7 +161,7 @@ pub(super) async fn pause(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Outcome<Json<RolloutView>> {
-    moved(&app, &caller, &id, rollout::State::Paused).await
+    moved(&app, &caller, &id, Move::Pause).await
 }
 
 /// Go on with a paused rollout.
@@ -116,7 +175,7 @@ pub(super) async fn resume(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Outcome<Json<RolloutView>> {
-    moved(&app, &caller, &id, rollout::State::Running).await
+    moved(&app, &caller, &id, Move::Resume).await
 }
 
 /// End it for good. Who has the release keeps it.
@@ -130,10 +189,55 @@ pub(super) async fn abort(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Outcome<Json<RolloutView>> {
-    moved(&app, &caller, &id, rollout::State::Aborted).await
+    moved(&app, &caller, &id, Move::Abort).await
 }
 
-async fn moved(app: &App, caller: &Caller, id: &str, to: rollout::State) -> Outcome<Json<RolloutView>> {
+async fn moved(app: &App, caller: &Caller, id: &str, to: Move) -> Outcome<Json<RolloutView>> {
     let rollout = app.service.move_rollout(caller, id, to).await?;
     Ok(Json(rollout.into()))
+}
+
+/// Percent as they stand in JSON.
+fn share(percent: f64) -> Outcome<Share> {
+    percent
+        .to_string()
+        .parse()
+        .map_err(|error| Failure::new(Kind::Invalid, format!("`percent`: {error}")))
+}
+
+impl HaltView {
+    fn gate(&self) -> Outcome<Gate> {
+        let usual = Gate::default();
+        let number = |name: &str, given: Option<u32>, usual: u32, most: u32| match given {
+            Some(number) if number == 0 || number > most => Err(Failure::new(
+                Kind::Invalid,
+                format!("`{name}` must be 1 to {most}"),
+            )),
+            Some(number) => Ok(number),
+            None => Ok(usual),
+        };
+        let silence_ms = match self.silence_hours {
+            Some(_) => {
+                i64::from(number("silence_hours", self.silence_hours, 0, 8_760)?).saturating_mul(HOUR_MS)
+            }
+            None => usual.silence_ms,
+        };
+        Ok(Gate {
+            failures_max: number("failures", self.failures, usual.failures_max, 1_000_000)?,
+            failed_share_max: self.percent.map_or(Ok(usual.failed_share_max), share)?,
+            sample_min: number("sample", self.sample, usual.sample_min, 1_000_000)?,
+            silence_ms,
+        })
+    }
+}
+
+impl From<&Gate> for HaltView {
+    fn from(gate: &Gate) -> Self {
+        Self {
+            failures: Some(gate.failures_max),
+            percent: Some(gate.failed_share_max.percent()),
+            sample: Some(gate.sample_min),
+            silence_hours: u32::try_from(gate.silence_ms / HOUR_MS).ok(),
+        }
+    }
 }

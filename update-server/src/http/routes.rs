@@ -208,6 +208,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
         )
         .add(
             Method::POST,
+            "/api/v1/rollouts/{id}/widen",
+            Access::Token(Operate),
+            TEXT,
+            rollouts::widen,
+        )
+        .add(
+            Method::POST,
             "/api/v1/rollouts/{id}/pause",
             Access::Token(Operate),
             NONE,

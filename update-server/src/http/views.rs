@@ -4,9 +4,11 @@ use latchkey_image::{Hardware, Refusal, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::rollouts::HaltView;
 use crate::domain::decision::{Decision, Facts};
 use crate::domain::device::outcome_name;
 use crate::domain::device::{Device, State};
+use crate::domain::gate::Health;
 use crate::domain::release::Release;
 use crate::domain::report::{Kept, event_name};
 use crate::domain::rollout::{self, Progress, Rollout};
@@ -231,13 +233,23 @@ pub(super) struct RolloutView {
     release: String,
     /// `all` or `list`.
     to: &'static str,
+    /// How much of its audience it reaches, in percent.
+    percent: f64,
+    /// What halts it.
+    halt: HaltView,
     state: rollout::State,
     created_at_ms: i64,
     created_by: String,
     changed_at_ms: i64,
+    /// Why it halted itself, while it is halted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    halted_because: Option<String>,
     /// How it fares, in devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
+    /// What became of its offers since it was last started, in devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
 }
 
 impl From<Rollout> for RolloutView {
@@ -247,19 +259,24 @@ impl From<Rollout> for RolloutView {
             number: rollout.number,
             release: rollout.release.to_string(),
             to: if rollout.to_all { "all" } else { "list" },
+            percent: rollout.share.percent(),
+            halt: HaltView::from(&rollout.gate),
             state: rollout.state,
             created_at_ms: rollout.created_at,
             created_by: rollout.created_by,
             changed_at_ms: rollout.changed_at,
+            halted_because: rollout.halted_because,
             progress: None,
+            health: None,
         }
     }
 }
 
-impl From<(Rollout, Progress)> for RolloutView {
-    fn from((rollout, progress): (Rollout, Progress)) -> Self {
+impl From<(Rollout, Progress, Health)> for RolloutView {
+    fn from((rollout, progress, health): (Rollout, Progress, Health)) -> Self {
         Self {
             progress: Some(progress),
+            health: Some(health),
             ..rollout.into()
         }
     }

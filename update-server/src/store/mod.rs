@@ -28,12 +28,17 @@ use crate::limits::DATABASE_WAIT;
 const READERS: u32 = 8;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
         "audit chain",
         include_str!("../../migrations/0002_audit_chain.sql"),
+    ),
+    (
+        3,
+        "rollout gate",
+        include_str!("../../migrations/0003_rollout_gate.sql"),
     ),
 ];
 

@@ -1,14 +1,17 @@
 //! Rows of rollouts, and the two questions asked of them: what may this device get, and how does it go.
 
 use latchkey_directive::DeviceId;
-use latchkey_image::Uuid;
+use latchkey_image::{ImageDigest, Uuid};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::releases::release;
-use super::{Change, Store, column, number, spelled};
+use super::{Change, Record, Store, column, foreign, number, spelled, spelled_if_any};
 use crate::domain::decision::Candidate;
+use crate::domain::gate::{Gate, Health};
 use crate::domain::rollout::{Progress, Rollout, State};
+use crate::domain::share::{Place, Share};
+use crate::domain::watch::Standing;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
 
@@ -23,11 +26,25 @@ fn rollout(row: &AnyRow) -> Outcome<Rollout> {
         number: column(row, "number")?,
         release: spelled(row, "release", ids::digest)?,
         to_all: spelled(row, "audience", to_all)?,
+        share: share(row, "share")?,
+        gate: Gate {
+            failures_max: number(row, "failures_max")?,
+            failed_share_max: share(row, "failed_share_max")?,
+            sample_min: number(row, "sample_min")?,
+            silence_ms: column(row, "silence_ms")?,
+        },
         state: spelled(row, "state", State::parse)?,
         created_at: column(row, "created_at")?,
         created_by: column(row, "created_by")?,
         changed_at: column(row, "changed_at")?,
+        judged_since: column(row, "judged_since")?,
+        halted_because: column(row, "halted_because")?,
     })
+}
+
+fn share(row: &AnyRow, name: &str) -> Outcome<Share> {
+    let hundredths: u16 = number(row, name)?;
+    Share::of_hundredths(hundredths).ok_or_else(|| foreign(name, &hundredths.to_string()))
 }
 
 async fn find(connection: &mut AnyConnection, id: &str) -> Outcome<Option<Rollout>> {
@@ -50,7 +67,40 @@ impl Store {
         rows.iter().map(rollout).collect()
     }
 
-    /// The running rollouts that include a device, newest first, with what it has reported about each.
+    pub(crate) async fn running_rollouts(&self) -> Outcome<Vec<Rollout>> {
+        let rows = sqlx::query("SELECT * FROM rollouts WHERE state = 'running' ORDER BY number")
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter().map(rollout).collect()
+    }
+
+    /// What became of a rollout's offers since it was last started.
+    pub(crate) async fn health(&self, rollout: &Rollout, now: i64) -> Outcome<Health> {
+        let row = sqlx::query(
+            "SELECT COUNT(CASE WHEN standing = 'confirmed' AND since >= $2 THEN 1 END) AS confirmed, \
+             COUNT(CASE WHEN standing = 'refused' AND since >= $2 THEN 1 END) AS refused, \
+             COUNT(CASE WHEN standing = 'reverted' AND since >= $2 THEN 1 END) AS reverted, \
+             COUNT(CASE WHEN standing IN ('offered', 'requested') AND since >= $2 AND since < $3 \
+              THEN 1 END) AS silent, \
+             COUNT(CASE WHEN standing IN ('offered', 'requested') AND (since < $2 OR since >= $3) \
+              THEN 1 END) AS under_way \
+             FROM rollout_offers WHERE rollout = $1",
+        )
+        .bind(&rollout.id)
+        .bind(rollout.judged_since)
+        .bind(now.saturating_sub(rollout.gate.silence_ms))
+        .fetch_one(&mut *self.reader().await?)
+        .await?;
+        Ok(Health {
+            under_way: number(&row, "under_way")?,
+            confirmed: number(&row, "confirmed")?,
+            refused: number(&row, "refused")?,
+            reverted: number(&row, "reverted")?,
+            silent: number(&row, "silent")?,
+        })
+    }
+
+    /// The running rollouts whose audience a device is in, newest first, with what it has reported about each.
     pub(crate) async fn candidates(
         &self,
         device: DeviceId,
@@ -58,7 +108,8 @@ impl Store {
         class: Uuid,
     ) -> Outcome<Vec<Candidate>> {
         let rows = sqlx::query(
-            "SELECT r.id AS rollout, r.created_at AS created_at, l.*, \
+            "SELECT r.id AS rollout, r.created_at AS created_at, r.share AS share, l.*, \
+             (SELECT o.standing FROM rollout_offers o WHERE o.rollout = r.id AND o.device = $1) AS standing, \
              (SELECT COUNT(*) FROM reports p WHERE p.device = $1 AND p.image = r.release \
               AND p.received_at >= r.created_at AND p.event = 'reverted') AS reverts, \
              (SELECT COUNT(*) FROM reports p WHERE p.device = $1 AND p.image = r.release \
@@ -75,8 +126,12 @@ impl Store {
         .fetch_all(&mut *self.reader().await?)
         .await?;
         let candidates = rows.iter().map(|row| {
+            let rollout: String = column(row, "rollout")?;
             Ok(Candidate {
-                rollout: column(row, "rollout")?,
+                share: share(row, "share")?,
+                place: Place::of(device, &rollout),
+                standing: spelled_if_any(row, "standing", Standing::parse)?,
+                rollout,
                 created_at: column(row, "created_at")?,
                 release: release(row)?,
                 reverts: number(row, "reverts")?,
@@ -150,8 +205,9 @@ impl Change {
 
     pub(crate) async fn insert_rollout(&mut self, rollout: &Rollout) -> Outcome<()> {
         sqlx::query(
-            "INSERT INTO rollouts (id, number, release, audience, state, created_at, created_by, changed_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO rollouts (id, number, release, audience, state, created_at, created_by, changed_at, \
+             share, failures_max, failed_share_max, sample_min, silence_ms, judged_since) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(&rollout.id)
         .bind(rollout.number)
@@ -161,6 +217,12 @@ impl Change {
         .bind(rollout.created_at)
         .bind(&rollout.created_by)
         .bind(rollout.changed_at)
+        .bind(i64::from(rollout.share.hundredths()))
+        .bind(i64::from(rollout.gate.failures_max))
+        .bind(i64::from(rollout.gate.failed_share_max.hundredths()))
+        .bind(i64::from(rollout.gate.sample_min))
+        .bind(rollout.gate.silence_ms)
+        .bind(rollout.judged_since)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -175,13 +237,58 @@ impl Change {
         Ok(())
     }
 
-    pub(crate) async fn put_rollout_state(&mut self, id: &str, state: State, now: i64) -> Outcome<()> {
-        sqlx::query("UPDATE rollouts SET state = $1, changed_at = $2 WHERE id = $3")
-            .bind(state.as_str())
-            .bind(now)
-            .bind(id)
-            .execute(&mut *self.0)
-            .await?;
+    /// Writes down what may change of a rollout: how far it reaches and where it stands.
+    pub(crate) async fn put_rollout(&mut self, rollout: &Rollout) -> Outcome<()> {
+        sqlx::query(
+            "UPDATE rollouts SET state = $1, share = $2, changed_at = $3, judged_since = $4, halted_because = $5 \
+             WHERE id = $6",
+        )
+        .bind(rollout.state.as_str())
+        .bind(i64::from(rollout.share.hundredths()))
+        .bind(rollout.changed_at)
+        .bind(rollout.judged_since)
+        .bind(&rollout.halted_because)
+        .bind(&rollout.id)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Record {
+    /// Notes that a device was offered a rollout's release, the first time.
+    pub(crate) async fn put_offer(&mut self, rollout: &str, device: DeviceId, now: i64) -> Outcome<()> {
+        sqlx::query(
+            "INSERT INTO rollout_offers (rollout, device, standing, since) VALUES ($1, $2, 'offered', $3) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(rollout)
+        .bind(device.to_string())
+        .bind(now)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes what became of a device's offers of an image. Asking for it again is no news after an outcome.
+    pub(crate) async fn put_standing(
+        &mut self,
+        device: DeviceId,
+        image: ImageDigest,
+        standing: Standing,
+        now: i64,
+    ) -> Outcome<()> {
+        sqlx::query(
+            "UPDATE rollout_offers SET standing = $1, since = $2 WHERE device = $3 AND standing <> $1 \
+             AND ($1 <> 'requested' OR standing = 'offered') \
+             AND rollout IN (SELECT id FROM rollouts WHERE release = $4)",
+        )
+        .bind(standing.as_str())
+        .bind(now)
+        .bind(device.to_string())
+        .bind(image.to_string())
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 }

@@ -41,6 +41,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/rollouts/{id}/abort", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/pause", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/resume", OPERATE),
+    ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
     ("POST", "/api/v1/tokens", ADMINISTER),
     ("POST", "/device/v1/check-in", Lock),
     ("POST", "/device/v1/enrol", Lock),
@@ -77,6 +78,7 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/policies/{class}" => json!({ "document": policy() }),
         "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
+        "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),
         "/api/v1/releases" => return crate::support::Draft::new(2, 7).file(),
         _ => Value::Null,
     };
@@ -197,7 +199,7 @@ async fn every_role_may_do_exactly_what_it_is_for() {
             refused += 1;
         }
     }
-    assert_eq!(refused, 28, "the roles and routes of the table above");
+    assert_eq!(refused, 30, "the roles and routes of the table above");
     // And the other way: what a role is for is not refused for the role.
     for role in Role::ALL {
         let (_, secret) = token(&harness, *role).await;

@@ -24,6 +24,7 @@ mod releases;
 mod reports;
 mod rollouts;
 mod s3;
+mod stages;
 mod stop;
 mod support;
 mod vectors;

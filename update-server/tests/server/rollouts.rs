@@ -90,7 +90,23 @@ async fn a_rollout_that_names_nobody_or_the_wrong_ones_is_not_made() {
             "invalid",
         ),
         (
-            json!({ "release": release, "to": "all", "percent": 5 }),
+            json!({ "release": release, "to": "all", "stages": [5] }),
+            "invalid",
+        ),
+        (
+            json!({ "release": release, "to": "all", "percent": 0 }),
+            "invalid",
+        ),
+        (
+            json!({ "release": release, "to": "all", "percent": 100.5 }),
+            "invalid",
+        ),
+        (
+            json!({ "release": release, "to": "all", "halt": { "failures": 0 } }),
+            "invalid",
+        ),
+        (
+            json!({ "release": release, "to": "all", "halt": { "silence_hours": 10_000 } }),
             "invalid",
         ),
         (json!({ "release": "latest", "to": "all" }), "invalid"),

@@ -1,0 +1,233 @@
+//! Rollouts that begin small, grow, and halt themselves.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use latchkey_directive::Event;
+use latchkey_image::ImageDigest;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Draft, Harness, Lock};
+
+/// A rollout of version 2 to locks that all run version 1.
+struct Scene {
+    harness: Harness,
+    locks: Vec<Lock>,
+    release: ImageDigest,
+    rollout: String,
+}
+
+impl Scene {
+    async fn new(locks: usize, percent: f64, halt: Value) -> Self {
+        let harness = Harness::ready().await;
+        let release = harness.publish(&Draft::new(2, 2)).await;
+        let mut made = Vec::new();
+        for _ in 0..locks {
+            made.push(harness.lock().await);
+        }
+        let rollout = harness
+            .roll_out_to(
+                json!({ "release": release.to_string(), "to": "all", "percent": percent, "halt": halt }),
+            )
+            .await;
+        Self {
+            harness,
+            locks: made,
+            release,
+            rollout,
+        }
+    }
+
+    /// Which locks are offered the release when all check in.
+    async fn offered(&mut self) -> Vec<usize> {
+        let mut offered = Vec::new();
+        for (number, lock) in self.locks.iter_mut().enumerate() {
+            if self.harness.offered(lock).await == Some(self.release) {
+                offered.push(number);
+            }
+        }
+        offered
+    }
+
+    async fn report(&mut self, lock: usize, event: Event) {
+        let lock = &mut self.locks[lock];
+        self.harness.report(lock, event, self.release, 0).await;
+    }
+
+    async fn post(&self, step: &str, body: Value) -> Answer {
+        let path = format!("/api/v1/rollouts/{}/{step}", self.rollout);
+        self.harness.call(Method::POST, &path, body.to_string()).await
+    }
+
+    async fn status(&self) -> Value {
+        self.harness
+            .get(&format!("/api/v1/rollouts/{}", self.rollout))
+            .await
+    }
+}
+
+#[tokio::test]
+async fn widening_reaches_more_and_takes_nobody_out() {
+    let mut scene = Scene::new(60, 30.0, json!({})).await;
+    let few = scene.offered().await;
+    assert!((5..=31).contains(&few.len()), "{} of 60 are no 30 %", few.len());
+    assert_eq!(scene.offered().await, few, "the same at every check-in");
+    let out = (0..60).find(|number| !few.contains(number)).unwrap();
+    let path = format!("/api/v1/devices/{}/decision", scene.locks[out].id());
+    let why = scene.harness.get(&path).await["explanation"].clone();
+    assert!(
+        why.as_str()
+            .unwrap()
+            .contains("the rollout reaches 30 % and the device stands at"),
+        "{why}"
+    );
+
+    let wider = scene.post("widen", json!({ "percent": 70 })).await;
+    assert_eq!(
+        (wider.status, wider.json()["percent"].clone()),
+        (StatusCode::OK, json!(70.0))
+    );
+    let more = scene.offered().await;
+    assert!(few.iter().all(|number| more.contains(number)));
+    assert!(more.len() > few.len());
+    let narrower = scene.post("widen", json!({ "percent": 69.99 })).await;
+    assert_eq!(narrower.problem(), "conflict");
+    for wrong in [0.0, -1.0, 100.01, 33.333] {
+        assert_eq!(
+            scene.post("widen", json!({ "percent": wrong })).await.problem(),
+            "invalid"
+        );
+    }
+    assert_eq!(scene.offered().await, more);
+    scene.post("widen", json!({ "percent": 100 })).await;
+    assert_eq!(scene.offered().await.len(), 60);
+}
+
+#[tokio::test]
+async fn a_release_that_breaks_locks_halts_its_rollout() {
+    let mut scene = Scene::new(8, 100.0, json!({ "failures": 3 })).await;
+    for lock in 0..3 {
+        assert_eq!(
+            scene.harness.offered(&mut scene.locks[lock]).await,
+            Some(scene.release)
+        );
+        scene.report(lock, Event::Requested).await;
+        assert_eq!(scene.status().await["state"], "running");
+        scene.report(lock, Event::Reverted).await;
+    }
+    let status = scene.status().await;
+    assert_eq!(status["state"], "halted");
+    assert_eq!(
+        status["halted_because"],
+        "3 of 3 devices failed (3 reverted, 0 refused, 0 silent)"
+    );
+    assert_eq!(scene.offered().await, [0_usize; 0], "nobody else is touched");
+    let audit = scene.harness.get("/api/v1/audit").await;
+    let halts: Vec<&Value> = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["action"] == "rollout.halt")
+        .collect();
+    assert_eq!(halts.len(), 1);
+    assert_eq!(
+        (&halts[0]["actor"], &halts[0]["subject"]),
+        (&json!("gate"), &json!(scene.rollout))
+    );
+}
+
+#[tokio::test]
+async fn a_share_of_failures_halts_it_once_there_are_enough_outcomes() {
+    let mut scene = Scene::new(12, 100.0, json!({ "sample": 10, "percent": 15 })).await;
+    scene.offered().await;
+    for lock in 0..8 {
+        scene.locks[lock].runs(scene.release, 2, 2);
+        // Its word that it runs, confirmed; the report may still be on its way.
+        scene.harness.check_in(&mut scene.locks[lock]).await;
+    }
+    scene.report(8, Event::RefusedByBootloader).await;
+    assert_eq!(
+        scene.status().await["state"],
+        "running",
+        "nine outcomes are too few to judge"
+    );
+    scene.report(9, Event::RefusedByApp).await;
+    let status = scene.status().await;
+    assert_eq!(status["state"], "halted");
+    assert_eq!(
+        status["health"],
+        json!({ "under_way": 2, "confirmed": 8, "refused": 2, "reverted": 0, "silent": 0 })
+    );
+}
+
+#[tokio::test]
+async fn who_refused_at_first_and_runs_it_in_the_end_is_no_failure() {
+    let mut scene = Scene::new(1, 100.0, json!({})).await;
+    scene.offered().await;
+    scene.report(0, Event::RefusedByApp).await;
+    assert_eq!(scene.status().await["health"]["refused"], 1);
+    scene.report(0, Event::Requested).await;
+    assert_eq!(
+        scene.status().await["health"]["refused"],
+        1,
+        "asking again is no success"
+    );
+    scene.report(0, Event::Confirmed).await;
+    let health = scene.status().await["health"].clone();
+    assert_eq!((&health["refused"], &health["confirmed"]), (&json!(0), &json!(1)));
+}
+
+#[tokio::test]
+async fn silence_is_a_failure_after_a_time() {
+    let mut scene = Scene::new(4, 100.0, json!({ "failures": 2, "silence_hours": 24 })).await;
+    scene.offered().await;
+    scene.report(0, Event::Confirmed).await;
+    scene.report(1, Event::Requested).await;
+    scene.harness.clock.advance_ms(24 * 3_600_000);
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(
+        scene.status().await["state"],
+        "running",
+        "not before the time is over"
+    );
+    scene.harness.clock.advance_ms(1);
+    scene.harness.service.watch_rollouts().await;
+    let status = scene.status().await;
+    assert_eq!(
+        status["halted_because"],
+        "3 of 4 devices failed (0 reverted, 0 refused, 3 silent)"
+    );
+}
+
+#[tokio::test]
+async fn whoever_resumes_takes_what_happened_into_account() {
+    let mut scene = Scene::new(6, 100.0, json!({ "failures": 2, "silence_hours": 1 })).await;
+    scene.offered().await;
+    scene.report(0, Event::Reverted).await;
+    scene.report(1, Event::Reverted).await;
+    assert_eq!(scene.status().await["state"], "halted");
+    scene.harness.clock.advance_ms(2 * 3_600_000);
+    let resumed = scene.post("resume", Value::Null).await.json();
+    assert_eq!(
+        (&resumed["state"], &resumed["halted_because"]),
+        (&json!("running"), &Value::Null)
+    );
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(
+        scene.status().await["state"],
+        "running",
+        "neither the reverts nor the silence before"
+    );
+    scene.report(2, Event::Reverted).await;
+    assert_eq!(scene.status().await["state"], "running");
+    scene.report(3, Event::Reverted).await;
+    assert_eq!(scene.status().await["state"], "halted", "but what comes after");
+    let answer = scene
+        .harness
+        .call(
+            Method::POST,
+            &format!("/api/v1/rollouts/{}/abort", scene.rollout),
+            Body::empty(),
+        )
+        .await;
+    assert_eq!(answer.json()["state"], "aborted");
+}
