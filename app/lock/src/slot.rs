@@ -22,12 +22,20 @@ pub struct Taken {
     pub by: Source,
 }
 
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.by {
+impl Taken {
+    /// Who has it, and what to do.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self.by {
             Source::Network => "an update from the server is under way; try again later",
             Source::Phone => "an update from a phone is under way; try again later",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
     }
 }
 

@@ -190,7 +190,11 @@ impl From<StagingError> for Refused {
 }
 
 impl From<Taken> for Refused {
-    fn from(_: Taken) -> Self {
-        Self::new(Fault::Management(Management::Busy), Reason::SlotTaken)
+    fn from(taken: Taken) -> Self {
+        Self::saying(
+            Fault::Management(Management::Busy),
+            Reason::SlotTaken,
+            taken.words(),
+        )
     }
 }

@@ -11,8 +11,13 @@
 //! over. Nothing in a frame says where it begins, so a client that stops in the middle of one and begins anew is
 //! understood only because pieces of one frame follow each other quickly ([`STALL_MS`]).
 
-/// The longest frame, header included: what clients are told as `buf_size`. Both ways.
-pub const BUFFER: usize = 512;
+use latchkey_protocol::gatt::{ATT_OVERHEAD, MTU_MAX};
+
+/// The longest request, header included: what clients are told as `buf_size`. Eight full pieces at the largest MTU:
+/// as many as the Bluetooth host keeps for a connection, and enough that little is said besides the image.
+pub const BUFFER: usize = 8 * (MTU_MAX - ATT_OVERHEAD) as usize;
+/// The longest answer, header included. The longest there is lists two images.
+pub const ANSWER: usize = 512;
 /// Length of the header.
 pub const HEADER: usize = 8;
 /// After so long without a piece, the next one begins a new frame, in milliseconds.
@@ -186,7 +191,7 @@ impl Inbox {
 
 /// The frame that goes out.
 pub(super) struct Outbox {
-    bytes: [u8; BUFFER],
+    bytes: [u8; ANSWER],
     length: usize,
     sent: usize,
     since_ms: u64,
@@ -195,7 +200,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) const fn new() -> Self {
         Self {
-            bytes: [0; BUFFER],
+            bytes: [0; ANSWER],
             length: 0,
             sent: 0,
             since_ms: 0,
@@ -225,7 +230,7 @@ impl Outbox {
         let head = request.answer(short);
         self.bytes.iter_mut().zip(head).for_each(|(to, from)| *to = from);
         self.sent = 0;
-        self.length = length.saturating_add(HEADER).min(BUFFER);
+        self.length = length.saturating_add(HEADER).min(ANSWER);
         self.since_ms = now_ms;
     }
 

@@ -3,7 +3,8 @@
 //!
 //! [`Smp`] takes the bytes that connections write to the SMP characteristic and gives the bytes to notify in answer,
 //! in pieces as long as the connection takes, when the shell asks for them. It knows no radio and no clock; flash is
-//! lent to it for the time of one call. What it holds is a buffer of [`BUFFER`] bytes each way for each connection.
+//! lent to it for the time of one call. What it holds for each connection is a buffer of
+//! [`BUFFER`] bytes for a request and one of [`ANSWER`] bytes for the answer.
 //!
 //! Echo and parameters are answered to anybody. Everything else is for an open [`UpdateWindow`]: without its
 //! [`Admitted`](crate::window::Admitted) there is no call that reaches flash, and a refused request has not even had
@@ -27,7 +28,7 @@ use latchkey_handoff::Map;
 use latchkey_image::{Authority, ImageDigest, SecurityCounter};
 
 pub use fault::{Fault, ImageFault, Management, Refused};
-pub use frame::{BUFFER, HEADER};
+pub use frame::{ANSWER, BUFFER, HEADER};
 
 use crate::lock::{LINKS, LinkId};
 use crate::reason::Reason;

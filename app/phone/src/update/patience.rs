@@ -21,6 +21,17 @@ const BACK_OFF_MS: u64 = 15_000;
 /// How often the window is opened.
 const OPENINGS_MOST: u8 = 4;
 
+/// How a wait for somebody else is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It begins with this.
+    Begun,
+    /// It goes on.
+    On,
+    /// It was long enough.
+    Over,
+}
+
 /// See the module's header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -96,10 +107,16 @@ impl Patience {
         self.settled_by_ms.is_some_and(|by_ms| by_ms <= now_ms)
     }
 
-    /// Somebody else has the lock. Whether to go on waiting.
-    pub(super) fn busy(&mut self, now_ms: u64) -> bool {
-        let by_ms = *self.busy_by_ms.get_or_insert(now_ms.saturating_add(BUSY_MS));
-        now_ms < by_ms
+    /// Somebody else has the lock. How the wait for that is.
+    pub(super) fn busy(&mut self, now_ms: u64) -> Wait {
+        match self.busy_by_ms {
+            None => {
+                self.busy_by_ms = Some(now_ms.saturating_add(BUSY_MS));
+                Wait::Begun
+            }
+            Some(by_ms) if now_ms < by_ms => Wait::On,
+            Some(_) => Wait::Over,
+        }
     }
 
     /// Whether the window may be opened once more; it counts.

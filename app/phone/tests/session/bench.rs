@@ -21,7 +21,7 @@ use latchkey_storage::{Layout, Storage};
 
 const PAGE: usize = 4096;
 const PAGES: usize = (Layout::LOCK.records + Layout::LOCK.log) as usize;
-const LINK: LinkId = LinkId(0);
+pub(crate) const LINK: LinkId = LinkId(0);
 
 /// What goes over the connection, either way.
 pub(crate) type Sent = (Characteristic, Vec<u8>);
@@ -47,18 +47,7 @@ impl Door {
         let mut flash = Nor::used(PAGES, Random::of(1, &[]));
         flash.put(0, &[0xff; PAGES * PAGE]);
         let mut storage = Storage::open(flash, Layout::LOCK).unwrap();
-        let identity = lock::Identity {
-            nuki_id: NukiId::new(0x1A2B_3C4D).unwrap(),
-            family,
-            firmware: Version {
-                major: 1,
-                minor: 2,
-                patch: 3,
-            },
-            hardware: [1, 0],
-            mounted_deg: Some(720),
-        };
-        let mut lock = Lock::open(&mut storage, identity, lock_moment(&mut random, 0)).unwrap();
+        let mut lock = Lock::open(&mut storage, identity(family), lock_moment(&mut random, 0)).unwrap();
         lock.set_on_trial(false);
         lock.set_installed(installed());
         let mut door = Self {
@@ -74,6 +63,14 @@ impl Door {
         };
         door.settle();
         door
+    }
+
+    /// The lock starts again, with what is on flash, and knows of no connection. Its clock goes on.
+    pub(crate) fn restart(&mut self) {
+        let moment = lock_moment(&mut self.random, self.now_ms);
+        self.lock = Lock::open(&mut self.storage, identity(self.family), moment).unwrap();
+        self.indications.clear();
+        self.settle();
     }
 
     pub(crate) fn tell(&mut self, event: LockEvent<'_>) {
@@ -123,7 +120,7 @@ impl Door {
         while let Some(due_ms) = self
             .lock
             .next_deadline(self.now_ms)
-            .filter(|due_ms| *due_ms <= end_ms)
+            .filter(|due_ms| *due_ms <= end_ms && self.now_ms < end_ms)
         {
             // What is due and waits for the connection's end would be due for ever.
             self.now_ms = due_ms.max(self.now_ms + 1);
@@ -166,6 +163,20 @@ impl Door {
         let mut random = [0; RANDOM_LENGTH];
         self.random.fill(&mut random);
         Moment::new(self.now_ms, random)
+    }
+}
+
+fn identity(family: Family) -> lock::Identity {
+    lock::Identity {
+        nuki_id: NukiId::new(0x1A2B_3C4D).unwrap(),
+        family,
+        firmware: Version {
+            major: 1,
+            minor: 2,
+            patch: 3,
+        },
+        hardware: [1, 0],
+        mounted_deg: Some(720),
     }
 }
 

@@ -4,6 +4,7 @@ use latchkey_protocol::message::{FromLock, KeyturnerStates, UpdateStatus};
 use latchkey_protocol::value::{Battery, ErrorCode, Reported, UpdateStage};
 
 use super::super::news::{self, Earlier, Ended, News, Plan};
+use super::super::patience::Wait;
 use super::super::{Action, Buffer};
 use super::{Doing, Step, Update};
 use crate::error::{Error, Failure, NotAsked};
@@ -89,10 +90,12 @@ impl<B: AsRef<[u8]>> Update<B> {
 
     /// Waits for whoever has the lock, for a while.
     pub(super) fn busy(&mut self, ended: Ended, now_ms: u64) -> Action<'static> {
-        if self.patience.busy(now_ms) {
-            return self.pause(self.step, now_ms);
+        match self.patience.busy(now_ms) {
+            // Asked once more at once, and then now and then.
+            Wait::Begun => self.tell(News::Busy),
+            Wait::On => self.pause(self.step, now_ms),
+            Wait::Over => self.end(ended),
         }
-        self.end(ended)
     }
 
     /// What comes next, by what the lock says of itself.
