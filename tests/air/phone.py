@@ -8,14 +8,15 @@ that begins with `ok` or `error`; what happens by itself is printed as it comes.
     scan SECONDS            prints `seen ADDRESS ADVERTISEMENT SCAN-RESPONSE`, in hexadecimal, a lock
     connect ADDRESS MTU     connects, and exchanges the MTU unless it is 23
     services                prints `handle N UUID PROPERTIES` a characteristic
-    subscribe UUID          asks for indications
+    subscribe UUID          asks for indications; for notifications where there are only those
     read UUID               ok HEX
     write UUID HEX          a request; what does not fit one is prepared in parts and executed
+    send UUID HEX           a write without response; it must fit
     raw HEX                 sends an L2CAP payload on the attribute channel, whatever it is
     packet CHANNEL HEX      sends an L2CAP packet on any channel
     disconnect
 
-    indication UUID HEX     has come, and is confirmed
+    indication UUID HEX     has come, and is confirmed; or a notification
     disconnected REASON     the link has ended
 """
 
@@ -110,6 +111,10 @@ class Phone:
             await self.request(att.ATT_Execute_Write_Request(flags=0))
             raise
         await self.request(att.ATT_Execute_Write_Request(flags=1))
+        say("ok")
+
+    async def send(self, uuid, text):
+        await self.characteristic(uuid).write_value(bytes.fromhex(text), with_response=False)
         say("ok")
 
     async def prepare(self, handle, value):

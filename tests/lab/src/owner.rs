@@ -20,16 +20,21 @@ const FAMILY: Family = Family::ToFourth;
 pub struct Owner {
     /// The phone.
     pub phone: Phone,
-    lock: String,
-    mtu: u16,
-    session: Option<Session>,
+    pub(crate) lock: String,
+    pub(crate) mtu: u16,
+    pub(crate) session: Option<Session>,
     written: Vec<(Characteristic, Vec<u8>)>,
     start: Instant,
 }
 
 /// A characteristic as a phone knows it.
-fn uuid(on: Characteristic) -> String {
-    let digits = format!("{:032x}", on.uuid(FAMILY));
+pub(crate) fn uuid(on: Characteristic) -> String {
+    uuid_text(on.uuid(FAMILY))
+}
+
+/// A UUID as text.
+pub(crate) fn uuid_text(uuid: u128) -> String {
+    let digits = format!("{uuid:032x}");
     let part = |from, to| digits.get(from..to).unwrap_or_default();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
@@ -197,11 +202,11 @@ impl Owner {
         }
     }
 
-    fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn moment(&self) -> Result<Moment> {
+    pub(crate) fn moment(&self) -> Result<Moment> {
         Ok(Moment::new(self.now_ms(), random::<RANDOM_LENGTH>()?))
     }
 }

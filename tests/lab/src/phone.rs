@@ -153,7 +153,7 @@ impl Phone {
         self.tell("services").map(|(lines, _)| lines)
     }
 
-    /// Asks for indications.
+    /// Asks for indications, or for notifications where there are only those.
     ///
     /// # Errors
     /// The lock refuses, or is gone.
@@ -176,6 +176,15 @@ impl Phone {
     /// The lock refuses, or is gone.
     pub fn write(&mut self, uuid: &str, bytes: &[u8]) -> Result<()> {
         self.tell(&format!("write {uuid} {}", hex::encode(bytes)))
+            .map(drop)
+    }
+
+    /// Writes a characteristic without asking for a response.
+    ///
+    /// # Errors
+    /// It is not connected.
+    pub fn send(&mut self, uuid: &str, bytes: &[u8]) -> Result<()> {
+        self.tell(&format!("send {uuid} {}", hex::encode(bytes)))
             .map(drop)
     }
 

@@ -5,7 +5,10 @@ use std::fs;
 use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use latchkey_image::build::{Description, ImageFile, SigningKey};
+use latchkey_image::policy_file::PolicyFile;
 use latchkey_image::{Bytes, Hardware, Image, ImageDigest, SecurityCounter, Uuid, Version};
+
+use latchkey_phone::release::Signed;
 
 use crate::builds::checkout;
 
@@ -83,6 +86,17 @@ pub struct SignedImage {
 }
 
 impl SignedImage {
+    /// As an owner's phone takes it, by the example policy.
+    ///
+    /// # Errors
+    /// The phone refuses it, or the policy cannot be read.
+    pub fn for_phone(&self) -> Result<Signed<Vec<u8>>> {
+        let path = checkout().join("keys-example/policy.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let policy = PolicyFile::parse(&text)?;
+        Ok(Signed::check(self.bytes.clone(), policy.policy())?)
+    }
+
     /// Takes a file that someone else signed.
     ///
     /// # Errors
@@ -149,7 +163,6 @@ impl Release {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_image::policy_file::PolicyFile;
     use latchkey_image::{Authority, Refusal};
 
     use super::*;

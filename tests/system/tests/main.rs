@@ -14,6 +14,7 @@ mod chip_in_hand;
 mod man_in_the_middle;
 mod over_the_air;
 mod owner;
+mod phone_updates;
 mod radio_attacks;
 mod soak;
 mod stolen_server;

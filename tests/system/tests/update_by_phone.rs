@@ -66,7 +66,7 @@ fn administer(owner: &mut Owner, what: Administer) {
     owner.disconnect().unwrap();
 }
 
-fn open(owner: &mut Owner, image: Option<[u8; 32]>) {
+pub(crate) fn open(owner: &mut Owner, image: Option<[u8; 32]>) {
     let window = Administer::OpenUpdateWindow {
         seconds: 600,
         image: Tail(image),
@@ -74,7 +74,7 @@ fn open(owner: &mut Owner, image: Option<[u8; 32]>) {
     administer(owner, window);
 }
 
-fn digest(image: &SignedImage) -> String {
+pub(crate) fn digest(image: &SignedImage) -> String {
     image.digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -118,6 +118,12 @@ impl<B: AsRef<[u8]>> Update<B> {
         self.doing == Doing::Over
     }
 
+    /// Whether it takes the connection to stand.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// The credentials, for the next connection.
     #[must_use]
     pub fn into_credentials(self) -> Option<Credentials> {

@@ -66,6 +66,7 @@ impl Door {
     }
 
     /// The lock starts again, with what is on flash, and knows of no connection. Its clock goes on.
+    #[allow(dead_code, reason = "for the tests of updates, which share this")]
     pub(crate) fn restart(&mut self) {
         let moment = lock_moment(&mut self.random, self.now_ms);
         self.lock = Lock::open(&mut self.storage, identity(self.family), moment).unwrap();

@@ -215,7 +215,7 @@ fn guest_uploads(house: &mut House) {
     let request = upload.next(other.bytes(), &client);
     client.ask(&request, 0).unwrap();
     while let Some(piece) = client.next_piece() {
-        let notified = house.write_smp(GUEST, &piece.to_vec());
+        let notified = house.write_smp(GUEST, piece);
         for bytes in notified {
             assert!(client.receive(&bytes).is_ok(), "the guest has the slot");
         }

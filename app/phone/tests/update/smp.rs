@@ -296,10 +296,11 @@ fn offsets_that_cannot_be_are_named() {
 }
 
 type Lie = fn(Vec<u8>) -> Vec<u8>;
+type Name = fn(&Error) -> bool;
 
 #[test]
 fn an_update_ends_by_name_when_the_lock_lies_about_offsets() {
-    let lies: [(Lie, fn(&Error) -> bool); 3] = [
+    let lies: [(Lie, Name); 3] = [
         (
             |bytes| change_offset(bytes, |_| 0),
             |error| matches!(error, Error::Stuck { .. }),
