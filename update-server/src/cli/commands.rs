@@ -75,7 +75,8 @@ const ROLLOUT_CARD: &[(&str, &str)] = &[
     ("because", "/halted_because"),
     ("release", "/release"),
     ("to", "/to"),
-    ("percent", "/percent"),
+    ("reaches %", "/percent"),
+    ("stages %", "/stages"),
     ("audience", "/progress/included"),
     ("offered", "/progress/offered"),
     ("requested", "/progress/requested"),
@@ -253,15 +254,20 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
         RolloutCommand::Create {
             release,
             to,
-            percent,
+            stages,
+            advance_confirmed,
+            advance_soak,
             halt,
             server,
         } => {
+            let stages: Vec<f64> = stages.into_iter().map(Share::percent).collect();
             let body = json!({
                 "release": full_digest(&server, &release).await?,
                 "to": if to.all { "all" } else { "list" },
                 "devices": to.devices,
-                "percent": percent.percent(),
+                "stages": stages,
+                "advance": advance_confirmed
+                    .map(|confirmed| json!({ "confirmed": confirmed, "soak_hours": advance_soak })),
                 "halt": {
                     "failures": halt.halt_failures,
                     "percent": halt.halt_percent.map(Share::percent),

@@ -198,9 +198,20 @@ enum RolloutCommand {
         release: String,
         #[command(flatten)]
         to: To,
-        /// How many of them it reaches at first, in percent with two decimals; `rollout widen` reaches more.
-        #[arg(long, value_name = "PERCENT", default_value = "100")]
-        percent: Share,
+        /// How many of them it reaches, stage by stage, in percent: `1,10,50,100`. `rollout widen` goes on by hand.
+        #[arg(long, value_name = "PERCENT,…", value_delimiter = ',', default_value = "100")]
+        stages: Vec<Share>,
+        /// Go on to the next stage once so many locks have confirmed the release since the stage began,
+        #[arg(long, value_name = "COUNT")]
+        advance_confirmed: Option<u32>,
+        /// and the stage has lasted so long.
+        #[arg(
+            long,
+            value_name = "HOURS",
+            requires = "advance_confirmed",
+            default_value_t = 24
+        )]
+        advance_soak: u32,
         #[command(flatten)]
         halt: Halt,
         #[command(flatten)]

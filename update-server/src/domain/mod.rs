@@ -13,6 +13,7 @@ pub mod release;
 pub mod report;
 pub mod rollout;
 pub mod share;
+pub mod stage;
 pub mod watch;
 
 /// An enum whose values have one spelling each, in the database, in JSON and on the command line.

@@ -13,6 +13,7 @@ use super::audit::Entry;
 use super::gate::{Gate, Health};
 use super::share::Share;
 use super::spelled;
+use super::stage::{Advance, Stages};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
 use crate::{Service, ids};
@@ -58,14 +59,16 @@ pub struct Wanted {
     pub release: ImageDigest,
     /// To whom.
     pub to: Audience,
-    /// To how many of them at first.
-    pub share: Share,
+    /// To how many of them at first, and then.
+    pub stages: Stages,
+    /// When the next stage comes by itself.
+    pub advance: Option<Advance>,
     /// What halts it.
     pub gate: Gate,
 }
 
 /// A rollout.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollout {
     /// Its name: 16 hex digits.
     pub id: String,
@@ -77,6 +80,12 @@ pub struct Rollout {
     pub to_all: bool,
     /// How much of its audience it reaches.
     pub share: Share,
+    /// Since when, in milliseconds since 1970.
+    pub reached_at: i64,
+    /// What it reaches one after the other.
+    pub stages: Stages,
+    /// When the next stage comes by itself; `None` is by hand.
+    pub advance: Option<Advance>,
     /// What halts it.
     pub gate: Gate,
     /// Where it stands.
@@ -148,7 +157,7 @@ impl Service {
                 detail: serde_json::json!({
                     "release": release.digest.to_string(),
                     "to": audience,
-                    "percent": wanted.share.percent(),
+                    "percent": wanted.stages.first().percent(),
                 }),
             })
             .await?;
@@ -166,7 +175,10 @@ impl Service {
             number,
             release: release.digest,
             to_all: matches!(to, Audience::All),
-            share: wanted.share,
+            share: wanted.stages.first(),
+            reached_at: now,
+            stages: wanted.stages.clone(),
+            advance: wanted.advance,
             gate: wanted.gate,
             state: State::Running,
             created_at: now,
@@ -220,6 +232,7 @@ impl Service {
             return Ok(rollout);
         }
         rollout.share = to;
+        rollout.reached_at = now;
         rollout.changed_at = now;
         change.put_rollout(&rollout).await?;
         change.commit().await?;

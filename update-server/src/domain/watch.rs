@@ -1,16 +1,18 @@
-//! The watch over running rollouts: what became of each offer, and the halt when too many went wrong.
+//! The watch over running rollouts: what became of each offer, the halt when too many went wrong, and the next stage
+//! when one has proven itself.
 //!
-//! An offer's [`Standing`] is written with the check-in or report that it follows from. [`Service::halt_failing`]
-//! holds every running rollout against its [`super::gate::Gate`]: after each report of a failure, and by the clock, for
-//! silence and for what was cut short by a restart. It only ever stops things, so it needs nobody's leave.
+//! An offer's [`Standing`] is written with the check-in or report that it follows from. [`Service::watch_rollouts`]
+//! holds every running rollout against its [`super::gate::Gate`] and its [`super::stage::Stages`]: after each report of
+//! a failure, and by the clock, for silence and for what was cut short by a restart. The halt comes first; a rollout
+//! that is to halt never grows.
+
+use latchkey_directive::Event;
 
 use super::audit::{Actor, Entry};
 use super::rollout::{Rollout, State};
 use super::spelled;
 use crate::Service;
 use crate::failure::Outcome;
-
-use latchkey_directive::Event;
 
 spelled! {
     /// What became of an offer.
@@ -50,59 +52,90 @@ impl Standing {
     }
 }
 
+/// What a rollout does by itself.
+struct Step {
+    action: &'static str,
+    detail: serde_json::Value,
+    after: Rollout,
+}
+
 impl Service {
-    /// [`Self::halt_failing`] for who can do nothing when that fails. The clock will ask again.
+    /// Looks at every running rollout. Who calls this can do nothing when that fails; the clock will ask again.
     pub async fn watch_rollouts(&self) {
-        if let Err(failure) = self.halt_failing().await {
+        if let Err(failure) = self.step_rollouts().await {
             tracing::error!(%failure, "the running rollouts could not be looked at; they are again in a while");
         }
     }
 
-    /// Halts every running rollout that fares worse than its gate allows; gives those.
-    ///
-    /// # Errors
-    /// Storage; what was halted before stays halted.
-    pub async fn halt_failing(&self) -> Outcome<Vec<Rollout>> {
-        let mut halted = Vec::new();
+    async fn step_rollouts(&self) -> Outcome<()> {
         for rollout in self.store.running_rollouts().await? {
             let now = self.clock.now_ms();
-            let health = self.store.health(&rollout, now).await?;
-            let Some(halt) = rollout.gate.judge(health) else {
-                continue;
-            };
-            let because = halt.to_string();
-            let mut change = self
-                .store
-                .change(&Entry {
-                    actor: &Actor::Gate,
-                    at: now,
-                    action: "rollout.halt",
-                    subject: rollout.id.clone(),
-                    detail: serde_json::json!({ "because": because }),
-                })
-                .await?;
-            // Somebody may have stopped it, or started it again, since.
-            let Some(found) = change.rollout(&rollout.id).await? else {
-                continue;
-            };
-            if found.state != State::Running || found.judged_since != rollout.judged_since {
-                continue;
+            if let Some(step) = self.next_step(&rollout, now).await? {
+                self.take(&rollout, step, now).await?;
             }
-            let stopped = Rollout {
-                state: State::Halted,
-                changed_at: now,
-                halted_because: Some(because),
-                ..found
-            };
-            change.put_rollout(&stopped).await?;
-            change.commit().await?;
-            tracing::warn!(
-                rollout = stopped.id,
-                because = stopped.halted_because,
-                "a rollout has halted itself"
-            );
-            halted.push(stopped);
         }
-        Ok(halted)
+        Ok(())
+    }
+
+    async fn next_step(&self, rollout: &Rollout, now: i64) -> Outcome<Option<Step>> {
+        let health = self.store.health(rollout, now).await?;
+        if let Some(halt) = rollout.gate.judge(health) {
+            let because = halt.to_string();
+            return Ok(Some(Step {
+                action: "rollout.halt",
+                detail: serde_json::json!({ "because": because }),
+                after: Rollout {
+                    state: State::Halted,
+                    halted_because: Some(because),
+                    ..rollout.clone()
+                },
+            }));
+        }
+        let next = rollout.stages.after(rollout.share);
+        let (Some(share), Some(advance)) = (next, rollout.advance) else {
+            return Ok(None);
+        };
+        let confirmed = self.store.confirmed_in_stage(rollout).await?;
+        let due = advance.is_due(confirmed, now.saturating_sub(rollout.reached_at));
+        Ok(due.then(|| Step {
+            action: "rollout.widen",
+            detail: serde_json::json!({ "percent": share.percent(), "confirmed": confirmed }),
+            after: Rollout {
+                share,
+                reached_at: now,
+                ..rollout.clone()
+            },
+        }))
+    }
+
+    /// Takes a step, unless somebody has changed the rollout since it was looked at.
+    async fn take(&self, looked_at: &Rollout, step: Step, now: i64) -> Outcome<()> {
+        let Step {
+            action,
+            detail,
+            after,
+        } = step;
+        let what = detail.to_string();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: &Actor::Gate,
+                at: now,
+                action,
+                subject: after.id.clone(),
+                detail,
+            })
+            .await?;
+        if change.rollout(&after.id).await?.as_ref() != Some(looked_at) {
+            return Ok(());
+        }
+        let after = Rollout {
+            changed_at: now,
+            ..after
+        };
+        change.put_rollout(&after).await?;
+        change.commit().await?;
+        tracing::warn!(rollout = after.id, what, "{action}, by the server itself");
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Rollouts in the operator API.
 
+use std::ops::RangeInclusive;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -16,10 +18,14 @@ use crate::domain::access::Caller;
 use crate::domain::gate::Gate;
 use crate::domain::rollout::{self, Audience, Move};
 use crate::domain::share::Share;
+use crate::domain::stage::{Advance, Stages};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
 
 const HOUR_MS: i64 = 3_600_000;
+/// A year.
+const HOURS_MAX: u32 = 8_760;
+const COUNT_MAX: u32 = 1_000_000;
 
 /// A rollout to start.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,12 +39,27 @@ pub(super) struct Wanted {
     /// With `"list"`: the devices, 32 hex digits each; at most 10000.
     #[serde(default)]
     devices: Vec<String>,
-    /// How many of them it reaches at first, in percent with two decimals. Without it: all.
+    /// How many of them it reaches, stage by stage, in percent with two decimals, each more than the one before; at
+    /// most 20. Without it: all at once.
     #[serde(default)]
-    percent: Option<f64>,
+    stages: Option<Vec<f64>>,
+    /// When the next stage comes by itself. Without it: by hand.
+    #[serde(default)]
+    advance: Option<AdvanceView>,
     /// What halts it.
     #[serde(default)]
     halt: HaltView,
+}
+
+/// When the next stage of a rollout comes by itself.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RolloutAdvance)]
+pub(super) struct AdvanceView {
+    /// Once so many locks have confirmed the release since the stage began, 1 to 1000000,
+    confirmed: u32,
+    /// and the stage has lasted so many hours, 0 to 8760.
+    soak_hours: u32,
 }
 
 /// When a rollout halts itself. What is left out is as in any rollout.
@@ -124,7 +145,8 @@ pub(super) async fn create(
     let wanted = rollout::Wanted {
         release,
         to: audience,
-        share: wanted.percent.map_or(Ok(Share::ALL), share)?,
+        stages: wanted.stages.map_or_else(|| Ok(Stages::at_once()), stages)?,
+        advance: wanted.advance.map(AdvanceView::advance).transpose()?,
         gate: wanted.halt.gate()?,
     };
     let rollout = app.service.create_rollout(&caller, &wanted).await?;
@@ -205,27 +227,56 @@ fn share(percent: f64) -> Outcome<Share> {
         .map_err(|error| Failure::new(Kind::Invalid, format!("`percent`: {error}")))
 }
 
+fn stages(percents: Vec<f64>) -> Outcome<Stages> {
+    let shares = percents.into_iter().map(share).collect::<Outcome<Vec<Share>>>()?;
+    Stages::new(shares).map_err(|error| Failure::new(Kind::Invalid, format!("`stages`: {error}")))
+}
+
+/// A number as it stands in JSON, within its bounds.
+fn bounded(name: &str, number: u32, bounds: RangeInclusive<u32>) -> Outcome<u32> {
+    if bounds.contains(&number) {
+        return Ok(number);
+    }
+    let (least, most) = bounds.into_inner();
+    Err(Failure::new(
+        Kind::Invalid,
+        format!("`{name}` must be {least} to {most}"),
+    ))
+}
+
+impl AdvanceView {
+    fn advance(self) -> Outcome<Advance> {
+        let soak_hours = bounded("soak_hours", self.soak_hours, 0..=HOURS_MAX)?;
+        Ok(Advance {
+            confirmed_min: bounded("confirmed", self.confirmed, 1..=COUNT_MAX)?,
+            soak_ms: i64::from(soak_hours).saturating_mul(HOUR_MS),
+        })
+    }
+}
+
+impl From<Advance> for AdvanceView {
+    fn from(advance: Advance) -> Self {
+        Self {
+            confirmed: advance.confirmed_min,
+            soak_hours: u32::try_from(advance.soak_ms / HOUR_MS).unwrap_or(HOURS_MAX),
+        }
+    }
+}
+
 impl HaltView {
     fn gate(&self) -> Outcome<Gate> {
         let usual = Gate::default();
-        let number = |name: &str, given: Option<u32>, usual: u32, most: u32| match given {
-            Some(number) if number == 0 || number > most => Err(Failure::new(
-                Kind::Invalid,
-                format!("`{name}` must be 1 to {most}"),
-            )),
-            Some(number) => Ok(number),
-            None => Ok(usual),
+        let number = |name: &str, given: Option<u32>, usual: u32, most: u32| {
+            given.map_or(Ok(usual), |given| bounded(name, given, 1..=most))
         };
-        let silence_ms = match self.silence_hours {
-            Some(_) => {
-                i64::from(number("silence_hours", self.silence_hours, 0, 8_760)?).saturating_mul(HOUR_MS)
-            }
-            None => usual.silence_ms,
-        };
+        let silence_ms = self.silence_hours.map_or(Ok(usual.silence_ms), |hours| {
+            bounded("silence_hours", hours, 1..=HOURS_MAX)
+                .map(|hours| i64::from(hours).saturating_mul(HOUR_MS))
+        })?;
         Ok(Gate {
-            failures_max: number("failures", self.failures, usual.failures_max, 1_000_000)?,
+            failures_max: number("failures", self.failures, usual.failures_max, COUNT_MAX)?,
             failed_share_max: self.percent.map_or(Ok(usual.failed_share_max), share)?,
-            sample_min: number("sample", self.sample, usual.sample_min, 1_000_000)?,
+            sample_min: number("sample", self.sample, usual.sample_min, COUNT_MAX)?,
             silence_ms,
         })
     }

@@ -4,7 +4,7 @@ use latchkey_image::{Hardware, Refusal, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::rollouts::HaltView;
+use super::rollouts::{AdvanceView, HaltView};
 use crate::domain::decision::{Decision, Facts};
 use crate::domain::device::outcome_name;
 use crate::domain::device::{Device, State};
@@ -235,6 +235,13 @@ pub(super) struct RolloutView {
     to: &'static str,
     /// How much of its audience it reaches, in percent.
     percent: f64,
+    /// Since when.
+    reached_at_ms: i64,
+    /// What it reaches one after the other, in percent.
+    stages: Vec<f64>,
+    /// When the next stage comes by itself; absent for by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advance: Option<AdvanceView>,
     /// What halts it.
     halt: HaltView,
     state: rollout::State,
@@ -260,6 +267,14 @@ impl From<Rollout> for RolloutView {
             release: rollout.release.to_string(),
             to: if rollout.to_all { "all" } else { "list" },
             percent: rollout.share.percent(),
+            reached_at_ms: rollout.reached_at,
+            stages: rollout
+                .stages
+                .shares()
+                .iter()
+                .map(|share| share.percent())
+                .collect(),
+            advance: rollout.advance.map(Into::into),
             halt: HaltView::from(&rollout.gate),
             state: rollout.state,
             created_at_ms: rollout.created_at,

@@ -11,6 +11,7 @@ use crate::domain::decision::Candidate;
 use crate::domain::gate::{Gate, Health};
 use crate::domain::rollout::{Progress, Rollout, State};
 use crate::domain::share::{Place, Share};
+use crate::domain::stage::{Advance, Stages};
 use crate::domain::watch::Standing;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
@@ -27,6 +28,9 @@ fn rollout(row: &AnyRow) -> Outcome<Rollout> {
         release: spelled(row, "release", ids::digest)?,
         to_all: spelled(row, "audience", to_all)?,
         share: share(row, "share")?,
+        reached_at: column(row, "reached_at")?,
+        stages: spelled(row, "stages", stages)?,
+        advance: advance(row)?,
         gate: Gate {
             failures_max: number(row, "failures_max")?,
             failed_share_max: share(row, "failed_share_max")?,
@@ -40,6 +44,31 @@ fn rollout(row: &AnyRow) -> Outcome<Rollout> {
         judged_since: column(row, "judged_since")?,
         halted_because: column(row, "halted_because")?,
     })
+}
+
+/// Stages are written as hundredths of a percent, with commas between.
+fn stages(text: &str) -> Option<Stages> {
+    let share = |text: &str| Share::of_hundredths(text.parse().ok()?);
+    let shares: Option<Vec<Share>> = text.split(',').map(share).collect();
+    Stages::new(shares?).ok()
+}
+
+fn stages_text(stages: &Stages) -> String {
+    let shares = stages.shares().iter();
+    let hundredths: Vec<String> = shares.map(|share| share.hundredths().to_string()).collect();
+    hundredths.join(",")
+}
+
+fn advance(row: &AnyRow) -> Outcome<Option<Advance>> {
+    let soak_ms: Option<i64> = column(row, "advance_soak_ms")?;
+    soak_ms
+        .map(|soak_ms| {
+            Ok(Advance {
+                confirmed_min: number(row, "advance_confirmed")?,
+                soak_ms,
+            })
+        })
+        .transpose()
 }
 
 fn share(row: &AnyRow, name: &str) -> Outcome<Share> {
@@ -72,6 +101,19 @@ impl Store {
             .fetch_all(&mut *self.reader().await?)
             .await?;
         rows.iter().map(rollout).collect()
+    }
+
+    /// How many devices have confirmed a rollout's release since it reaches as far as it does.
+    pub(crate) async fn confirmed_in_stage(&self, rollout: &Rollout) -> Outcome<u32> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS confirmed FROM rollout_offers \
+             WHERE rollout = $1 AND standing = 'confirmed' AND since > $2",
+        )
+        .bind(&rollout.id)
+        .bind(rollout.reached_at)
+        .fetch_one(&mut *self.reader().await?)
+        .await?;
+        number(&row, "confirmed")
     }
 
     /// What became of a rollout's offers since it was last started.
@@ -206,8 +248,9 @@ impl Change {
     pub(crate) async fn insert_rollout(&mut self, rollout: &Rollout) -> Outcome<()> {
         sqlx::query(
             "INSERT INTO rollouts (id, number, release, audience, state, created_at, created_by, changed_at, \
-             share, failures_max, failed_share_max, sample_min, silence_ms, judged_since) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             share, failures_max, failed_share_max, sample_min, silence_ms, judged_since, stages, \
+             advance_confirmed, advance_soak_ms, reached_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         )
         .bind(&rollout.id)
         .bind(rollout.number)
@@ -223,6 +266,10 @@ impl Change {
         .bind(i64::from(rollout.gate.sample_min))
         .bind(rollout.gate.silence_ms)
         .bind(rollout.judged_since)
+        .bind(stages_text(&rollout.stages))
+        .bind(rollout.advance.map(|advance| i64::from(advance.confirmed_min)))
+        .bind(rollout.advance.map(|advance| advance.soak_ms))
+        .bind(rollout.reached_at)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -240,14 +287,15 @@ impl Change {
     /// Writes down what may change of a rollout: how far it reaches and where it stands.
     pub(crate) async fn put_rollout(&mut self, rollout: &Rollout) -> Outcome<()> {
         sqlx::query(
-            "UPDATE rollouts SET state = $1, share = $2, changed_at = $3, judged_since = $4, halted_because = $5 \
-             WHERE id = $6",
+            "UPDATE rollouts SET state = $1, share = $2, changed_at = $3, judged_since = $4, halted_because = $5, \
+             reached_at = $6 WHERE id = $7",
         )
         .bind(rollout.state.as_str())
         .bind(i64::from(rollout.share.hundredths()))
         .bind(rollout.changed_at)
         .bind(rollout.judged_since)
         .bind(&rollout.halted_because)
+        .bind(rollout.reached_at)
         .bind(&rollout.id)
         .execute(&mut *self.0)
         .await?;

@@ -89,16 +89,21 @@ async fn a_rollout_that_names_nobody_or_the_wrong_ones_is_not_made() {
             json!({ "release": release, "to": "all", "devices": [lock] }),
             "invalid",
         ),
+        (json!({ "release": release, "to": "all", "part": 5 }), "invalid"),
         (
-            json!({ "release": release, "to": "all", "stages": [5] }),
+            json!({ "release": release, "to": "all", "stages": [0] }),
             "invalid",
         ),
         (
-            json!({ "release": release, "to": "all", "percent": 0 }),
+            json!({ "release": release, "to": "all", "stages": [1, 100.5] }),
             "invalid",
         ),
         (
-            json!({ "release": release, "to": "all", "percent": 100.5 }),
+            json!({ "release": release, "to": "all", "stages": [5, 5] }),
+            "invalid",
+        ),
+        (
+            json!({ "release": release, "to": "all", "advance": { "confirmed": 0, "soak_hours": 1 } }),
             "invalid",
         ),
         (

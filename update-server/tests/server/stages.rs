@@ -18,17 +18,19 @@ struct Scene {
 
 impl Scene {
     async fn new(locks: usize, percent: f64, halt: Value) -> Self {
+        Self::with(locks, json!({ "stages": [percent], "halt": halt })).await
+    }
+
+    async fn with(locks: usize, mut wanted: Value) -> Self {
         let harness = Harness::ready().await;
         let release = harness.publish(&Draft::new(2, 2)).await;
         let mut made = Vec::new();
         for _ in 0..locks {
             made.push(harness.lock().await);
         }
-        let rollout = harness
-            .roll_out_to(
-                json!({ "release": release.to_string(), "to": "all", "percent": percent, "halt": halt }),
-            )
-            .await;
+        wanted["release"] = json!(release.to_string());
+        wanted["to"] = json!("all");
+        let rollout = harness.roll_out_to(wanted).await;
         Self {
             harness,
             locks: made,
@@ -230,4 +232,72 @@ async fn whoever_resumes_takes_what_happened_into_account() {
         )
         .await;
     assert_eq!(answer.json()["state"], "aborted");
+}
+
+#[tokio::test]
+async fn the_next_stage_comes_by_itself_once_the_one_before_has_proven_itself() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut scene = Scene::with(
+        60,
+        json!({ "stages": [20, 60, 100], "advance": { "confirmed": 3, "soak_hours": 2 } }),
+    )
+    .await;
+    let first = scene.offered().await;
+    scene.harness.clock.advance_ms(2 * HOUR_MS);
+    for (confirmed, lock) in first[..3].iter().enumerate() {
+        scene.harness.service.watch_rollouts().await;
+        assert_eq!(
+            scene.status().await["percent"],
+            20.0,
+            "{confirmed} of 3 confirmed"
+        );
+        scene.report(*lock, Event::Confirmed).await;
+    }
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(scene.status().await["percent"], 60.0);
+    let second = scene.offered().await;
+    assert!(second.len() > first.len());
+
+    // Time alone is not enough, and neither is what was confirmed in the stage before.
+    scene.harness.clock.advance_ms(5 * HOUR_MS);
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(scene.status().await["percent"], 60.0);
+    let new = second.iter().copied().filter(|lock| !first.contains(lock));
+    for lock in new.take(3) {
+        scene.report(lock, Event::Confirmed).await;
+    }
+    scene.post("pause", Value::Null).await;
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(
+        scene.status().await["percent"],
+        60.0,
+        "a paused rollout does not grow"
+    );
+    scene.post("resume", Value::Null).await;
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(scene.status().await["percent"], 100.0);
+    scene.harness.service.watch_rollouts().await;
+    assert_eq!(scene.status().await["percent"], 100.0, "there is no more");
+    let audit = scene.harness.get("/api/v1/audit").await;
+    let by_itself = |line: &&Value| line["action"] == "rollout.widen" && line["actor"] == "gate";
+    assert_eq!(audit.as_array().unwrap().iter().filter(by_itself).count(), 2);
+}
+
+#[tokio::test]
+async fn a_rollout_that_is_to_halt_does_not_grow() {
+    let wanted = json!({
+        "stages": [50, 100], "advance": { "confirmed": 1, "soak_hours": 0 },
+        "halt": { "failures": 2, "silence_hours": 1 },
+    });
+    let mut scene = Scene::with(40, wanted).await;
+    let first = scene.offered().await;
+    scene.report(first[0], Event::Confirmed).await;
+    // All others fell silent, and nobody looked until now.
+    scene.harness.clock.advance_ms(2 * 3_600_000);
+    scene.harness.service.watch_rollouts().await;
+    let status = scene.status().await;
+    assert_eq!(
+        (&status["state"], &status["percent"]),
+        (&json!("halted"), &json!(50.0))
+    );
 }
