@@ -1,6 +1,6 @@
 //! A small client of the operator API.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -30,6 +30,10 @@ pub(super) struct Server {
     /// File with the token. Without it: the variable LATCHKEY_TOKEN.
     #[arg(long, value_name = "FILE", env = "LATCHKEY_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// Certificate of the one authority that the server's certificate must be from, PEM. Without it: those that the
+    /// system trusts.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_CA")]
+    ca: Option<PathBuf>,
 }
 
 impl Server {
@@ -73,7 +77,11 @@ impl Server {
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
         let token = self.token()?;
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder();
+        if let Some(file) = &self.ca {
+            client = client.tls_certs_only(authorities(file)?);
+        }
+        let client = client
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             // A redirect would carry the token elsewhere.
@@ -129,6 +137,14 @@ impl Server {
             _ => CliError::failed(message),
         })
     }
+}
+
+fn authorities(file: &Path) -> Result<Vec<reqwest::Certificate>, CliError> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        CliError::failed(format!("{} holds no certificates: {error}", file.display()))
+    };
+    let pem = std::fs::read(file).map_err(|error| cannot(&error))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| cannot(&error))
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, CliError> {

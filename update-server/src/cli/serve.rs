@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::{Extension, Router};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use super::{CliError, show};
 use crate::clock::SystemClock;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, Role, ShownOnce, Token, TokenSecret};
-use crate::http::{self, App};
+use crate::http::{self, App, Door, InTheClear, Tls};
 use crate::limits;
 use crate::objects::Objects;
 use crate::store::Store;
@@ -91,6 +92,20 @@ pub(super) struct Serve {
         default_value = "127.0.0.1:8470"
     )]
     listen: SocketAddr,
+    /// Where to listen with TLS. Tokens are taken there only, then.
+    #[arg(long, value_name = "ADDR", env = "LATCHKEY_TLS_LISTEN", requires_all = ["tls_certificate", "tls_key"])]
+    tls_listen: Option<SocketAddr>,
+    /// Certificate for TLS, PEM, with the chain behind it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LATCHKEY_TLS_CERTIFICATE",
+        requires = "tls_listen"
+    )]
+    tls_certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_TLS_KEY", requires = "tls_listen")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     place: DataPlace,
     /// Images: file:///folder, or s3://bucket/path with the usual AWS_… variables. Without it: the folder
@@ -119,6 +134,9 @@ pub(super) struct Serve {
 #[derive(Serialize)]
 struct Started<'a> {
     listening: String,
+    /// With TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listening_tls: Option<String>,
     data: String,
     database: &'a str,
     store: &'a str,
@@ -161,21 +179,21 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
             anyhow::Error::from(failure)
         ))
     })?;
-    let listener = TcpListener::bind(options.listen).await.with_context(|| {
-        format!(
-            "cannot listen on {}; choose another with --listen",
-            options.listen
-        )
-    })?;
-    let address = listener
-        .local_addr()
-        .context("the listening address is not known")?;
+    let (listener, address) = listen(options.listen, "--listen").await?;
+    let tls = match (options.tls_listen, &options.tls_certificate, &options.tls_key) {
+        (Some(address), Some(certificate), Some(key)) => {
+            let tls = Tls::from_files(certificate, key)?;
+            Some((tls, listen(address, "--tls-listen").await?))
+        }
+        _ => None,
+    };
     // Before anybody hears that the server is there: who hears it may tell it to stop.
     let stop = stop_signal()?;
     // Last of what can fail: a token that is made must also be shown.
     let admin = service.first_admin().await.map_err(anyhow::Error::from)?;
     let started = Started {
         listening: format!("http://{address}"),
+        listening_tls: tls.as_ref().map(|(_, (_, address))| format!("https://{address}")),
         data: shown(&options.place.data),
         database: &database,
         store: &store_url,
@@ -190,12 +208,42 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let (router, _) = http::routes(&App::new(service.clone()));
     let connections = limits::connections();
     tracing::info!(connections, "serving");
-    http::serve(listener, router, connections, stop).await;
+    http::serve(doors(router, listener, tls), connections, stop).await;
     writing.abort();
     watching.abort();
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with {option}"))?;
+    let address = listener
+        .local_addr()
+        .context("the listening address is not known")?;
+    Ok((listener, address))
+}
+
+/// Where there is TLS, tokens are taken nowhere else.
+fn doors(router: Router, listener: TcpListener, tls: Option<(Tls, (TcpListener, SocketAddr))>) -> Vec<Door> {
+    let plain = |router| Door {
+        listener,
+        router,
+        tls: None,
+    };
+    match tls {
+        None => vec![plain(router)],
+        Some((tls, (listener, _))) => vec![
+            plain(router.clone().layer(Extension(InTheClear))),
+            Door {
+                listener,
+                router,
+                tls: Some(tls),
+            },
+        ],
+    }
 }
 
 pub(super) fn director_key(place: &KeyPlace, json: bool) -> Result<(), CliError> {
@@ -299,6 +347,9 @@ fn say(started: &Started<'_>, json: bool, example_keys: bool) -> std::io::Result
         token
             .0
             .expose(|token| writeln!(out, "administrator token, shown this once: {token}"))?;
+    }
+    if let Some(address) = &started.listening_tls {
+        writeln!(out, "for tokens    {address}")?;
     }
     writeln!(out, "listening on  {}", started.listening)?;
     out.flush()

@@ -28,6 +28,10 @@ pub enum Access {
     Token(Permission),
 }
 
+/// On requests that came without TLS to a server that has it.
+#[derive(Clone, Copy, Debug)]
+pub struct InTheClear;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The gate of one route.
@@ -78,6 +82,13 @@ impl Gate {
             ));
         };
         if let Access::Token(permission) = self.access {
+            if request.extensions().get::<InTheClear>().is_some() {
+                return self.refuse(Failure::new(
+                    Kind::Unauthenticated,
+                    "tokens are taken over TLS only, and this came in the clear; nothing was done. Use the server's \
+                     https address, and have a token that was sent here revoked: it may have been seen",
+                ));
+            }
             match self.caller(request.headers(), permission).await {
                 Ok(caller) => request.extensions_mut().insert(caller),
                 Err(failure) => return self.refuse(failure),

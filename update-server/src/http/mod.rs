@@ -15,13 +15,15 @@ mod releases;
 mod rollouts;
 mod routes;
 mod serve;
+mod tls;
 mod tokens;
 mod views;
 
-pub use gate::Access;
+pub use gate::{Access, InTheClear};
 pub use openapi::document;
 pub use routes::{Route, routes};
-pub use serve::serve;
+pub use serve::{Door, serve};
+pub use tls::Tls;
 
 use std::sync::Arc;
 

@@ -1,45 +1,54 @@
 //! Connections: accepted up to a limit, each with time limits, and ended in order when the server stops.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::tls::Tls;
 use crate::limits::{CONNECTION_AGE_MAX, HEAD_TIMEOUT, SHUTDOWN_GRACE};
 
 /// How long to wait when the system has no connection to give, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves at most `connections` at one time until `stop` is ready, then lets the requests under way finish, for [`SHUTDOWN_GRACE`] at most.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    connections: usize,
-    stop: impl Future<Output = ()>,
-) {
+/// A place to knock at.
+pub struct Door {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    /// What can be asked there.
+    pub router: Router,
+    /// With a certificate, or in the clear.
+    pub tls: Option<Tls>,
+}
+
+/// Serves at most `connections` at one time until `stop` is ready, then lets the requests under way finish, for
+/// [`SHUTDOWN_GRACE`] at most.
+pub async fn serve(doors: Vec<Door>, connections: usize, stop: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&doors, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => hold(stream, place, router.clone(), &graceful),
+            Ok((stream, door, place)) => hold(stream, door, place, &graceful),
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    drop(listener);
+    drop(doors);
     if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown())
         .await
         .is_err()
@@ -49,36 +58,59 @@ pub async fn serve(
 }
 
 /// A place first, then a connection: what has no place waits in the system's queue, which is bounded.
-async fn accept(
-    listener: &TcpListener,
+async fn accept<'d>(
+    doors: &'d [Door],
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, &'d Door, OwnedSemaphorePermit)> {
     let place = places
         .clone()
         .acquire_owned()
         .await
         .map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (accepted, door) = poll_fn(|context| {
+        let knocked = doors
+            .iter()
+            .find_map(|door| match door.listener.poll_accept(context) {
+                Poll::Ready(accepted) => Some((accepted, door)),
+                Poll::Pending => None,
+            });
+        knocked.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await;
+    let (stream, _) = accepted?;
+    Ok((stream, door, place))
 }
 
-fn hold(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, graceful: &GracefulShutdown) {
+fn hold(stream: TcpStream, door: &Door, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
     // Answers are small or streamed in large pieces; waiting for more to send helps neither.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it began");
         return;
     }
+    let (router, tls, watcher) = (door.router.clone(), door.tls.clone(), graceful.watcher());
+    tokio::spawn(async move {
+        let _place = place;
+        match tls {
+            None => speak(stream, router, watcher).await,
+            Some(tls) => match tls.accept(stream).await {
+                Ok(stream) => speak(stream, router, watcher).await,
+                Err(error) => tracing::debug!(%error, "a connection came to no TLS"),
+            },
+        }
+    });
+}
+
+async fn speak<S>(stream: S, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let watched = graceful.watch(connection);
-    tokio::spawn(async move {
-        let _place = place;
-        match tokio::time::timeout(CONNECTION_AGE_MAX, watched).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
-            Err(_) => tracing::debug!("a connection was ended for its age"),
-        }
-    });
+    match tokio::time::timeout(CONNECTION_AGE_MAX, watcher.watch(connection)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
+        Err(_) => tracing::debug!("a connection was ended for its age"),
+    }
 }

@@ -80,7 +80,12 @@ async fn connections_that_say_nothing_or_never_finish_are_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // One place: who comes next is served only because the one before was shown the door.
-    let serving = latchkey_server::http::serve(listener, harness.router.clone(), 1, std::future::pending());
+    let door = latchkey_server::http::Door {
+        listener,
+        router: harness.router.clone(),
+        tls: None,
+    };
+    let serving = latchkey_server::http::serve(vec![door], 1, std::future::pending());
     tokio::spawn(serving);
     tokio::time::pause();
     for said in [

@@ -27,4 +27,5 @@ mod s3;
 mod stages;
 mod stop;
 mod support;
+mod tls;
 mod vectors;

@@ -27,6 +27,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(data: &Path) -> Self {
+        Self::start_with(data, &[]).await
+    }
+
+    pub(crate) async fn start_with(data: &Path, options: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args([
                 "serve",
@@ -38,6 +42,7 @@ impl Server {
                 "--data",
             ])
             .arg(data)
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
