@@ -87,6 +87,14 @@ const ROLLOUT_CARD: &[(&str, &str)] = &[
     ("silent", "/health/silent"),
 ];
 
+const MEMBER: &[(&str, &str)] = &[
+    ("DEVICE", "/id"),
+    ("RUNS", "/version"),
+    ("PLACE %", "/place"),
+    ("REACHED", "/reached"),
+    ("STANDING", "/standing"),
+];
+
 const REPORT: &[(&str, &str)] = &[
     ("SEQUENCE", "/sequence"),
     ("EVENT", "/event"),
@@ -206,7 +214,7 @@ pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {
     match command {
         DeviceCommand::List { state, server } => {
             let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
-            let devices = all_devices(&server, &state).await?;
+            let devices = all_pages(&server, "/api/v1/devices", &state).await?;
             answer(&devices, as_json, |devices| show::listing(devices, DEVICE))
         }
         DeviceCommand::Show { id, server } => {
@@ -258,6 +266,7 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
             advance_confirmed,
             advance_soak,
             halt,
+            hold,
             server,
         } => {
             let stages: Vec<f64> = stages.into_iter().map(Share::percent).collect();
@@ -268,6 +277,7 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
                 "stages": stages,
                 "advance": advance_confirmed
                     .map(|confirmed| json!({ "confirmed": confirmed, "soak_hours": advance_soak })),
+                "start": !hold,
                 "halt": {
                     "failures": halt.halt_failures,
                     "percent": halt.halt_percent.map(Share::percent),
@@ -277,7 +287,24 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
             });
             let rollout = server.post("/api/v1/rollouts", Some(&body)).await?;
             answer(&rollout, as_json, |rollout| {
-                show::text(&format!("rollout {} runs", show::field(rollout, "/id")));
+                let (id, state) = (show::field(rollout, "/id"), show::field(rollout, "/state"));
+                show::text(&format!("rollout {id} is {state}"));
+            })
+        }
+        RolloutCommand::Devices {
+            id,
+            reached,
+            standing,
+            server,
+        } => {
+            let filter = standing.map_or_else(String::new, |standing| format!("&standing={standing}"));
+            let mut devices = all_pages(&server, &rollout_path(&id, "/devices")?, &filter).await?;
+            if reached && let Value::Array(devices) = &mut devices {
+                devices.retain(|device| device.pointer("/reached") == Some(&Value::Bool(true)));
+            }
+            answer(&devices, as_json, |devices| {
+                show::listing(devices, MEMBER);
+                show::text(&format!("{} locks", devices.as_array().map_or(0, Vec::len)));
             })
         }
         RolloutCommand::Widen { id, percent, server } => {
@@ -308,13 +335,13 @@ async fn moved(server: &Server, id: &str, step: &str, as_json: bool) -> Done {
     })
 }
 
-/// Every page of devices.
-async fn all_devices(server: &Server, state: &str) -> Result<Value, CliError> {
+/// Every page of a listing of devices.
+async fn all_pages(server: &Server, path: &str, filter: &str) -> Result<Value, CliError> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
         let page = server
-            .get(&format!("/api/v1/devices?limit={PAGE_ROWS_MAX}{state}{after}"))
+            .get(&format!("{path}?limit={PAGE_ROWS_MAX}{filter}{after}"))
             .await?;
         let Value::Array(page) = page else {
             return Err(CliError::failed(

@@ -14,6 +14,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::domain::access::Role;
 use crate::domain::device;
 use crate::domain::share::Share;
+use crate::domain::watch::Standing;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -214,6 +215,22 @@ enum RolloutCommand {
         advance_soak: u32,
         #[command(flatten)]
         halt: Halt,
+        /// Make it, but do not start it: see with `rollout devices` whom it reaches, then `rollout resume`.
+        #[arg(long)]
+        hold: bool,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List the locks it is for: which it reaches, and what became of each offer.
+    Devices {
+        /// Its name, 16 hex digits.
+        id: String,
+        /// Only those that it reaches now.
+        #[arg(long)]
+        reached: bool,
+        /// Only those whose offer came to this: confirmed, offered, refused, requested or reverted.
+        #[arg(long)]
+        standing: Option<Standing>,
         #[command(flatten)]
         server: client::Server,
     },

@@ -5,15 +5,16 @@
 //! moves anything by itself: each check-in asks anew, so whatever stops it takes effect with the next one.
 
 use latchkey_directive::DeviceId;
-use latchkey_image::ImageDigest;
+use latchkey_image::{ImageDigest, Version};
 use serde::Serialize;
 
 use super::access::Caller;
 use super::audit::Entry;
 use super::gate::{Gate, Health};
-use super::share::Share;
+use super::share::{Place, Share};
 use super::spelled;
 use super::stage::{Advance, Stages};
+use super::watch::Standing;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
 use crate::{Service, ids};
@@ -65,6 +66,21 @@ pub struct Wanted {
     pub advance: Option<Advance>,
     /// What halts it.
     pub gate: Gate,
+    /// Whether it runs at once. Else it is paused until it is resumed, so that its devices can be looked at first.
+    pub start: bool,
+}
+
+/// A device in a rollout's audience.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// Which device.
+    pub device: DeviceId,
+    /// What it runs, as far as it has told.
+    pub running: Option<Version>,
+    /// Where it stands in the rollout.
+    pub place: Place,
+    /// What became of the offer and when, in milliseconds since 1970; where it had one.
+    pub offer: Option<(Standing, i64)>,
 }
 
 /// A rollout.
@@ -180,7 +196,11 @@ impl Service {
             stages: wanted.stages.clone(),
             advance: wanted.advance,
             gate: wanted.gate,
-            state: State::Running,
+            state: if wanted.start {
+                State::Running
+            } else {
+                State::Paused
+            },
             created_at: now,
             created_by: by.actor().to_string(),
             changed_at: now,
@@ -288,6 +308,22 @@ impl Service {
         let progress = self.store.progress(&rollout).await?;
         let health = self.store.health(&rollout, self.clock.now_ms()).await?;
         Ok((rollout, progress, health))
+    }
+
+    /// A page of a rollout's audience, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn members(
+        &self,
+        id: &str,
+        standing: Option<Standing>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<(Rollout, Vec<Member>)> {
+        let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
+        let members = self.store.members(&rollout, standing, after, limit).await?;
+        Ok((rollout, members))
     }
 
     /// All rollouts, newest first.

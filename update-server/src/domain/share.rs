@@ -101,11 +101,17 @@ impl Place {
         let scaled = u64::from(u32::from_be_bytes([a, b, c, d])).saturating_mul(u64::from(WHOLE)) >> 32;
         Self(u16::try_from(scaled).unwrap_or(WHOLE))
     }
+
+    /// In percent.
+    #[must_use]
+    pub fn percent(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", f64::from(self.0) / 100.0)
+        write!(f, "{} %", self.percent())
     }
 }
 

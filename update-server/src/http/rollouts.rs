@@ -7,18 +7,19 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use latchkey_directive::DeviceId;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::devices::device_id;
-use super::payload::Input;
+use super::devices::{device_id, limit};
+use super::payload::{Asked, Input};
 use super::problem::Document;
-use super::views::RolloutView;
+use super::views::{MemberView, RolloutView};
 use crate::domain::access::Caller;
 use crate::domain::gate::Gate;
 use crate::domain::rollout::{self, Audience, Move};
 use crate::domain::share::Share;
 use crate::domain::stage::{Advance, Stages};
+use crate::domain::watch::Standing;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
 
@@ -49,6 +50,26 @@ pub(super) struct Wanted {
     /// What halts it.
     #[serde(default)]
     halt: HaltView,
+    /// Whether it runs at once. Else it is paused until it is resumed, so that its devices can be looked at first.
+    #[serde(default = "at_once")]
+    start: bool,
+}
+
+const fn at_once() -> bool {
+    true
+}
+
+/// Which of a rollout's devices to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MembersPage {
+    /// Only those whose offer came to this.
+    standing: Option<Standing>,
+    /// Only those whose name comes after this one: the last of the page before.
+    after: Option<String>,
+    /// At most so many; 1000 at most.
+    limit: Option<u32>,
 }
 
 /// When the next stage of a rollout comes by itself.
@@ -148,9 +169,30 @@ pub(super) async fn create(
         stages: wanted.stages.map_or_else(|| Ok(Stages::at_once()), stages)?,
         advance: wanted.advance.map(AdvanceView::advance).transpose()?,
         gate: wanted.halt.gate()?,
+        start: wanted.start,
     };
     let rollout = app.service.create_rollout(&caller, &wanted).await?;
     Ok((StatusCode::CREATED, Json(rollout.into())))
+}
+
+/// The devices that it is for, in the order of their names: which it reaches, and what became of each offer.
+#[utoipa::path(
+    get, path = "/api/v1/rollouts/{id}/devices", tag = "rollouts", security(("token" = [])),
+    params(("id" = String, Path, description = "Rollout name, 16 hex digits"), MembersPage),
+    responses((status = 200, body = Vec<MemberView>), (status = "4XX", body = Document)),
+)]
+pub(super) async fn members(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Asked(page): Asked<MembersPage>,
+) -> Outcome<Json<Vec<MemberView>>> {
+    let after = page.after.as_deref().map(device_id).transpose()?;
+    let (rollout, members) = app
+        .service
+        .members(&id, page.standing, after, limit(page.limit))
+        .await?;
+    let views = members.iter().map(|member| MemberView::new(&rollout, member));
+    Ok(Json(views.collect()))
 }
 
 /// Have it reach more of its audience. Who was reached stays so.

@@ -207,6 +207,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             rollouts::get,
         )
         .add(
+            Method::GET,
+            "/api/v1/rollouts/{id}/devices",
+            Access::Token(Read),
+            NONE,
+            rollouts::members,
+        )
+        .add(
             Method::POST,
             "/api/v1/rollouts/{id}/widen",
             Access::Token(Operate),

@@ -11,7 +11,8 @@ use crate::domain::device::{Device, State};
 use crate::domain::gate::Health;
 use crate::domain::release::Release;
 use crate::domain::report::{Kept, event_name};
-use crate::domain::rollout::{self, Progress, Rollout};
+use crate::domain::rollout::{self, Member, Progress, Rollout};
+use crate::domain::watch::Standing;
 
 /// A published image.
 #[derive(Debug, Serialize, ToSchema)]
@@ -293,6 +294,38 @@ impl From<(Rollout, Progress, Health)> for RolloutView {
             progress: Some(progress),
             health: Some(health),
             ..rollout.into()
+        }
+    }
+}
+
+/// A lock in a rollout's audience.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutDevice)]
+pub(super) struct MemberView {
+    /// Its name: 32 hex digits.
+    id: String,
+    /// What it runs, as far as it has told: `major.minor.revision+build`.
+    version: Option<String>,
+    /// Where it stands in the rollout, in percent.
+    place: f64,
+    /// Whether the rollout reaches it now.
+    reached: bool,
+    /// What became of the offer, where it had one.
+    standing: Option<Standing>,
+    /// Since when.
+    since_ms: Option<i64>,
+}
+
+impl MemberView {
+    pub(super) fn new(rollout: &Rollout, member: &Member) -> Self {
+        let (standing, since_ms) = member.offer.unzip();
+        Self {
+            id: member.device.to_string(),
+            version: member.running.map(|version| version.to_string()),
+            place: member.place.percent(),
+            reached: rollout.share.includes(member.place),
+            standing,
+            since_ms,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::releases::release;
 use super::{Change, Record, Store, column, foreign, number, spelled, spelled_if_any};
 use crate::domain::decision::Candidate;
 use crate::domain::gate::{Gate, Health};
-use crate::domain::rollout::{Progress, Rollout, State};
+use crate::domain::rollout::{Member, Progress, Rollout, State};
 use crate::domain::share::{Place, Share};
 use crate::domain::stage::{Advance, Stages};
 use crate::domain::watch::Standing;
@@ -181,6 +181,44 @@ impl Store {
             })
         });
         candidates.collect()
+    }
+
+    /// A page of a rollout's audience.
+    pub(crate) async fn members(
+        &self,
+        rollout: &Rollout,
+        standing: Option<Standing>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<Vec<Member>> {
+        let rows = sqlx::query(
+            "SELECT d.id AS id, d.running_version AS running_version, o.standing AS standing, o.since AS since \
+             FROM releases l JOIN devices d ON d.vendor = l.vendor AND d.class = l.class \
+             LEFT JOIN rollout_offers o ON o.rollout = $1 AND o.device = d.id \
+             WHERE l.digest = $2 AND d.state = 'approved' AND d.id > $3 AND ($4 = '' OR o.standing = $4) \
+             AND ($5 = 'all' OR EXISTS \
+             (SELECT 1 FROM rollout_devices m WHERE m.rollout = $1 AND m.device = d.id)) \
+             ORDER BY d.id LIMIT $6",
+        )
+        .bind(&rollout.id)
+        .bind(rollout.release.to_string())
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(standing.map_or("", Standing::as_str))
+        .bind(audience(rollout))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        let members = rows.iter().map(|row| {
+            let device = spelled(row, "id", ids::device)?;
+            let standing = spelled_if_any(row, "standing", Standing::parse)?;
+            Ok(Member {
+                device,
+                running: spelled_if_any(row, "running_version", ids::version)?,
+                place: Place::of(device, &rollout.id),
+                offer: standing.zip(column(row, "since")?),
+            })
+        });
+        members.collect()
     }
 
     pub(crate) async fn progress(&self, rollout: &Rollout) -> Outcome<Progress> {

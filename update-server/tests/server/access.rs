@@ -28,6 +28,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/releases/{digest}", READ),
     ("GET", "/api/v1/rollouts", READ),
     ("GET", "/api/v1/rollouts/{id}", READ),
+    ("GET", "/api/v1/rollouts/{id}/devices", READ),
     ("GET", "/api/v1/tokens", ADMINISTER),
     ("GET", "/device/v1/images/{digest}", Lock),
     ("GET", "/healthz", Public),

@@ -107,6 +107,8 @@ async fn the_commands_tell_the_whole_story() {
         .await,
     );
     let rollout = rollout["id"].as_str().unwrap();
+    let reached = said(&command(&["rollout", "devices", rollout, "--reached", "--json"], &with).await);
+    assert_eq!(reached[0]["id"], id);
     let status = said(&command(&["rollout", "status", rollout, "--json"], &with).await);
     assert_eq!(status["progress"]["included"], 1);
     for (step, state) in [("pause", "paused"), ("resume", "running"), ("abort", "aborted")] {

@@ -301,3 +301,51 @@ async fn a_rollout_that_is_to_halt_does_not_grow() {
         (&json!("halted"), &json!(50.0))
     );
 }
+
+#[tokio::test]
+async fn a_rollout_on_hold_shows_exactly_whom_it_will_reach() {
+    let mut scene = Scene::with(40, json!({ "stages": [25, 100], "start": false })).await;
+    assert_eq!(scene.status().await["state"], "paused");
+    assert_eq!(scene.offered().await, [0_usize; 0], "nobody before it is started");
+    let members = |query: &'static str| {
+        let path = format!("/api/v1/rollouts/{}/devices{query}", scene.rollout);
+        let harness = &scene.harness;
+        async move { harness.get(&path).await.as_array().unwrap().clone() }
+    };
+    let all = members("").await;
+    assert_eq!(all.len(), 40);
+    let ids = |members: &[Value]| -> Vec<String> {
+        members
+            .iter()
+            .map(|member| member["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut paged = members("?limit=15").await;
+    let path = format!(
+        "/api/v1/rollouts/{}/devices?after={}",
+        scene.rollout,
+        ids(&paged)[14]
+    );
+    paged.extend(scene.harness.get(&path).await.as_array().unwrap().clone());
+    assert_eq!(paged, all);
+    let foretold: Vec<Value> = all
+        .into_iter()
+        .filter(|member| member["reached"] == true)
+        .collect();
+
+    scene.post("resume", Value::Null).await;
+    let offered = scene.offered().await;
+    let mut came: Vec<String> = offered
+        .iter()
+        .map(|lock| scene.locks[*lock].id().to_string())
+        .collect();
+    came.sort();
+    assert_eq!(ids(&foretold), came);
+    scene.report(offered[0], Event::Reverted).await;
+    let path = format!("/api/v1/rollouts/{}/devices?standing=reverted", scene.rollout);
+    let reverted = scene.harness.get(&path).await;
+    assert_eq!(
+        ids(reverted.as_array().unwrap()),
+        [scene.locks[offered[0]].id().to_string()]
+    );
+}
