@@ -24,6 +24,7 @@ import asyncio
 import logging
 import sys
 
+import gatt
 from bumble import att, hci
 from bumble.core import UUID
 from bumble.device import Device, Peer
@@ -100,38 +101,12 @@ class Phone:
 
     async def write(self, uuid, text):
         found, value = self.characteristic(uuid), bytes.fromhex(text)
-        room = self.peer.gatt_client.mtu - 3
-        if len(value) <= room:
-            await found.write_value(value, with_response=True)
-            say("ok")
-            return
-        try:
-            await self.prepare(found.handle, value)
-        except att.ATT_Error:
-            await self.request(att.ATT_Execute_Write_Request(flags=0))
-            raise
-        await self.request(att.ATT_Execute_Write_Request(flags=1))
+        await gatt.write(self.peer.gatt_client, found, value)
         say("ok")
 
     async def send(self, uuid, text):
         await self.characteristic(uuid).write_value(bytes.fromhex(text), with_response=False)
         say("ok")
-
-    async def prepare(self, handle, value):
-        room = self.peer.gatt_client.mtu - 5
-        for offset in range(0, len(value), room):
-            await self.request(
-                att.ATT_Prepare_Write_Request(
-                    attribute_handle=handle,
-                    value_offset=offset,
-                    part_attribute_value=value[offset : offset + room],
-                )
-            )
-
-    async def request(self, pdu):
-        answer = await self.peer.gatt_client.send_request(pdu)
-        if answer.op_code == att.Opcode.ATT_ERROR_RESPONSE:
-            raise att.ATT_Error(error_code=answer.error_code, message=str(answer))
 
     async def raw(self, text=""):
         await self.packet(str(att.ATT_CID), text)

@@ -19,6 +19,7 @@ pub(crate) fn everything() -> Result<()> {
     fuzzer()?;
     dbus()?;
     sodium()?;
+    browser()?;
     peers().map(drop)
 }
 
@@ -84,6 +85,14 @@ pub(crate) fn dbus() -> Result<()> {
         return Ok(());
     }
     debian(&["dbus-daemon"], "some clients of the lock talk over D-Bus")
+}
+
+/// Chromium, for web pages that use Bluetooth. Some 300 MB, and for the tests alone.
+pub(crate) fn browser() -> Result<()> {
+    if command::succeeds(Command::new("chromium").arg("--version")) {
+        return Ok(());
+    }
+    debian(&["chromium"], "the tests open web pages in it")
 }
 
 /// The emulator.

@@ -7,6 +7,7 @@
 
 mod air;
 mod bluez;
+mod browser;
 mod builds;
 mod chip;
 mod console;
@@ -22,6 +23,7 @@ mod smp;
 
 pub use air::Air;
 pub use bluez::Bluez;
+pub use browser::{Browser, Choice, Scheme};
 pub use builds::{Builds, NUKI_RS_TARGET, Variant, nuki_rs_program, peer_program, server_program};
 pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};

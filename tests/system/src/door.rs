@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use latchkey_lab::{Air, Bluez, Lock, Phone, Seen, Variant, address, smpclient};
+use latchkey_lab::{Air, Bluez, Browser, Lock, Phone, Seen, Variant, address, smpclient};
 
 use crate::{PATIENCE, World};
 
@@ -94,6 +94,17 @@ impl Door {
         Bluez::start(&self.air, name).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
+    /// A browser on the controller of this name, with this lock in range.
+    ///
+    /// # Panics
+    /// When there is no such controller, or something has not been set up.
+    #[must_use]
+    pub fn browser(&self, name: &str) -> Browser {
+        let mut browser = Browser::start(&self.air, name).unwrap_or_else(|error| panic!("{error:#}"));
+        browser.wait_for_device(&self.address).unwrap();
+        browser
+    }
+
     /// Somebody at the lock puts it into pairing mode.
     ///
     /// # Panics
@@ -122,6 +133,17 @@ impl Door {
             .unwrap()
             .iter()
             .all(|seen| seen.address != self.address)
+    }
+
+    /// Gives the lock power again, and waits until its radio works.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn restart(&mut self) {
+        self.lock.power_on().expect("QEMU starts");
+        self.lock
+            .wait_for("radio up", PATIENCE)
+            .unwrap_or_else(|error| panic!("{error:#}"));
     }
 
     /// Holds the button at the lock, in the lock's own time.

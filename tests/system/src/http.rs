@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -73,6 +73,34 @@ impl HttpServer {
     /// As a lock's configuration names it.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+}
+
+/// One page at an address of its own, as pages that use Bluetooth need one.
+pub struct WebPage(HttpServer);
+
+impl WebPage {
+    /// Serves this and nothing else.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    #[must_use]
+    pub fn new(html: &'static str) -> Self {
+        let answer = move |received: Received| async move {
+            match received.uri.path() {
+                "/" => Html(html).into_response(),
+                // Browsers ask for it whatever the page says.
+                "/favicon.ico" => StatusCode::NO_CONTENT.into_response(),
+                _ => StatusCode::NOT_FOUND.into_response(),
+            }
+        };
+        Self(HttpServer::start(answer).expect("there is a port"))
+    }
+
+    /// Where it is. A name, since browsers trust `localhost` as they trust HTTPS.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}/", self.0.address.port())
     }
 }
 

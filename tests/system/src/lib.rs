@@ -23,6 +23,7 @@ mod world;
 pub use attack::{BadImage, bad_images};
 pub use client::{Client, uuid};
 pub use door::{Door, FAST_MOTOR_DEG_S, nuki_id};
+pub use http::WebPage;
 pub use latchkey_lab::address;
 pub use proxy::{Answer, Proxy};
 pub use stolen_server::{Addressee, Offer, StolenServer};

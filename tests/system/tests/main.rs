@@ -10,6 +10,7 @@
 
 mod bad_builds;
 mod bluetooth;
+mod browser;
 mod chip_in_hand;
 mod man_in_the_middle;
 mod over_the_air;

@@ -1,0 +1,153 @@
+"""Debian's Chromium without a window, spoken to by the DevTools protocol over a pipe.
+
+Knows how to start and end it, and how to send a command and hear an event; not what they mean. Chromium ends when
+the pipe does, so it never outlives this process, however that ends.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+
+# How long Chromium may take over one command that waits for nothing but Chromium.
+PATIENCE = 60
+
+SWITCHES = [
+    "--headless",
+    "--remote-debugging-pipe",
+    "--enable-features=WebBluetooth",
+    # Nothing that Chromium would do for itself: no first run, no updates, no crash reports, no calls home.
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--password-store=basic",
+    # There is no screen, and in a container hardly any shared memory.
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    # A page that nobody looks at is still a page under test.
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+]
+
+# The protocol is spoken on the descriptors 3 and 4, which only a shell can promise to leave alone.
+LAUNCH = 'commands=$1 answers=$2; shift 2; exec chromium "$@" 3<&"$commands" 4>&"$answers"'
+
+
+class DevToolsError(Exception):
+    """Chromium refuses a command."""
+
+
+class Chromium:
+    """A browser with a fresh profile."""
+
+    def __init__(self):
+        self.profile = None
+        self.process = None
+        self.writer = None
+        self.last = 0
+        self.waiting = {}
+        self.handlers = {}
+        self.reading = None
+
+    async def start(self):
+        self.profile = tempfile.mkdtemp(prefix="latchkey-chromium-")
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        # Chromium's sandbox refuses to run as root, as containers do. It opens nothing but pages of these tests.
+        switches = SWITCHES + (["--no-sandbox"] if os.geteuid() == 0 else [])
+        self.process = await asyncio.create_subprocess_exec(
+            *["bash", "-c", LAUNCH, "bash", str(theirs_in), str(theirs_out)],
+            *switches,
+            f"--user-data-dir={self.profile}",
+            "about:blank",
+            pass_fds=(theirs_in, theirs_out),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours_in, "rb")
+        )
+        self.writer, _ = await loop.connect_write_pipe(
+            asyncio.Protocol, os.fdopen(ours_out, "wb")
+        )
+        self.reading = loop.create_task(self.read(reader))
+        await self.call("Browser.getVersion")
+
+    async def read(self, reader):
+        rest = b""
+        while part := await reader.read(1 << 20):
+            *messages, rest = (rest + part).split(b"\0")
+            for message in messages:
+                self.take(json.loads(message))
+        for answer in self.waiting.values():
+            if not answer.done():
+                answer.set_exception(DevToolsError("Chromium has ended"))
+
+    def take(self, message):
+        if "id" in message:
+            answer = self.waiting.pop(message["id"], None)
+            if answer is None or answer.done():
+                return
+            if error := message.get("error"):
+                answer.set_exception(DevToolsError(error["message"]))
+            else:
+                answer.set_result(message["result"])
+            return
+        for handler in self.handlers.get(message["method"], []):
+            handler(message["params"], message.get("sessionId"))
+
+    def on(self, event, handler):
+        """Has `handler(parameters, session)` called at each such event."""
+        self.handlers.setdefault(event, []).append(handler)
+
+    def send(self, method, parameters=None, session=None):
+        """Sends a command at once; gives the future of its result."""
+        self.last += 1
+        message = {"id": self.last, "method": method, "params": parameters or {}}
+        if session:
+            message["sessionId"] = session
+        answer = asyncio.get_running_loop().create_future()
+        if self.reading.done():
+            answer.set_exception(DevToolsError("Chromium has ended"))
+            return answer
+        self.waiting[self.last] = answer
+        self.writer.write(json.dumps(message).encode() + b"\0")
+        return answer
+
+    async def call(self, method, parameters=None, session=None, limit=PATIENCE):
+        """Sends a command; gives its result."""
+        return await asyncio.wait_for(self.send(method, parameters, session), limit)
+
+    def tell(self, method, parameters=None, session=None):
+        """Sends a command whose refusal means that what it is about is gone already."""
+        self.send(method, parameters, session).add_done_callback(
+            lambda answer: answer.cancelled() or answer.exception()
+        )
+
+    async def end(self):
+        """Ends it, with every process it has, and removes its profile."""
+        if self.process:
+            if self.writer:
+                self.writer.close()
+            try:
+                # With its pipe gone it saves what it has and ends.
+                await asyncio.wait_for(self.process.wait(), 5)
+            except asyncio.TimeoutError:
+                os.killpg(self.process.pid, 9)
+                await self.process.wait()
+        if self.profile:
+            shutil.rmtree(self.profile, ignore_errors=True)

@@ -1,0 +1,363 @@
+"""A page, driven as a person would: by pointer and keyboard, at what is seen; and what it did that nobody saw.
+
+Waits for the document's own events, and always with a limit.
+"""
+
+import asyncio
+import base64
+import json
+import pathlib
+import time
+
+from devtools import PATIENCE, DevToolsError
+
+WORLD = "latchkey"
+# How long nothing in a document may have changed before its accessibility is asked for again: what only a change of
+# layout brings forth has no event.
+GLANCE = 2
+
+# Name: as the page is told it, its code, and what it types.
+KEYS = {
+    "Tab": ("Tab", 9, None),
+    "Enter": ("Enter", 13, "\r"),
+    "Escape": ("Escape", 27, None),
+    "Space": (" ", 32, " "),
+    "ArrowLeft": ("ArrowLeft", 37, None),
+    "ArrowUp": ("ArrowUp", 38, None),
+    "ArrowRight": ("ArrowRight", 39, None),
+    "ArrowDown": ("ArrowDown", 40, None),
+    "Backspace": ("Backspace", 8, None),
+}
+SHIFT = 8
+PICKERS = {"date", "time", "datetime-local", "month", "week", "color", "range"}
+
+
+def script(name):
+    return (pathlib.Path(__file__).parent / name).read_text()
+
+
+class Failure(Exception):
+    """The page does not do what it was expected to."""
+
+
+class Page:
+    def __init__(self, chromium):
+        self.chromium = chromium
+        self.session = None
+        self.frame = None
+        self.context = None
+        self.has_context = asyncio.Event()
+        self.sessions = []
+        self.messages = []
+        self.requests = []
+        self.urls = {}
+        self.offline = False
+        self.loads = {}
+        self.on_leave = lambda: None
+
+    async def start(self):
+        """A new tab, with nothing in it."""
+        on = self.chromium.on
+        on("Runtime.executionContextCreated", self.on_context)
+        on("Runtime.executionContextsCleared", self.on_cleared)
+        on("Runtime.consoleAPICalled", self.on_console)
+        on("Runtime.exceptionThrown", self.on_exception)
+        on("Log.entryAdded", self.on_log)
+        on("Network.requestWillBeSent", self.on_request)
+        on("Network.responseReceived", self.on_response)
+        on("Network.loadingFailed", self.on_failed)
+        on("Page.loadEventFired", self.on_load)
+        on("Page.javascriptDialogOpening", self.on_dialog)
+        on("Target.attachedToTarget", self.on_attached)
+        self.session = await self.tab("about:blank")
+        self.sessions.append(self.session)
+        await self.call("Page.enable")
+        self.frame = (await self.call("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        for name in (None, WORLD):
+            text = {"source": script("page.js" if name else "web_bluetooth.js")}
+            await self.call(
+                "Page.addScriptToEvaluateOnNewDocument", text | ({"worldName": name} if name else {})
+            )
+        await self.call("Runtime.addBinding", {"name": "latchkeyBridge"})
+        for domain in ("Runtime", "Network", "Log"):
+            await self.call(f"{domain}.enable")
+        # Service workers load and say things of their own; they are held until that is listened to.
+        await self.chromium.call(
+            "Target.setAutoAttach",
+            {
+                "autoAttach": True,
+                "waitForDebuggerOnStart": True,
+                "flatten": True,
+                "filter": [{"type": "service_worker"}, {"exclude": True}],
+            },
+        )
+
+    async def tab(self, url):
+        target = await self.chromium.call("Target.createTarget", {"url": url})
+        attached = await self.chromium.call(
+            "Target.attachToTarget", {"targetId": target["targetId"], "flatten": True}
+        )
+        return attached["sessionId"]
+
+    async def call(self, method, parameters=None, limit=PATIENCE):
+        return await self.chromium.call(method, parameters, self.session, limit)
+
+    # What happens by itself
+
+    def on_context(self, parameters, session):
+        context = parameters["context"]
+        main = context.get("auxData", {}).get("frameId") == self.frame
+        if session == self.session and context["name"] == WORLD and main:
+            self.context = context["id"]
+            self.has_context.set()
+
+    def on_cleared(self, _parameters, session):
+        if session == self.session:
+            self.context = None
+            self.has_context.clear()
+            self.on_leave()
+
+    def on_attached(self, parameters, _session):
+        session = parameters["sessionId"]
+        if parameters["targetInfo"]["type"] != "service_worker":
+            return
+        self.sessions.append(session)
+        for domain in ("Runtime", "Network", "Log"):
+            self.chromium.tell(f"{domain}.enable", session=session)
+        self.apply_offline(session)
+        self.chromium.tell("Runtime.runIfWaitingForDebugger", session=session)
+
+    def on_console(self, parameters, session):
+        if session in self.sessions:
+            words = [one.get("value", one.get("description", "")) for one in parameters["args"]]
+            self.messages.append(f"{parameters['type']}: {' '.join(map(str, words))}")
+
+    def on_exception(self, parameters, session):
+        if session in self.sessions:
+            details = parameters["exceptionDetails"]
+            text = details.get("exception", {}).get("description", details["text"])
+            self.messages.append(f"uncaught: {text}")
+
+    def on_log(self, parameters, session):
+        entry = parameters["entry"]
+        # What Chromium only remarks, such as that Bluetooth is experimental on Linux, is nobody's fault.
+        if session in self.sessions and entry["level"] in ("warning", "error"):
+            self.messages.append(f"{entry['source']} {entry['level']}: {entry['text']} {entry.get('url', '')}")
+
+    def on_request(self, parameters, session):
+        if session in self.sessions:
+            self.urls[session, parameters["requestId"]] = parameters["request"]["url"]
+            self.requests.append(parameters["request"]["url"])
+
+    def on_response(self, parameters, session):
+        if session in self.sessions and (status := parameters["response"]["status"]) >= 400:
+            self.messages.append(f"failed: {status} {parameters['response']['url']}")
+
+    def on_failed(self, parameters, session):
+        url = self.urls.get((session, parameters["requestId"]))
+        if session in self.sessions and not parameters.get("canceled"):
+            why = parameters.get("blockedReason") or parameters["errorText"]
+            self.messages.append(f"failed: {why} {url}")
+
+    def on_dialog(self, parameters, session):
+        self.messages.append(f"dialog: {parameters['type']} {parameters['message']}")
+        self.chromium.tell("Page.handleJavaScriptDialog", {"accept": True}, session)
+
+    # Going somewhere
+
+    async def go(self, url, session):
+        await self.chromium.call("Page.enable", session=session)
+        loaded = self.load(session)
+        result = await self.chromium.call("Page.navigate", {"url": url}, session)
+        if error := result.get("errorText"):
+            raise Failure(f"{url} does not open: {error}")
+        await asyncio.wait_for(loaded, PATIENCE)
+
+    async def open(self, url):
+        await self.go(url, self.session)
+
+    async def reload(self):
+        loaded = self.load(self.session)
+        await self.call("Page.reload")
+        await asyncio.wait_for(loaded, PATIENCE)
+
+    def load(self, session):
+        """The next time that a document of this tab has loaded."""
+        future = asyncio.get_running_loop().create_future()
+        self.loads.setdefault(session, []).append(future)
+        return future
+
+    def on_load(self, _parameters, session):
+        for future in self.loads.pop(session, []):
+            if not future.done():
+                future.set_result(None)
+
+    def apply_offline(self, session):
+        conditions = {"offline": self.offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.chromium.tell("Network.emulateNetworkConditions", conditions, session)
+
+    async def set_offline(self, offline):
+        self.offline = offline
+        for session in self.sessions:
+            self.apply_offline(session)
+        # Answered once what was sent before it has been taken.
+        await self.call("Runtime.evaluate", {"expression": "0"})
+
+    # Looking
+
+    async def evaluate(self, expression, limit, by_value=True):
+        """Evaluates in the driver's world of the document that is there; waits for one when there is none."""
+        async with asyncio.timeout(limit):
+            await self.has_context.wait()
+        result = await self.call(
+            "Runtime.evaluate",
+            {
+                "expression": expression,
+                "contextId": self.context,
+                "awaitPromise": True,
+                "returnByValue": by_value,
+            },
+            limit,
+        )
+        return self.value(result)
+
+    @staticmethod
+    def value(result):
+        if details := result.get("exceptionDetails"):
+            raise Failure(details.get("exception", {}).get("description", details["text"]))
+        return result["result"]
+
+    async def until(self, limit, look):
+        """Calls `look` with the seconds left until it gives something; a document that is left is no failure."""
+        deadline = time.monotonic() + limit
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                if found := await look(left):
+                    return found
+            except (DevToolsError, TimeoutError):
+                # The document went away meanwhile; there is another, or the limit passes.
+                await asyncio.sleep(0)
+        return None
+
+    async def find(self, selector, text, limit):
+        words = ", ".join(map(json.dumps, (selector, text)))
+
+        async def look(left):
+            call = f"latchkey.find({words}, {left * 1000})"
+            return (await self.evaluate(call, left + PATIENCE, by_value=False)).get("objectId")
+
+        found = await self.until(limit, look)
+        if not found:
+            wanted = f"{selector!r}" + (f" with {text!r}" if text else "")
+            raise Failure(f"{wanted} is not seen; the page says: {await self.whole()}")
+        return found
+
+    async def gone(self, selector, text, limit):
+        words = ", ".join(map(json.dumps, (selector, text)))
+
+        async def look(left):
+            return (await self.evaluate(f"latchkey.gone({words}, {left * 1000})", left + PATIENCE)).get("value")
+
+        if not await self.until(limit, look):
+            raise Failure(f"{selector!r} is still seen; the page says: {await self.whole()}")
+
+    async def whole(self):
+        """All that a person could read."""
+        result = await self.call("Runtime.evaluate", {"expression": "document.body?.innerText ?? ''"})
+        return result["result"].get("value", "")
+
+    async def find_role(self, role, name, limit):
+        """By what the page tells those who do not see it: role, and accessible name as it is."""
+
+        async def look(left):
+            seen = (await self.evaluate("latchkey.revision()", left))["value"]
+            root = await self.evaluate("document", left, by_value=False)
+            query = {"objectId": root["objectId"], "role": role, "accessibleName": name}
+            nodes = (await self.call("Accessibility.queryAXTree", query))["nodes"]
+            for node in nodes:
+                if not node["ignored"] and "backendDOMNodeId" in node:
+                    which = {"backendNodeId": node["backendDOMNodeId"], "executionContextId": self.context}
+                    return (await self.call("DOM.resolveNode", which))["object"]["objectId"]
+            wait = min(left, GLANCE) * 1000
+            await self.evaluate(f"latchkey.after({seen}, {wait})", left + PATIENCE)
+            return None
+
+        found = await self.until(limit, look)
+        if not found:
+            raise Failure(f"there is no {role} {name!r}; the page says: {await self.whole()}")
+        return found
+
+    async def ask(self, element, function):
+        """Calls a function of the driver with an element."""
+        result = await self.call(
+            "Runtime.callFunctionOn",
+            {
+                "objectId": element,
+                "functionDeclaration": f"function () {{ return {function}; }}",
+                "returnByValue": True,
+                "awaitPromise": True,
+            },
+        )
+        return self.value(result).get("value")
+
+    # Acting
+
+    async def click(self, element, limit):
+        place = None
+
+        async def look(left):
+            nonlocal place
+            seen = (await self.evaluate("latchkey.revision()", left))["value"]
+            await self.call("DOM.scrollIntoViewIfNeeded", {"objectId": element})
+            place = await self.ask(element, "latchkey.place(this)")
+            if isinstance(place, dict):
+                return True
+            wait = min(left, GLANCE) * 1000
+            await self.evaluate(f"latchkey.after({seen}, {wait})", left + PATIENCE)
+            return False
+
+        if not await self.until(limit, look):
+            raise Failure(f"it cannot be clicked: {place or 'it is gone'}")
+        for kind, buttons in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
+            await self.call(
+                "Input.dispatchMouseEvent",
+                {"type": kind, "button": "left" if kind != "mouseMoved" else "none", "clickCount": 1}
+                | {"buttons": buttons}
+                | place,
+            )
+
+    async def type(self, element, text, limit):
+        """Replaces what an input holds."""
+        kind = await self.ask(element, "this.tagName === 'SELECT' ? 'select' : this.type ?? ''")
+        if kind in PICKERS:
+            await self.ask(element, f"latchkey.fill(this, {json.dumps(text)})")
+        elif kind == "select":
+            # A list opens a window of its own when clicked; typed at, it goes to the first entry that begins so.
+            await self.call("DOM.focus", {"objectId": element})
+            for letter in text:
+                await self.press(letter, 0, letter)
+        else:
+            await self.click(element, limit)
+            await self.ask(element, "this.select?.()")
+            await self.call("Input.insertText", {"text": text})
+
+    async def key(self, name):
+        modifier, _, plain = name.rpartition("+")
+        await self.press(*KEYS[plain], SHIFT if modifier == "Shift" else 0)
+
+    async def press(self, key, code, typed, modifiers=0):
+        event = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        down = {"type": "keyDown", "text": typed} if typed else {"type": "rawKeyDown"}
+        await self.call("Input.dispatchKeyEvent", event | down)
+        await self.call("Input.dispatchKeyEvent", event | {"type": "keyUp"})
+
+    async def screenshot(self, file, size, scheme):
+        if size:
+            width, height = map(int, size.split("x"))
+            metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            await self.call("Emulation.setDeviceMetricsOverride", metrics)
+        if scheme:
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            await self.call("Emulation.setEmulatedMedia", {"features": features})
+        taken = await self.call("Page.captureScreenshot", {"format": "png"})
+        pathlib.Path(file).write_bytes(base64.b64decode(taken["data"]))

@@ -1,0 +1,75 @@
+// Stands between a page and Chromium's emulation of Bluetooth, in tests only; the page is the same without it.
+//
+// The emulation cannot push a notification, and says nothing of connections after the first. So whoever starts
+// notifications here keeps one read pending, which the bridge answers with what the lock sends: Chromium then fires
+// its own `characteristicvaluechanged`. And connecting and disconnecting tell the bridge, which does the same over the
+// air. Everything the page sees is Chromium's own.
+(() => {
+  if (!navigator.bluetooth) return;
+  const tell = globalThis.latchkeyBridge;
+  const asked = new Map();
+  const addresses = new WeakMap();
+  const listening = new Map();
+  let last = 0;
+
+  const ask = (what, address) =>
+    new Promise((resolve, reject) => {
+      last += 1;
+      asked.set(last, { resolve, reject });
+      tell(JSON.stringify({ id: last, what, address }));
+    });
+
+  globalThis.latchkeyAnswer = (id, value, error) => {
+    const { resolve, reject } = asked.get(id);
+    asked.delete(id);
+    if (error) reject(new DOMException(error, "NetworkError"));
+    else resolve(value);
+  };
+
+  const replace = (type, name, make) => {
+    type.prototype[name] = make(type.prototype[name]);
+  };
+
+  replace(Bluetooth, "requestDevice", (native) => async function requestDevice(...options) {
+    const device = await native.apply(this, options);
+    addresses.set(device, await ask("chosen"));
+    return device;
+  });
+
+  replace(BluetoothRemoteGATTServer, "connect", (native) => async function connect() {
+    await ask("connect", addresses.get(this.device));
+    return native.call(this);
+  });
+
+  replace(BluetoothRemoteGATTServer, "disconnect", (native) => function disconnect() {
+    const connected = this.connected;
+    native.call(this);
+    if (connected) ask("disconnect", addresses.get(this.device));
+  });
+
+  const pump = async (characteristic, read, turn) => {
+    try {
+      while (listening.get(characteristic) === turn) await read.call(characteristic);
+    } catch {
+      // The connection has ended, or nobody listens any more.
+      if (listening.get(characteristic) === turn) listening.delete(characteristic);
+    }
+  };
+
+  const read = BluetoothRemoteGATTCharacteristic.prototype.readValue;
+  replace(BluetoothRemoteGATTCharacteristic, "startNotifications", (native) => async function startNotifications() {
+    await native.call(this);
+    if (!listening.has(this)) {
+      const turn = Symbol("turn");
+      listening.set(this, turn);
+      pump(this, read, turn);
+    }
+    return this;
+  });
+
+  replace(BluetoothRemoteGATTCharacteristic, "stopNotifications", (native) => async function stopNotifications() {
+    listening.delete(this);
+    await native.call(this);
+    return this;
+  });
+})();
