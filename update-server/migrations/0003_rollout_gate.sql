@@ -17,10 +17,12 @@ ALTER TABLE rollouts ADD COLUMN halted_because TEXT;
 
 -- Each device that was offered the release, and what became of it.
 CREATE TABLE rollout_offers (
-    rollout  TEXT   NOT NULL REFERENCES rollouts (id),
-    device   TEXT   NOT NULL REFERENCES devices (id),
-    standing TEXT   NOT NULL,
-    since    BIGINT NOT NULL,
+    rollout    TEXT   NOT NULL REFERENCES rollouts (id),
+    device     TEXT   NOT NULL REFERENCES devices (id),
+    standing   TEXT   NOT NULL,
+    since      BIGINT NOT NULL,
+    -- What the device reported before an operator gave it another try does not count any more.
+    retried_at BIGINT,
     PRIMARY KEY (rollout, device)
 );
 CREATE INDEX rollout_offers_by_standing ON rollout_offers (rollout, standing, since);

@@ -307,6 +307,13 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
                 show::text(&format!("{} locks", devices.as_array().map_or(0, Vec::len)));
             })
         }
+        RolloutCommand::Retry { id, device, server } => {
+            let path = rollout_path(&id, &format!("/devices/{}/retry", segment(&device)?))?;
+            let rollout = server.post(&path, None).await?;
+            answer(&rollout, as_json, |_| {
+                show::text(&format!("device {device} gets another try at its next check-in"));
+            })
+        }
         RolloutCommand::Widen { id, percent, server } => {
             let body = json!({ "percent": percent.percent() });
             let rollout = server.post(&rollout_path(&id, "/widen")?, Some(&body)).await?;

@@ -234,6 +234,16 @@ enum RolloutCommand {
         #[command(flatten)]
         server: client::Server,
     },
+    /// Give a lock that refused or reverted it another try.
+    Retry {
+        /// Its name, 16 hex digits.
+        id: String,
+        /// The lock's name, 32 hex digits.
+        #[arg(long)]
+        device: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
     /// Have it reach more locks. Who was reached stays so.
     Widen {
         /// Its name, 16 hex digits.

@@ -42,8 +42,9 @@ pub struct Facts {
 pub struct Candidate {
     /// Which rollout.
     pub rollout: String,
-    /// When it was made, in milliseconds since 1970.
-    pub created_at: i64,
+    /// Since when tries count: when it was made, or when an operator gave the device another try; in milliseconds
+    /// since 1970.
+    pub tries_since: i64,
     /// What it rolls out.
     pub release: Release,
     /// How much of its audience the rollout reaches.
@@ -52,9 +53,9 @@ pub struct Candidate {
     pub place: Place,
     /// What became of the offer, where the device had one.
     pub standing: Option<Standing>,
-    /// Reports by this device that it reverted the release, since the rollout was made.
+    /// Reports by this device that it reverted the release, since then.
     pub reverts: u32,
-    /// Reports by this device that it refused the release, since the rollout was made.
+    /// Reports by this device that it refused the release, since then.
     pub refusals: u32,
 }
 
@@ -144,11 +145,13 @@ impl fmt::Display for Verdict {
             ),
             Self::Reverted { times } => write!(
                 f,
-                "not offered again, the device reverted it {times} time(s); find out why, then make a new rollout"
+                "not offered again, the device reverted it {times} time(s); find out why, then give it another \
+                 try, or make a new rollout"
             ),
             Self::Refused { times } => write!(
                 f,
-                "not offered again, the device refused it {times} time(s); see its reports, then make a new rollout"
+                "not offered again, the device refused it {times} time(s); see its reports, then give it another \
+                 try, or make a new rollout"
             ),
         }
     }
@@ -231,10 +234,10 @@ fn judge(device: &Facts, candidate: &Candidate) -> Verdict {
 }
 
 /// How often the device has reverted and refused the candidate. Its bootloader's word counts even before the
-/// report about it has come, but not what it said before the rollout was made.
+/// report about it has come, but not what it said before tries began to count.
 fn attempts(device: &Facts, candidate: &Candidate) -> (u32, u32) {
     let about_this = candidate.release.digest.0.starts_with(&device.boot.about);
-    let told = u32::from(about_this && device.boot_since >= candidate.created_at);
+    let told = u32::from(about_this && device.boot_since >= candidate.tries_since);
     match device.boot.outcome {
         BootOutcome::Reverted | BootOutcome::Rescued => (candidate.reverts.max(told), candidate.refusals),
         BootOutcome::Refused => (candidate.reverts, candidate.refusals.max(told)),
@@ -291,7 +294,7 @@ mod tests {
     fn candidate(minor: u8, counter: u32) -> Candidate {
         Candidate {
             rollout: format!("to-1.{minor}"),
-            created_at: 100,
+            tries_since: 100,
             release: Release {
                 digest: ImageDigest([minor; 32]),
                 vendor: VENDOR,

@@ -259,6 +259,38 @@ impl Service {
         Ok(rollout)
     }
 
+    /// Gives a device that refused or reverted the release another try: what it reported so far does not count against
+    /// it any more, nor against the rollout.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when the rollout is aborted, or the device neither refused nor reverted
+    /// what it offers; storage.
+    pub async fn retry_device(&self, by: &Caller, id: &str, device: DeviceId) -> Outcome<Rollout> {
+        let now = self.clock.now_ms();
+        let mut change = self
+            .store
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action: "rollout.retry",
+                subject: id.to_owned(),
+                detail: serde_json::json!({ "device": device.to_string() }),
+            })
+            .await?;
+        let rollout = open(change.rollout(id).await?, id)?;
+        if !change.retry_offer(id, device, now).await? {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!(
+                    "device {device} neither refused nor reverted what rollout {id} offers, so there is nothing to \
+                     try again; `latchkey-server rollout devices {id}` shows where it stands"
+                ),
+            ));
+        }
+        change.commit().await?;
+        Ok(rollout)
+    }
+
     /// Pauses, resumes or aborts a rollout. The same state again is no error. Whoever resumes one that halted itself
     /// takes what happened so far into account: only what happens from then on counts against it.
     ///

@@ -23,7 +23,7 @@ use super::{devices, image_file, locks, operations, policies, releases, rollouts
         releases::list, releases::upload, releases::get,
         devices::list, devices::expect, devices::get, devices::decision, devices::reports, devices::approve,
         devices::revoke,
-        rollouts::list, rollouts::create, rollouts::get, rollouts::members, rollouts::widen, rollouts::pause, rollouts::resume, rollouts::abort,
+        rollouts::list, rollouts::create, rollouts::get, rollouts::members, rollouts::retry, rollouts::widen, rollouts::pause, rollouts::resume, rollouts::abort,
     ),
 )]
 struct Api;

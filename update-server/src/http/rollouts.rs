@@ -214,6 +214,27 @@ pub(super) async fn widen(
     Ok(Json(rollout.into()))
 }
 
+/// Give a device that refused or reverted it another try.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/devices/{device}/retry", tag = "rollouts", security(("token" = [])),
+    params(
+        ("id" = String, Path, description = "Rollout name, 16 hex digits"),
+        ("device" = String, Path, description = "Device name, 32 hex digits"),
+    ),
+    responses((status = 200, body = RolloutView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn retry(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((id, device)): Path<(String, String)>,
+) -> Outcome<Json<RolloutView>> {
+    let rollout = app
+        .service
+        .retry_device(&caller, &id, device_id(&device)?)
+        .await?;
+    Ok(Json(rollout.into()))
+}
+
 /// Stop offering it until it is resumed.
 #[utoipa::path(
     post, path = "/api/v1/rollouts/{id}/pause", tag = "rollouts", security(("token" = [])),

@@ -215,6 +215,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
         )
         .add(
             Method::POST,
+            "/api/v1/rollouts/{id}/devices/{device}/retry",
+            Access::Token(Operate),
+            NONE,
+            rollouts::retry,
+        )
+        .add(
+            Method::POST,
             "/api/v1/rollouts/{id}/widen",
             Access::Token(Operate),
             TEXT,

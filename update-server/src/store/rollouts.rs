@@ -150,14 +150,15 @@ impl Store {
         class: Uuid,
     ) -> Outcome<Vec<Candidate>> {
         let rows = sqlx::query(
-            "SELECT r.id AS rollout, r.created_at AS created_at, r.share AS share, l.*, \
-             (SELECT o.standing FROM rollout_offers o WHERE o.rollout = r.id AND o.device = $1) AS standing, \
+            "SELECT r.id AS rollout, r.share AS share, l.*, o.standing AS standing, \
+             COALESCE(o.retried_at, r.created_at) AS tries_since, \
              (SELECT COUNT(*) FROM reports p WHERE p.device = $1 AND p.image = r.release \
-              AND p.received_at >= r.created_at AND p.event = 'reverted') AS reverts, \
+              AND p.received_at >= COALESCE(o.retried_at, r.created_at) AND p.event = 'reverted') AS reverts, \
              (SELECT COUNT(*) FROM reports p WHERE p.device = $1 AND p.image = r.release \
-              AND p.received_at >= r.created_at \
+              AND p.received_at >= COALESCE(o.retried_at, r.created_at) \
               AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refusals \
              FROM rollouts r JOIN releases l ON l.digest = r.release \
+             LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = $1 \
              WHERE r.state = 'running' AND l.vendor = $2 AND l.class = $3 AND (r.audience = 'all' OR EXISTS \
              (SELECT 1 FROM rollout_devices m WHERE m.rollout = r.id AND m.device = $1)) \
              ORDER BY r.number DESC",
@@ -174,7 +175,7 @@ impl Store {
                 place: Place::of(device, &rollout),
                 standing: spelled_if_any(row, "standing", Standing::parse)?,
                 rollout,
-                created_at: column(row, "created_at")?,
+                tries_since: column(row, "tries_since")?,
                 release: release(row)?,
                 reverts: number(row, "reverts")?,
                 refusals: number(row, "refusals")?,
@@ -320,6 +321,20 @@ impl Change {
             .execute(&mut *self.0)
             .await?;
         Ok(())
+    }
+
+    /// Gives a device whose offer came to nothing another try; says whether there was one.
+    pub(crate) async fn retry_offer(&mut self, id: &str, device: DeviceId, now: i64) -> Outcome<bool> {
+        let done = sqlx::query(
+            "UPDATE rollout_offers SET standing = 'offered', since = $1, retried_at = $1 \
+             WHERE rollout = $2 AND device = $3 AND standing IN ('refused', 'reverted')",
+        )
+        .bind(now)
+        .bind(id)
+        .bind(device.to_string())
+        .execute(&mut *self.0)
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Writes down what may change of a rollout: how far it reaches and where it stands.

@@ -40,6 +40,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/releases", PUBLISH),
     ("POST", "/api/v1/rollouts", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/abort", OPERATE),
+    ("POST", "/api/v1/rollouts/{id}/devices/{device}/retry", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/pause", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/resume", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
@@ -68,6 +69,7 @@ async fn the_table_names_every_route_and_only_those() {
 /// A path that fits the template.
 fn filled(path: &str) -> String {
     path.replace("{id}", &"ab".repeat(16))
+        .replace("{device}", &"ab".repeat(16))
         .replace("{digest}", &"ab".repeat(32))
         .replace("{class}", "lock-emulator-1")
 }
@@ -200,7 +202,7 @@ async fn every_role_may_do_exactly_what_it_is_for() {
             refused += 1;
         }
     }
-    assert_eq!(refused, 30, "the roles and routes of the table above");
+    assert_eq!(refused, 32, "the roles and routes of the table above");
     // And the other way: what a role is for is not refused for the role.
     for role in Role::ALL {
         let (_, secret) = token(&harness, *role).await;

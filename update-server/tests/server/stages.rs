@@ -349,3 +349,27 @@ async fn a_rollout_on_hold_shows_exactly_whom_it_will_reach() {
         [scene.locks[offered[0]].id().to_string()]
     );
 }
+
+#[tokio::test]
+async fn an_operator_gives_a_lock_another_try() {
+    let mut scene = Scene::new(2, 100.0, json!({})).await;
+    scene.offered().await;
+    scene.report(0, Event::Reverted).await;
+    scene.report(1, Event::Confirmed).await;
+    assert_eq!(
+        scene.offered().await,
+        [1],
+        "one that reverted it is not offered it again"
+    );
+    scene.harness.clock.advance_ms(1);
+    let retry = |lock: usize| format!("devices/{}/retry", scene.locks[lock].id());
+    let retries = [retry(0), retry(1)];
+    assert_eq!(scene.post(&retries[0], Value::Null).await.status, StatusCode::OK);
+    assert_eq!(scene.status().await["health"]["reverted"], 0);
+    assert_eq!(scene.offered().await, [0, 1]);
+    for nothing in [&retries[0], &retries[1]] {
+        assert_eq!(scene.post(nothing, Value::Null).await.problem(), "conflict");
+    }
+    scene.report(0, Event::Reverted).await;
+    assert_eq!(scene.offered().await, [1], "and a try is a try");
+}
