@@ -28,7 +28,6 @@ Ends, and Chromium with it, when standard input does.
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 
@@ -149,41 +148,38 @@ async def hold_adapter(chromium, page):
     return server
 
 
-async def serve(address, lines):
-    chromium = Chromium()
+async def serve(address, lines, chromium):
     async with await open_transport(f"tcp-client:{address}") as transport:
         device = Device.with_hci(
             "browser", Address.generate_static_address(), transport.source, transport.sink
         )
-        try:
-            await device.power_on()
-            await chromium.start()
-            page = Page(chromium)
-            await page.start()
-            bridge = Bridge(
-                chromium,
-                device,
-                lambda *words: say("browser:", *words),
-                lambda text: page.messages.append(f"bluetooth: {text}"),
-            )
-            page.on_leave = bridge.leave
-            await bridge.start(page.session)
-            server = await hold_adapter(chromium, page)
-            # Only the tab in front is drawn, and takes input.
-            await page.call("Page.bringToFront")
-            browser = Browser(chromium, page, bridge)
-            say("ready")
-            while line := await lines.readline():
-                await browser.obey(line)
-            server.close()
-        finally:
-            await chromium.end()
+        await device.power_on()
+        await chromium.start()
+        page = Page(chromium)
+        await page.start()
+        bridge = Bridge(
+            chromium,
+            device,
+            lambda *words: say("browser:", *words),
+            lambda text: page.messages.append(f"bluetooth: {text}"),
+        )
+        page.on_leave = bridge.leave
+        await bridge.start(page.session)
+        server = await hold_adapter(chromium, page)
+        # Only the tab in front is drawn, and takes input.
+        await page.call("Page.bringToFront")
+        browser = Browser(chromium, page, bridge)
+        say("ready")
+        while line := await lines.readline():
+            await browser.obey(line)
+        server.close()
 
 
 async def main(address):
+    chromium = Chromium()
     lines = asyncio.StreamReader(limit=1 << 20)
     loop = asyncio.get_running_loop()
-    serving = loop.create_task(serve(address, lines))
+    serving = loop.create_task(serve(address, lines, chromium))
 
     class Input(asyncio.StreamReaderProtocol):
         def connection_lost(self, exc):
@@ -195,8 +191,10 @@ async def main(address):
     loop.add_signal_handler(signal.SIGTERM, serving.cancel)
     try:
         await serving
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, BrokenPipeError):
         pass
+    finally:
+        chromium.end()
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ the pipe does, so it never outlives this process, however that ends.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 
 # How long Chromium may take over one command that waits for nothing but Chromium.
 PATIENCE = 60
@@ -63,15 +67,13 @@ class Chromium:
         ours_in, theirs_out = os.pipe()
         # Chromium's sandbox refuses to run as root, as containers do. It opens nothing but pages of these tests.
         switches = SWITCHES + (["--no-sandbox"] if os.geteuid() == 0 else [])
-        self.process = await asyncio.create_subprocess_exec(
-            *["bash", "-c", LAUNCH, "bash", str(theirs_in), str(theirs_out)],
-            *switches,
-            f"--user-data-dir={self.profile}",
-            "about:blank",
+        shell = ["bash", "-c", LAUNCH, "bash", str(theirs_in), str(theirs_out)]
+        self.process = subprocess.Popen(
+            [*shell, *switches, f"--user-data-dir={self.profile}", "about:blank"],
             pass_fds=(theirs_in, theirs_out),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         os.close(theirs_in)
@@ -138,16 +140,16 @@ class Chromium:
             lambda answer: answer.cancelled() or answer.exception()
         )
 
-    async def end(self):
+    def end(self):
         """Ends it, with every process it has, and removes its profile."""
         if self.process:
-            if self.writer:
-                self.writer.close()
-            try:
-                # With its pipe gone it saves what it has and ends.
-                await asyncio.wait_for(self.process.wait(), 5)
-            except asyncio.TimeoutError:
-                os.killpg(self.process.pid, 9)
-                await self.process.wait()
-        if self.profile:
+            # Nothing in its profile is worth saving.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        # Nobody tells when the last of those has ended.
+        for _ in range(50):
+            if not self.profile or not os.path.exists(self.profile):
+                return
             shutil.rmtree(self.profile, ignore_errors=True)
+            time.sleep(0.1)
