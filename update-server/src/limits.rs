@@ -26,6 +26,9 @@ pub const AWAITING_DEVICES_MAX: i64 = 10_000;
 /// Longest name of a vendor, class or token, in bytes.
 pub const NAME_BYTES_MAX: usize = 100;
 
+/// Longest text about what a release changes, in bytes. It travels in the request's head.
+pub const NOTES_BYTES_MAX: usize = 2_000;
+
 /// How long a client may take to send its request head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -186,13 +186,12 @@ pub(super) async fn policy(command: PolicyCommand, as_json: bool) -> Done {
 
 pub(super) async fn release(command: ReleaseCommand, as_json: bool) -> Done {
     match command {
-        ReleaseCommand::Upload { file, server } => {
+        ReleaseCommand::Upload { file, notes, server } => {
             let bytes = read_file(&file)?;
             let length = bytes.len() as u64;
             let bar = progress(length, as_json);
-            let release = server
-                .post_bytes("/api/v1/releases", watched(bytes, &bar), length)
-                .await;
+            let path = releases_path(notes.as_deref());
+            let release = server.post_bytes(&path, watched(bytes, &bar), length).await;
             bar.finish_and_clear();
             answer(&release?, as_json, |release| {
                 show::text(&format!(
@@ -208,6 +207,17 @@ pub(super) async fn release(command: ReleaseCommand, as_json: bool) -> Done {
             answer(&releases, as_json, |releases| show::listing(releases, RELEASE))
         }
     }
+}
+
+/// Where releases are published, with what is said of this one.
+fn releases_path(notes: Option<&str>) -> String {
+    let path = "/api/v1/releases";
+    notes.map_or(path.to_owned(), |notes| {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("notes", notes)
+            .finish();
+        format!("{path}?{query}")
+    })
 }
 
 pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {

@@ -124,6 +124,9 @@ enum ReleaseCommand {
     Upload {
         /// The image, as `latchkey-sign sign` wrote it.
         file: PathBuf,
+        /// What it changes, for owners: at most 2000 bytes of text.
+        #[arg(long, value_name = "TEXT")]
+        notes: Option<String>,
         #[command(flatten)]
         server: client::Server,
     },

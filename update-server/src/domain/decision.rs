@@ -304,6 +304,7 @@ mod tests {
                 min_version: None,
                 size: 1,
                 file: FileHash([minor; 32]),
+                notes: None,
                 published_at: 0,
                 published_by: String::new(),
             },

@@ -14,7 +14,7 @@ use super::audit::Entry;
 use super::policy::Policy;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::IMAGE_BYTES_MAX;
+use crate::limits::{IMAGE_BYTES_MAX, NOTES_BYTES_MAX};
 use crate::objects::FileHash;
 
 /// A published image.
@@ -36,6 +36,8 @@ pub struct Release {
     pub size: u32,
     /// SHA-256 of the file.
     pub file: FileHash,
+    /// What it changes, in its publisher's words.
+    pub notes: Option<String>,
     /// Milliseconds since 1970.
     pub published_at: i64,
     /// Who published it.
@@ -55,9 +57,18 @@ impl Service {
     /// Judges an image and publishes it. When this returns, the release survives a power cut.
     ///
     /// # Errors
-    /// [`Kind::ImageRefused`] with the refusal's code; [`Kind::PolicyMissing`]; [`Kind::Conflict`] when another
+    /// [`Kind::ImageRefused`] with the refusal's code; [`Kind::PolicyMissing`]; [`Kind::Invalid`] for notes that are
+    /// empty, too long or no text; [`Kind::Conflict`] when another
     /// file with this digest or this version is published already, naming it; storage.
-    pub async fn publish(&self, by: &Caller, file: Bytes) -> Outcome<(Release, Published)> {
+    pub async fn publish(
+        &self,
+        by: &Caller,
+        file: Bytes,
+        notes: Option<String>,
+    ) -> Outcome<(Release, Published)> {
+        if let Some(notes) = &notes {
+            check_notes(notes)?;
+        }
         if file.len() > IMAGE_BYTES_MAX {
             return Err(refused(&Refusal::TooLarge {
                 room: IMAGE_BYTES_MAX as u32,
@@ -90,6 +101,7 @@ impl Service {
             .await
             .map_err(Failure::storage)??;
         let release = Release {
+            notes,
             published_at: now,
             published_by: by.actor().to_string(),
             ..release
@@ -111,6 +123,7 @@ impl Service {
                     "version": release.version.to_string(),
                     "counter": release.counter.0,
                     "file_sha256": hex::encode(release.file.0),
+                    "notes": release.notes,
                 }),
             })
             .await?;
@@ -158,6 +171,18 @@ fn settle(rival: Option<Release>, newcomer: &Release) -> Outcome<Option<Release>
     }
 }
 
+/// Owners read them, on whatever screen: text and line breaks, nothing that moves a cursor.
+fn check_notes(notes: &str) -> Outcome<()> {
+    let readable = |letter: char| letter == '\n' || !letter.is_control();
+    if notes.trim().is_empty() || notes.len() > NOTES_BYTES_MAX || !notes.chars().all(readable) {
+        return Err(Failure::new(
+            Kind::Invalid,
+            format!("notes are 1 to {NOTES_BYTES_MAX} bytes of text and line breaks. Nothing was published"),
+        ));
+    }
+    Ok(())
+}
+
 fn judge(file: &[u8], policy: &Policy, hardware: Hardware, floor: SecurityCounter) -> Outcome<Release> {
     let mut flash = ImageBytes::new(file);
     let image = Image::parse(&mut flash).map_err(|refusal| refused(&refusal))?;
@@ -189,6 +214,7 @@ fn judge(file: &[u8], policy: &Policy, hardware: Hardware, floor: SecurityCounte
         min_version: image.min_version(),
         size: image.total_size(),
         file: FileHash::of(file),
+        notes: None,
         published_at: 0,
         published_by: String::new(),
     })

@@ -8,6 +8,7 @@ mod image_file;
 mod locks;
 mod openapi;
 mod operations;
+mod owners;
 mod payload;
 mod policies;
 mod problem;

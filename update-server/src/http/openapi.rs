@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{devices, image_file, locks, operations, policies, releases, rollouts, tokens};
+use super::{devices, image_file, locks, operations, owners, policies, releases, rollouts, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +17,7 @@ use super::{devices, image_file, locks, operations, policies, releases, rollouts
     modifiers(&Token),
     paths(
         locks::enrol, locks::check_in, locks::report, image_file::get,
+        owners::update,
         operations::health, operations::metrics, operations::audit, get,
         tokens::list, tokens::create, tokens::revoke,
         policies::list, policies::set,

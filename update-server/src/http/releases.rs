@@ -4,15 +4,26 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::App;
-use super::payload::Payload;
+use super::payload::{Asked, Payload};
 use super::problem::Document;
 use super::views::ReleaseView;
 use crate::domain::access::Caller;
 use crate::domain::release::Published;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
+
+/// What is said of a release beside the image.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Words {
+    /// What it changes, for owners: at most 2000 bytes of text. Kept from the first upload.
+    notes: Option<String>,
+}
 
 /// All releases, newest first.
 #[utoipa::path(
@@ -40,7 +51,7 @@ pub(super) async fn get(State(app): State<App>, Path(digest): Path<String>) -> O
 /// this is answered. The same file again is 200 and changes nothing; another file with the same digest or
 /// version is 409, naming what is published.
 #[utoipa::path(
-    post, path = "/api/v1/releases", tag = "releases", security(("token" = [])),
+    post, path = "/api/v1/releases", tag = "releases", security(("token" = [])), params(Words),
     request_body(content_type = "application/octet-stream", description = "The signed image, at most 393216 bytes"),
     responses(
         (status = 201, body = ReleaseView, description = "Published"),
@@ -53,9 +64,10 @@ pub(super) async fn get(State(app): State<App>, Path(digest): Path<String>) -> O
 pub(super) async fn upload(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Asked(words): Asked<Words>,
     Payload(file): Payload,
 ) -> Outcome<Response> {
-    let (release, published) = app.service.publish(&caller, file).await?;
+    let (release, published) = app.service.publish(&caller, file, words.notes).await?;
     let location = [(header::LOCATION, format!("/api/v1/releases/{}", release.digest))];
     let body = Json(ReleaseView::from(release));
     Ok(match published {

@@ -8,7 +8,9 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
-use super::{App, devices, image_file, locks, openapi, operations, policies, releases, rollouts, tokens};
+use super::{
+    App, devices, image_file, locks, openapi, operations, owners, policies, releases, rollouts, tokens,
+};
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
 use crate::limits::{DEVICE_BODY_BYTES_MAX, IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX};
@@ -63,6 +65,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Lock,
             NONE,
             image_file::get,
+        )
+        .add(
+            Method::GET,
+            "/owner/v1/update",
+            Access::Public,
+            NONE,
+            owners::update,
         )
         .add(Method::GET, "/healthz", Access::Public, NONE, operations::health)
         .add(Method::GET, "/openapi.json", Access::Public, NONE, openapi::get)

@@ -36,6 +36,8 @@ pub(super) struct ReleaseView {
     size: u32,
     /// SHA-256 of the file, signatures included.
     file_sha256: String,
+    /// What it changes, in its publisher's words.
+    notes: Option<String>,
     published_at_ms: i64,
     published_by: String,
     /// Where locks fetch it.
@@ -58,6 +60,7 @@ impl From<Release> for ReleaseView {
             min_version: release.min_version.map(|version| version.to_string()),
             size: release.size,
             file_sha256: hex::encode(release.file.0),
+            notes: release.notes,
             published_at_ms: release.published_at,
             published_by: release.published_by,
             image_path: format!("/device/v1/images/{}", release.digest),

@@ -28,7 +28,7 @@ use crate::limits::DATABASE_WAIT;
 const READERS: u32 = 8;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -39,6 +39,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         3,
         "rollout gate",
         include_str!("../../migrations/0003_rollout_gate.sql"),
+    ),
+    (
+        4,
+        "release notes",
+        include_str!("../../migrations/0004_release_notes.sql"),
     ),
 ];
 

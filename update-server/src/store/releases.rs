@@ -26,6 +26,7 @@ pub(super) fn release(row: &AnyRow) -> Outcome<Release> {
         min_version: spelled_if_any(row, "min_version", ids::version)?,
         size: number(row, "size")?,
         file: spelled(row, "file_sha256", file)?,
+        notes: column(row, "notes")?,
         published_at: column(row, "published_at")?,
         published_by: column(row, "published_by")?,
     })
@@ -90,7 +91,7 @@ impl Change {
     pub(crate) async fn insert_release(&mut self, release: &Release) -> Outcome<()> {
         sqlx::query(
             "INSERT INTO releases (digest, vendor, class, version, counter, min_version, size, file_sha256, \
-             published_at, published_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             published_at, published_by, notes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(release.digest.to_string())
         .bind(release.vendor.to_string())
@@ -102,6 +103,7 @@ impl Change {
         .bind(hex::encode(release.file.0))
         .bind(release.published_at)
         .bind(&release.published_by)
+        .bind(&release.notes)
         .execute(&mut *self.0)
         .await?;
         Ok(())

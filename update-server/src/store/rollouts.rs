@@ -9,6 +9,7 @@ use super::releases::release;
 use super::{Change, Record, Store, column, foreign, number, spelled, spelled_if_any};
 use crate::domain::decision::Candidate;
 use crate::domain::gate::{Gate, Health};
+use crate::domain::release::Release;
 use crate::domain::rollout::{Member, Progress, Rollout, State};
 use crate::domain::share::{Place, Share};
 use crate::domain::stage::{Advance, Stages};
@@ -220,6 +221,22 @@ impl Store {
             })
         });
         members.collect()
+    }
+
+    /// Releases that running rollouts bring to devices of this hardware that nobody had to list, and how many of
+    /// them each has reached.
+    pub(crate) async fn rolled_out(&self, vendor: Uuid, class: Uuid) -> Outcome<Vec<(Share, Release)>> {
+        let rows = sqlx::query(
+            "SELECT r.share AS share, l.* FROM rollouts r JOIN releases l ON l.digest = r.release \
+             WHERE r.state = 'running' AND r.audience = 'all' AND l.vendor = $1 AND l.class = $2",
+        )
+        .bind(vendor.to_string())
+        .bind(class.to_string())
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter()
+            .map(|row| Ok((share(row, "share")?, release(row)?)))
+            .collect()
     }
 
     pub(crate) async fn progress(&self, rollout: &Rollout) -> Outcome<Progress> {

@@ -34,6 +34,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/healthz", Public),
     ("GET", "/metrics", READ),
     ("GET", "/openapi.json", Public),
+    ("GET", "/owner/v1/update", Public),
     ("POST", "/api/v1/devices", OPERATE),
     ("POST", "/api/v1/devices/{id}/approve", OPERATE),
     ("POST", "/api/v1/devices/{id}/revoke", OPERATE),

@@ -19,6 +19,7 @@ mod kill;
 mod limits;
 mod openapi;
 mod operations;
+mod owners;
 mod program;
 mod releases;
 mod reports;
