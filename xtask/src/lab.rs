@@ -10,7 +10,7 @@ use latchkey_lab::{Builds, NUKI_RS_TARGET, Variant};
 use crate::firmware::{self, Board, Fault};
 use crate::{command, setup, workspace};
 
-/// Builds the board programs in these variants, the server and the signing command; says where the former are.
+/// Builds the board programs in these variants, the server, the signing command and the owner's; says where the former are.
 pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
     setup::boards()?;
     setup::emulator()?;
@@ -24,10 +24,13 @@ pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
         })?;
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    eprintln!("building latchkey-server and latchkey-sign");
+    eprintln!("building latchkey, latchkey-server and latchkey-sign");
     let mut programs = Command::new(cargo);
     programs.current_dir(workspace::root()).args(["build", "--quiet"]);
-    command::run(programs.args(["--package", "latchkey-server", "--package", "latchkey-sign"]))?;
+    for package in ["latchkey-command", "latchkey-server", "latchkey-sign"] {
+        programs.args(["--package", package]);
+    }
+    command::run(&mut programs)?;
     Ok(builds)
 }
 

@@ -43,6 +43,12 @@ impl Bluez {
         })
     }
 
+    /// The bus, for `DBUS_SYSTEM_BUS_ADDRESS`.
+    #[must_use]
+    pub fn bus(&self) -> &str {
+        &self.bus
+    }
+
     /// Runs a client with this as its system bus; gives what it printed.
     ///
     /// # Errors

@@ -125,15 +125,27 @@ impl Builds {
 /// # Errors
 /// It has not been built; the message says what builds it.
 pub fn server_program() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("LATCHKEY_SERVER_PROGRAM") {
+    program("latchkey-server", "LATCHKEY_SERVER_PROGRAM")
+}
+
+/// The `latchkey` program: where `LATCHKEY_PROGRAM` says, or in the folder that cargo put this program in.
+///
+/// # Errors
+/// It has not been built; the message says what builds it.
+pub fn owner_program() -> Result<PathBuf> {
+    program("latchkey", "LATCHKEY_PROGRAM")
+}
+
+fn program(name: &str, variable: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
         return there(path.into());
     }
     let this = std::env::current_exe().context("this program does not know where it lies")?;
     // Programs lie in target/PROFILE, tests one folder further down.
     let mut folders = this.ancestors().skip(1).take(2);
-    match folders.find_map(|folder| Some(folder.join("latchkey-server")).filter(|path| path.exists())) {
+    match folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.exists())) {
         Some(path) => Ok(path),
-        None => there(this.with_file_name("latchkey-server")),
+        None => there(this.with_file_name(name)),
     }
 }
 

@@ -24,7 +24,9 @@ mod smp;
 pub use air::Air;
 pub use bluez::Bluez;
 pub use browser::{Browser, Choice, Scheme};
-pub use builds::{Builds, NUKI_RS_TARGET, Variant, nuki_rs_program, peer_program, server_program};
+pub use builds::{
+    Builds, NUKI_RS_TARGET, Variant, nuki_rs_program, owner_program, peer_program, server_program,
+};
 pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};
 pub use emulator::{Emulator, Machine};

@@ -105,6 +105,15 @@ impl Door {
         browser
     }
 
+    /// Where the controller of this name listens, `HOST:PORT`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn controller(&self, name: &str) -> String {
+        self.air.address(name).unwrap().to_owned()
+    }
+
     /// Somebody at the lock puts it into pairing mode.
     ///
     /// # Panics

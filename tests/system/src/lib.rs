@@ -14,6 +14,7 @@
 
 mod attack;
 mod client;
+mod command;
 mod door;
 mod http;
 mod proxy;
@@ -22,6 +23,7 @@ mod world;
 
 pub use attack::{BadImage, bad_images};
 pub use client::{Client, uuid};
+pub use command::{Latchkey, Ran, Way, run};
 pub use door::{Door, FAST_MOTOR_DEG_S, nuki_id};
 pub use http::WebPage;
 pub use latchkey_lab::address;

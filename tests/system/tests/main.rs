@@ -12,6 +12,7 @@ mod bad_builds;
 mod bluetooth;
 mod browser;
 mod chip_in_hand;
+mod latchkey;
 mod man_in_the_middle;
 mod over_the_air;
 mod owner;

@@ -1,0 +1,143 @@
+//! The commands, and what they have in common.
+
+mod codes;
+mod config;
+mod log;
+mod pair;
+mod scan;
+mod status;
+mod turn;
+mod update;
+mod users;
+
+use std::time::Duration;
+
+use clap::CommandFactory;
+use latchkey_protocol::value::{AuthorizationType, Name};
+
+use crate::arguments::{Arguments, Command, Common};
+use crate::door::Door;
+use crate::failure::{Failure, Outcome};
+use crate::link::{self, Link};
+use crate::output::{self, Output};
+use crate::store::Store;
+
+/// What every command works with.
+struct Context {
+    common: Common,
+    output: Output,
+}
+
+/// Runs one command.
+pub(crate) fn run(arguments: Arguments) -> Outcome<()> {
+    let output = Output {
+        json: arguments.common.json,
+    };
+    let context = Context {
+        common: arguments.common,
+        output,
+    };
+    match arguments.command {
+        Command::Scan => scan::run(&context),
+        Command::Pair(asked) => pair::run(&context, &asked),
+        Command::Status => status::run(&context),
+        Command::Lock => turn::lock(&context),
+        Command::Unlock => turn::unlock(&context),
+        Command::Unlatch => turn::unlatch(&context),
+        Command::Log(asked) => log::run(&context, &asked),
+        Command::Users(asked) => users::run(&context, &asked),
+        Command::Codes(asked) => codes::run(&context, &asked),
+        Command::Config(asked) => config::run(&context, &asked),
+        Command::Pin(asked) => config::set_pin(&context, &asked),
+        Command::Update(asked) => update::run(&context, &asked),
+        Command::Keypad(asked) => turn::keypad(&context, &asked),
+        Command::Fob(asked) => turn::fob(&context, &asked),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "latchkey",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    }
+}
+
+impl Context {
+    fn store(&self) -> Outcome<Store> {
+        Store::new(self.common.data.clone())
+    }
+
+    fn link(&self) -> Outcome<Box<dyn Link>> {
+        Ok(link::open(self.common.hci.as_deref())?)
+    }
+
+    /// How long to listen for a lock.
+    fn patience(&self) -> Duration {
+        self.common.listen.unwrap_or(link::SCAN)
+    }
+
+    /// A connection with the lock that is meant, for what is held there as an app, a keypad or a fob.
+    fn door(&self, kind: AuthorizationType) -> Outcome<Door> {
+        let held = self.store()?.load(self.common.lock.as_deref(), kind)?;
+        let link = self.link()?;
+        let spinner = output::spinner(&format!("looking for {}", held.name));
+        let door = Door::connect(link, held, self.patience());
+        spinner.finish_and_clear();
+        door
+    }
+}
+
+/// A name as a lock stores it.
+fn name<const N: usize>(text: &str) -> Outcome<Name<N>> {
+    Name::new(text)
+        .filter(|_| !text.trim().is_empty())
+        .ok_or_else(|| Failure::usage(format!("{text:?} is no name; a lock stores 1 to {N} bytes")))
+}
+
+/// The one row that is meant, by its number or its name.
+fn choose<'r, T>(
+    rows: &'r [T],
+    which: &str,
+    number: impl Fn(&T) -> u32,
+    name: impl Fn(&T) -> String,
+) -> Outcome<&'r T> {
+    if let Some(row) = rows.iter().find(|row| which.parse() == Ok(number(row))) {
+        return Ok(row);
+    }
+    let mut named = rows.iter().filter(|row| name(row) == which);
+    match (named.next(), named.next()) {
+        (Some(row), None) => Ok(row),
+        (None, _) => Err(Failure::usage(format!(
+            "there is no {which:?}; `list` shows what there is. Nothing was changed"
+        ))),
+        (Some(_), Some(_)) => Err(Failure::usage(format!(
+            "several are called {which:?}; take the number that `list` shows. Nothing was changed"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_chosen_by_number_or_by_a_name_that_only_it_has() {
+        let rows = [(7, "Ann"), (8, "Bob"), (9, "Bob"), (10, "7")];
+        let chosen = |which| choose(&rows, which, |row| row.0, |row| row.1.to_owned());
+        assert_eq!(chosen("Ann").unwrap().0, 7);
+        assert_eq!(chosen("9").unwrap().0, 9);
+        assert_eq!(chosen("7").unwrap().1, "Ann", "a number is a number first");
+        assert!(chosen("Bob").unwrap_err().to_string().contains("several"));
+        assert!(chosen("ann").is_err());
+    }
+
+    #[test]
+    fn names_fit_a_lock() {
+        assert!(name::<20>("Ann").is_ok());
+        for wrong in ["", "  ", "a\0b", "twenty-one bytes long"] {
+            assert!(name::<20>(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
