@@ -1,7 +1,11 @@
 //! The command `latchkey`, as it is built, against the real firmware: over the stand-in for BlueZ as over the
 //! laboratory's controllers, everything that an owner does.
 
-use latchkey_lab::{Lock, Server, Variant};
+use latchkey_lab::{Lock, Owner, Server, Variant};
+use latchkey_phone::request::Report;
+use latchkey_phone::session::News;
+use latchkey_protocol::gatt;
+use latchkey_protocol::message::FromLock;
 use latchkey_system_tests::{Door, FAST_MOTOR_DEG_S, Latchkey, Way, run};
 use serde_json::{Value, json};
 
@@ -336,4 +340,51 @@ fn a_lock_is_updated_over_a_controller_of_the_laboratory_with_the_server_gone() 
     let mut door = Door::new(&["owner"], fast);
     let owner = by_hci(&door);
     updates(&mut door, &owner);
+}
+
+/// Bytes of an image that the lock has, as it tells another of its clients.
+fn received(watcher: &mut Owner) -> u32 {
+    let told = watcher.ask(Report::Update {}).unwrap();
+    let [News::Done(Some(FromLock::UpdateStatus(status)))] = &told[..] else {
+        panic!("{told:?}");
+    };
+    status.received
+}
+
+#[test]
+fn an_install_that_was_killed_goes_on_where_it_was() {
+    let mut door = Door::new(&["owner", "watcher"], fast);
+    let owner = by_hci(&door);
+    assert_eq!(owner.facts(&["pair", "--lock", "home"])["name"], "home");
+    let mut watcher = Owner::new(door.phone("watcher"), &door.address, gatt::MTU_MAX);
+    door.invite();
+    watcher.connect().unwrap();
+    assert_eq!(watcher.pair("Watcher").unwrap(), [News::Paired]);
+
+    let next = door.world.release(Variant::V2, 2);
+    let image = owner.home().join("image");
+    std::fs::write(&image, &next.bytes).unwrap();
+    let policy = policy();
+    let install = [
+        "update",
+        "install",
+        image.to_str().unwrap(),
+        "--policy",
+        &policy,
+        "--yes",
+    ];
+    let mut killed = owner.command(&install).spawn().unwrap();
+    let third = u32::try_from(next.bytes.len() / 3).unwrap();
+    while received(&mut watcher) < third {
+        assert!(
+            killed.try_wait().unwrap().is_none(),
+            "it ended before it could be killed"
+        );
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let installed = owner.facts(&install);
+    assert_eq!(installed["outcome"], "confirmed");
+    let before = installed["plan"]["received_before"].as_u64().unwrap();
+    assert!(before >= third.into(), "{before} of {third} bytes were kept");
 }
