@@ -8,22 +8,21 @@
   if (!navigator.bluetooth) return;
   const tell = globalThis.latchkeyBridge;
   const asked = new Map();
-  const addresses = new WeakMap();
   const listening = new Map();
   let last = 0;
 
-  const ask = (what, address) =>
+  const ask = (what, device) =>
     new Promise((resolve, reject) => {
       last += 1;
       asked.set(last, { resolve, reject });
-      tell(JSON.stringify({ id: last, what, address }));
+      tell(JSON.stringify({ id: last, what, device }));
     });
 
-  globalThis.latchkeyAnswer = (id, value, error) => {
+  globalThis.latchkeyAnswer = (id, error) => {
     const { resolve, reject } = asked.get(id);
     asked.delete(id);
     if (error) reject(new DOMException(error, "NetworkError"));
-    else resolve(value);
+    else resolve();
   };
 
   const replace = (type, name, make) => {
@@ -32,19 +31,19 @@
 
   replace(Bluetooth, "requestDevice", (native) => async function requestDevice(...options) {
     const device = await native.apply(this, options);
-    addresses.set(device, await ask("chosen"));
+    await ask("chosen", device.id);
     return device;
   });
 
   replace(BluetoothRemoteGATTServer, "connect", (native) => async function connect() {
-    await ask("connect", addresses.get(this.device));
+    await ask("connect", this.device.id);
     return native.call(this);
   });
 
   replace(BluetoothRemoteGATTServer, "disconnect", (native) => function disconnect() {
     const connected = this.connected;
     native.call(this);
-    if (connected) ask("disconnect", addresses.get(this.device));
+    if (connected) ask("disconnect", this.device.id);
   });
 
   const pump = async (characteristic, read, turn) => {

@@ -291,6 +291,8 @@ class Bridge:
         self.wanted = None
         self.refuses = False
         self.chosen = None
+        # Devices as the page knows them: it is never told an address.
+        self.known = {}
         self.prompts = set()
         self.closed = set()
 
@@ -403,19 +405,19 @@ class Bridge:
             self.begin(self.serve(asked, session, parameters["executionContextId"]))
 
     async def serve(self, asked, session, context):
-        value, error = None, None
-        peripheral = self.peripherals.get(asked.get("address"))
+        error = None
         try:
+            if asked["what"] == "chosen":
+                self.known[asked["device"]] = self.peripherals[self.chosen]
+            peripheral = self.known[asked["device"]]
             match asked["what"]:
-                case "chosen":
-                    value = self.chosen
                 case "connect":
                     await peripheral.connect()
                 case "disconnect":
                     await peripheral.disconnect()
         except Exception as failure:  # The page is told, as of any device that does not answer.
             error = f"{type(failure).__name__} {failure}"
-        words = ", ".join(json.dumps(word) for word in (asked["id"], value, error))
+        words = ", ".join(json.dumps(word) for word in (asked["id"], error))
         self.chromium.tell(
             "Runtime.evaluate",
             {"expression": f"latchkeyAnswer({words})", "contextId": context},
