@@ -4,6 +4,7 @@
 use latchkey_lab::{Browser, Choice, Scheme};
 use latchkey_protocol::challenge::Fresh;
 use latchkey_protocol::frame::plain;
+use latchkey_protocol::gatt;
 use latchkey_protocol::key::SecretKey;
 use latchkey_protocol::pairing::Identity;
 use latchkey_protocol::pairing::client::{Answer, ClientPairing, Way};
@@ -20,7 +21,7 @@ struct Visit {
 
 impl Visit {
     fn new() -> Self {
-        let door = Door::with_phones(&["browser"]);
+        let door = Door::with_phones(&["browser", "one", "two", "three"]);
         let page = WebPage::new(PAGE);
         let mut browser = door.browser("browser");
         browser.open(&page.url()).unwrap();
@@ -105,8 +106,17 @@ fn page_talks_with_the_lock_by_real_packets() {
     assert_eq!(visit.step("connect"), "done: connected");
     visit.ask_for_key();
 
-    // It leaves by itself, which the lock notices, and comes again.
+    // It leaves by itself, and the lock, which served as many as it can, has a place again.
+    let mut watcher = visit.door.phone("three");
+    let others = ["one", "two"].map(|name| {
+        let mut phone = visit.door.phone(name);
+        phone.connect(&visit.door.address, gatt::MTU_MAX).unwrap();
+        phone
+    });
+    assert!(visit.door.silent(&mut watcher), "it has no place for a fourth");
     assert_eq!(visit.step("leave"), "done: left");
+    visit.door.seen(&mut watcher);
+    drop((others, watcher));
     assert_eq!(visit.step("connect"), "done: connected");
     visit.ask_for_key();
 
