@@ -146,8 +146,11 @@ class Page:
 
     def on_request(self, parameters, session):
         if session in self.sessions:
-            self.urls[session, parameters["requestId"]] = parameters["request"]["url"]
-            self.requests.append(parameters["request"]["url"])
+            url = parameters["request"]["url"]
+            self.urls[session, parameters["requestId"]] = url
+            # What carries its own content, such as Chromium's pictures in inputs, asks nobody.
+            if not url.startswith("data:"):
+                self.requests.append(url)
 
     def on_response(self, parameters, session):
         if session in self.sessions and (status := parameters["response"]["status"]) >= 400:
