@@ -185,3 +185,6 @@ fn act(
         News::Failed(failure) => Err(failure.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
