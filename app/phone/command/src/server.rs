@@ -282,3 +282,6 @@ fn open_part(part: &Path, have: &mut u64, resumes: bool) -> Outcome<File> {
     file.seek(SeekFrom::Start(*have)).map_err(failed)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests;

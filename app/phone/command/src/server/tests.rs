@@ -1,0 +1,169 @@
+//! A server that does not mean well.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
+use latchkey_phone::release::Boot;
+use latchkey_protocol::value::BootOutcome;
+use serde_json::json;
+
+use super::*;
+
+const IMAGE: &[u8] = b"an image, as far as a server knows";
+
+/// Gives each connection the next of these answers, whole; gives the requests' heads.
+fn serve(answers: Vec<Vec<u8>>) -> (Server, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let heads = thread::spawn(move || {
+        let mut heads = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            heads.push(String::from_utf8(head).unwrap());
+            // The client may have heard enough.
+            let _ = stream.write_all(&answer);
+        }
+        heads
+    });
+    (ServerPlace { server }.open().unwrap(), heads)
+}
+
+fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn lock() -> LockFacts {
+    LockFacts {
+        vendor: Uuid([1; 16]),
+        class: Uuid([2; 16]),
+        room: 400_000,
+        image: ImageDigest([3; 32]),
+        version: Version::default(),
+        counter: SecurityCounter(1),
+        floor: SecurityCounter(1),
+        confirmed: true,
+        boot: Boot {
+            outcome: BootOutcome::Steady.into(),
+            reason: 0,
+            about: [0; 16],
+            starts_left: 0,
+        },
+    }
+}
+
+fn announced() -> Announced {
+    Announced {
+        version: "2.0.0+0".to_owned(),
+        security_counter: 2,
+        size: u32::try_from(IMAGE.len()).unwrap(),
+        digest: "ab".repeat(32),
+        file_sha256: hex::encode(Sha256::digest(IMAGE)),
+        notes: None,
+        image_path: "/image".to_owned(),
+    }
+}
+
+fn update(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let about = announced();
+    let mut update = json!({
+        "version": about.version, "security_counter": about.security_counter, "size": about.size,
+        "digest": about.digest, "file_sha256": about.file_sha256, "notes": about.notes,
+        "image_path": about.image_path,
+    });
+    change(&mut update);
+    json!({ "update": update }).to_string().into_bytes()
+}
+
+#[test]
+fn the_server_hears_what_runs_and_nothing_else() {
+    let (server, heads) = serve(vec![answer("200 OK", "", &update(|_| {}))]);
+    assert_eq!(server.ask(&lock()).unwrap(), Some(announced()));
+    let heads = heads.join().unwrap();
+    let (path, rest) = heads[0].split_once(" HTTP/1.1").unwrap();
+    assert_eq!(
+        path,
+        "GET /owner/v1/update?vendor=01010101-0101-0101-0101-010101010101&\
+         class=02020202-0202-0202-0202-020202020202&version=0.0.0%2B0&counter=1"
+    );
+    for telling in ["cookie", "authorization", "user-agent", "referer"] {
+        assert!(!rest.to_ascii_lowercase().contains(telling), "{rest}");
+    }
+}
+
+#[test]
+fn answers_that_make_no_sense_are_named() {
+    let long = vec![b' '; ANSWER_MAX + 1];
+    for wrong in [
+        answer("200 OK", "", b"hello"),
+        answer("200 OK", "", &long),
+        answer("500 No", "", b"{}"),
+        answer("200 OK", "", &update(|update| update["size"] = json!(u32::MAX))),
+        answer(
+            "200 OK",
+            "",
+            &update(|update| update["digest"] = json!("../../etc")),
+        ),
+        answer(
+            "200 OK",
+            "",
+            &update(|update| update["image_path"] = json!("@elsewhere.example/image")),
+        ),
+        b"not HTTP at all\r\n\r\n".to_vec(),
+    ] {
+        let (server, _) = serve(vec![wrong]);
+        assert_eq!(server.ask(&lock()).unwrap_err().kind, Kind::Server);
+    }
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_from_there() {
+    let half = IMAGE.len() / 2;
+    let mut broken = answer("200 OK", "", IMAGE);
+    broken.truncate(broken.len() - IMAGE.len() + half);
+    let range = format!(
+        "content-range: bytes {half}-{}/{}\r\n",
+        IMAGE.len() - 1,
+        IMAGE.len()
+    );
+    let (server, heads) = serve(vec![
+        broken,
+        answer("206 Partial Content", &range, &IMAGE[half..]),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("image");
+    assert_eq!(server.fetch(&announced(), &to).unwrap(), IMAGE);
+    assert_eq!(std::fs::read(&to).unwrap(), IMAGE);
+    let again = heads.join().unwrap()[1].to_ascii_lowercase();
+    assert!(again.contains(&format!("range: bytes={half}-\r\n")), "{again}");
+    assert!(again.contains("if-range: \""), "{again}");
+}
+
+#[test]
+fn what_is_not_the_announced_image_is_not_left_behind() {
+    let other = vec![b'x'; IMAGE.len()];
+    let longer = [IMAGE, b"and more"].concat();
+    let range = "content-range: bytes 3-9/99\r\n";
+    for wrong in [
+        answer("200 OK", "", &other),
+        answer("200 OK", "", &longer),
+        answer("206 Partial Content", range, IMAGE),
+        answer("404 Not Found", "", b""),
+    ] {
+        let (server, _) = serve(vec![wrong]);
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("image");
+        let failure = server.fetch(&announced(), &to).unwrap_err();
+        assert_eq!(failure.kind, Kind::Server, "{failure}");
+        assert!(!to.exists(), "{failure}");
+    }
+}
