@@ -3,8 +3,9 @@
     air.py NAME[=ADDRESS]...
 
 Prints `air: NAME HOST:PORT` a controller, then `air: ready`; a Bluetooth host (the emulated lock, a phone, a
-test) that connects to a port has that controller until another one does. Ends when standard input does, so that it
-never outlives whoever started it.
+test) that connects to a port has that controller until another one does. A line on standard input is answered with
+`air: carried BYTES`: L2CAP packets with their headers, over all connections and both ways since the start. Ends when
+standard input does, so that it never outlives whoever started it.
 
 The controllers are Bumble's. What they lack for a lock with a public address, and for tests that cut power, is
 added here, and only that; there is no loss, no delay and no range on this air.
@@ -44,11 +45,14 @@ class Air(LocalLink):
     """Delivers data under the address its connection was made with. Bumble's takes the sender's random one,
     under which nobody knows a lock with a public address."""
 
+    carried = 0
+
     def send_acl_data(self, sender_controller, destination_address, transport, data):
         link = sender_controller.le_connections.get(destination_address)
         receiver = self.find_le_controller(destination_address)
         if link is None or receiver is None:
             return
+        self.carried += len(data)
         asyncio.get_running_loop().call_soon(
             receiver.on_link_acl_data, link.self_address, transport, data
         )
@@ -219,7 +223,8 @@ async def serve(names):
         print(f"air: {name} {host}:{port}", flush=True)
         servers.append(server)
     print("air: ready", flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        print(f"air: carried {air.carried}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 connects a controller of the virtual air to the lock that is advertised as NAME and gives it the commands in order:
 
     echo                  prints `echo TEXT`
-    upload FILE           prints `offset N` for each answer
+    upload FILE           prints `offset N` for each answer, and `seconds S` for all of it
     upload-until N FILE   the same, and ends the program once so many bytes are there
     list                  prints `image SLOT VERSION HASH FLAGS` for each
     test HASH             asks for the install of this image
@@ -19,6 +19,7 @@ What is refused prints `refused` and what smpclient makes of it, and ends the pr
 import asyncio
 import logging
 import sys
+import time
 
 from smpclient import SMPClient
 from smpclient.exceptions import SMPUploadError
@@ -48,6 +49,7 @@ async def ask(client, request):
 async def upload(client, path, until):
     with open(path, "rb") as file:
         image = file.read()
+    start = time.perf_counter()
     try:
         async for offset in client.upload(image, subsequent_timeout_s=20):
             say("offset", offset)
@@ -55,6 +57,7 @@ async def upload(client, path, until):
                 return False
     except SMPUploadError as error:
         raise Refused(str(error)) from error
+    say("seconds", round(time.perf_counter() - start, 3))
     return True
 
 

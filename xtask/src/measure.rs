@@ -1,7 +1,9 @@
 //! `cargo xtask measure`: what the boot chain costs, in bytes, instructions and flash operations, beside what
-//! others cost. Counts, not times: the same numbers on every machine with the same compiler.
+//! others cost. Counts, not times: the same numbers on every machine with the same compiler; but for sending an image,
+//! where what counts is the ratio of two speeds in one run.
 
 mod unlock;
+mod upload;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -23,11 +25,12 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// One number, what it should not exceed, and what others need for the same.
+/// One number, what it should not exceed or not fall below, and what others need for the same.
 struct Figure {
     key: &'static str,
     value: u64,
     limit: Option<u64>,
+    least: Option<u64>,
     peers: &'static str,
 }
 
@@ -61,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .map(|figure| figure.key)
         .collect();
     if !exceeded.is_empty() {
-        bail!("over the limit: {}", exceeded.join(", "));
+        bail!("beyond the limit: {}", exceeded.join(", "));
     }
     Ok(())
 }
@@ -72,12 +75,21 @@ impl Figure {
             key,
             value,
             limit,
+            least: None,
             peers,
+        }
+    }
+
+    const fn at_least(key: &'static str, value: u64, least: u64, peers: &'static str) -> Self {
+        Self {
+            least: Some(least),
+            ..Self::new(key, value, None, peers)
         }
     }
 
     fn holds(&self) -> bool {
         self.limit.is_none_or(|limit| self.value <= limit)
+            && self.least.is_none_or(|least| self.value >= least)
     }
 }
 
@@ -106,6 +118,8 @@ fn measure() -> Result<Vec<Figure>> {
         Some(1_500_000),
         "from the command's last byte to the motor's start; nobody else's lock is open",
     ));
+    eprintln!("sending an image to the emulated lock, thrice");
+    figures.extend(upload::figures()?);
     figures.extend(flash_figures(&large, &small, &one_page, &idle));
     figures.extend(storage_figures(&storage));
     Ok(figures)
@@ -277,11 +291,13 @@ fn table(figures: &[Figure]) {
         "figure", "Latchkey", "limit", ""
     );
     for figure in figures {
-        let limit = figure.limit.map_or_else(String::new, grouped);
-        let verdict = match (figure.limit, figure.holds()) {
-            (None, _) => "",
-            (Some(_), true) => "holds",
-            (Some(_), false) => "EXCEEDS",
+        let most = figure.limit.map(grouped);
+        let least = figure.least.map(|least| format!("from {}", grouped(least)));
+        let limit = most.or(least).unwrap_or_default();
+        let verdict = match (limit.is_empty(), figure.holds()) {
+            (true, _) => "",
+            (false, true) => "holds",
+            (false, false) => "MISSES",
         };
         println!(
             "{:<40} {:>12} {limit:>12}  {verdict:<7} {}",

@@ -1,6 +1,7 @@
 //! The virtual air: Bluetooth controllers by Bumble on one link, each behind a TCP port, in a process of its own.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub struct Air {
     process: Child,
     addresses: HashMap<String, String>,
     /// Keeps reading, so that the process never waits for someone to take what it prints.
-    _printed: Console,
+    printed: Console,
 }
 
 impl Air {
@@ -48,8 +49,20 @@ impl Air {
         Ok(Self {
             process,
             addresses,
-            _printed: console,
+            printed: console,
         })
+    }
+
+    /// Bytes carried since the start, over all connections and both ways: L2CAP packets with their headers.
+    ///
+    /// # Errors
+    /// The air has ended.
+    pub fn carried(&mut self) -> Result<u64> {
+        let input = self.process.stdin.as_mut().context("the air has no input")?;
+        writeln!(input, "carried").context("the air has ended")?;
+        let line = self.printed.wait_for("air: carried ", START)?;
+        let bytes = line.split_whitespace().last().unwrap_or_default();
+        bytes.parse().with_context(|| format!("the air says {line:?}"))
     }
 
     /// Where the controller of this name listens, `HOST:PORT`.

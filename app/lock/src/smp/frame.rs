@@ -13,9 +13,9 @@
 
 use latchkey_protocol::gatt::{ATT_OVERHEAD, MTU_MAX};
 
-/// The longest request, header included: what clients are told as `buf_size`. Eight full pieces at the largest MTU:
-/// as many as the Bluetooth host keeps for a connection, and enough that little is said besides the image.
-pub const BUFFER: usize = 8 * (MTU_MAX - ATT_OVERHEAD) as usize;
+/// The longest request, header included: what clients are told as `buf_size`. Ten full pieces at the largest MTU:
+/// fewer than the Bluetooth host keeps for a connection, and enough that little is said besides the image.
+pub const BUFFER: usize = 10 * (MTU_MAX - ATT_OVERHEAD) as usize;
 /// The longest answer, header included. The longest there is lists two images.
 pub const ANSWER: usize = 512;
 /// Length of the header.

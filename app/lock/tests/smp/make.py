@@ -54,7 +54,7 @@ class Recorder(SMPTransport):
         version = request.version
         if request.group_id == smphdr.GroupId.OS_MANAGEMENT:
             answer = os.MCUMgrParametersReadResponse(
-                version=version, sequence=request.sequence, buf_size=1952, buf_count=1
+                version=version, sequence=request.sequence, buf_size=2440, buf_count=1
             )
         else:
             piece = image.ImageUploadWriteRequest.loads(self.sent[-1])
@@ -109,7 +109,7 @@ def answers():
     given = {"sequence": SEQUENCE}
     line("echo.answer", os.EchoWriteResponse(r="Grüß Gott", **given).BYTES)
     line("echo.v1.answer", os.EchoWriteResponse(r="Grüß Gott", version=smphdr.Version.V1, **given).BYTES)
-    line("parameters.answer", os.MCUMgrParametersReadResponse(buf_size=1952, buf_count=1, **given).BYTES)
+    line("parameters.answer", os.MCUMgrParametersReadResponse(buf_size=2440, buf_count=1, **given).BYTES)
     line("done.reset", os.ResetWriteResponse(**given).BYTES)
     line("done.erase", image.ImageEraseResponse(**given).BYTES)
     active = image.ImageState(

@@ -14,7 +14,7 @@ use super::error::Error;
 use super::request::{self, Request};
 
 /// Pieces of one frame, which are sent without waiting for an answer.
-pub const PIECES: usize = 8;
+pub const PIECES: usize = 10;
 /// The longest piece, in bytes: what fits the largest MTU that locks agree to.
 pub const PIECE_MAX: usize = (MTU_MAX - ATT_OVERHEAD) as usize;
 /// The longest frame that is sent, in bytes.

@@ -91,7 +91,7 @@ fn frames_are_as_long_as_the_lock_takes_them_in_whole_pieces() {
     for (buffer, longest) in [
         (512, 2 * piece),
         (2 * piece as u32, 2 * piece),
-        (1_952, PIECES * piece),
+        (2_440, PIECES * piece),
         (u32::MAX, PIECES * piece),
         (200, 200),
     ] {
@@ -361,7 +361,7 @@ proptest! {
     #[test]
     fn any_offsets_end(answers in proptest::collection::vec(any::<u32>(), 1..300)) {
         let image = vec![1; 60_000];
-        let client = adapted(1_952).unwrap();
+        let client = adapted(2_440).unwrap();
         let mut upload = Upload::new(IMAGE, image.len() as u32);
         let mut ended = false;
         for told in answers.into_iter().cycle().take(10_000) {
