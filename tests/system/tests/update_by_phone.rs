@@ -104,7 +104,7 @@ fn smpclient_updates_the_lock_inside_the_window_and_across_a_power_cut() {
 
     scene.open(Some(scene.image.digest.0));
     let printed = scene.tool(&["upload-until", "100000", &file]);
-    assert_eq!(began_at(&printed) / 1_000, 0, "{printed}");
+    assert!(began_at(&printed) < 3_000, "from the beginning: {printed}");
     let status = scene.status();
     assert_eq!(status.stage.known(), Some(UpdateStage::Receiving));
     assert!(status.received >= 100_000);

@@ -8,8 +8,8 @@
 //! in a named [`Error`], and so does an upload that does not get on. Nothing that comes makes a buffer grow. What was
 //! really installed, the lock says in a [`Session`](crate::Session).
 //!
-//! A frame has at most [`PIECES`] pieces, since nothing tells a client how many a lock can hold that has no time right
-//! now, and Bluetooth hosts on small chips hold about so many.
+//! A frame has at most [`PIECES`] pieces, or fewer as [`Client::narrow`] says: nothing tells a client how many a lock can
+//! hold that has no time right now. Bluetooth hosts on small chips hold a few, and drop what comes beyond.
 
 mod answer;
 mod error;
@@ -42,6 +42,8 @@ pub struct Client {
     piece: usize,
     /// The longest frame that the lock takes, in bytes.
     frame: usize,
+    /// Pieces of a frame, at most.
+    pieces: usize,
     sequence: u8,
     outgoing: Outgoing,
     incoming: Incoming,
@@ -63,11 +65,17 @@ impl Client {
         Self {
             piece,
             frame: piece,
+            pieces: PIECES,
             sequence: 0,
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),
             waiting: None,
         }
+    }
+
+    /// From the lock's next word on its parameters on, no frame has more pieces than this.
+    pub fn narrow(&mut self, pieces: usize) {
+        self.pieces = pieces.clamp(1, PIECES);
     }
 
     /// Makes a request. [`Self::next_piece`] then gives what to write.
@@ -126,7 +134,7 @@ impl Client {
     /// Frames become as long as the lock takes them, in whole pieces.
     fn adapt(&mut self, parameters: Parameters) -> Result<(), Error> {
         let buffer = usize::try_from(parameters.buffer).unwrap_or(usize::MAX);
-        let most = buffer.min(FRAME_MAX).min(self.piece.saturating_mul(PIECES));
+        let most = buffer.min(FRAME_MAX).min(self.piece.saturating_mul(self.pieces));
         let whole = most.saturating_sub(most.checked_rem(self.piece).unwrap_or(0));
         self.frame = if whole == 0 { most } else { whole };
         if self.room(true) < latchkey_image::HEADER_LENGTH {

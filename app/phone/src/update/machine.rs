@@ -40,6 +40,8 @@ pub struct Update<B> {
     /// Somebody uploads, or has, in an open window.
     guest: bool,
     connect_at_ms: u64,
+    /// Pieces that a frame may have: fewer after each that came to nothing.
+    pieces: usize,
     ended: Option<Ended>,
 }
 
@@ -108,6 +110,7 @@ impl<B: AsRef<[u8]>> Update<B> {
             opened: false,
             guest: false,
             connect_at_ms: 0,
+            pieces: smp::PIECES,
             ended: None,
         }
     }
@@ -197,6 +200,7 @@ impl<B: AsRef<[u8]>> Update<B> {
         let about = self.release.about();
         self.session.renew();
         self.smp = Client::new(mtu);
+        self.smp.narrow(self.pieces);
         self.upload = Upload::new(about.image, about.size);
         self.connected = true;
         self.opened = false;
@@ -226,7 +230,13 @@ impl<B: AsRef<[u8]>> Update<B> {
             Doing::Asking => self.tell_session(session::Event::Tick, moment, out),
             Doing::Sending | Doing::Answering => match self.smp.tick(moment.now_ms) {
                 Ok(()) => Action::Wait,
-                Err(_) => self.drop_link(&moment),
+                Err(_) => {
+                    // Perhaps more pieces came at once than the lock can hold.
+                    if self.step == Step::Upload {
+                        self.pieces = (self.pieces / 2).max(1);
+                    }
+                    self.drop_link(&moment)
+                }
             },
             Doing::Acting | Doing::Consenting | Doing::Over => Action::Wait,
         }

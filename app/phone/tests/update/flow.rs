@@ -122,10 +122,10 @@ fn what_the_bootloader_says_is_what_the_owner_hears() {
         ),
         (Verdict::Install { confirms_ms }, Ended::StillOnTrial),
         (
-            Verdict::Overlook,
+            Verdict::Overlook { reason: 39 },
             Ended::NotInstalled {
                 version: "1.2.3".parse().unwrap(),
-                reason: 0,
+                reason: 39,
             },
         ),
     ] {

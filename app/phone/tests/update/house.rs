@@ -50,8 +50,10 @@ pub(crate) enum Verdict {
     Refuse {
         reason: u16,
     },
-    /// It does nothing and says nothing.
-    Overlook,
+    /// It does nothing, and says this about another image.
+    Overlook {
+        reason: u16,
+    },
 }
 
 /// What becomes of the running image at a time.
@@ -77,6 +79,10 @@ pub(crate) struct House {
     pub(crate) lose_at: VecDeque<usize>,
     /// Where so many have, the lock loses its power.
     pub(crate) cut_at: VecDeque<usize>,
+    /// Pieces that reach the lock before it has answered; more are dropped.
+    pub(crate) holds: usize,
+    /// Those since it has last answered.
+    burst: usize,
     /// Attempts to connect that come to nothing, from now on.
     pub(crate) out_of_reach: usize,
     pub(crate) notifications: VecDeque<Vec<u8>>,
@@ -146,6 +152,8 @@ impl House {
             pieces: 0,
             lose_at: VecDeque::new(),
             cut_at: VecDeque::new(),
+            holds: usize::MAX,
+            burst: 0,
             out_of_reach: 0,
             notifications: VecDeque::new(),
             tamper: |bytes| bytes,
@@ -179,6 +187,7 @@ impl House {
 
     fn disconnect(&mut self) {
         self.connected = false;
+        self.burst = 0;
         self.notifications.clear();
         self.smp.disconnected(LINK);
         self.door.disconnect();
@@ -221,7 +230,10 @@ impl House {
                 (BootOutcome::Trial, 0)
             }
             Verdict::Refuse { reason } => (BootOutcome::Refused, reason),
-            Verdict::Overlook => return,
+            Verdict::Overlook { reason } => {
+                self.standing.boot = report(BootOutcome::Refused, reason, [9; 16]);
+                return;
+            }
         };
         self.standing.boot = report(outcome, reason, about);
         if outcome == BootOutcome::Trial {
@@ -303,7 +315,15 @@ impl House {
 
     fn send(&mut self, bytes: &[u8]) -> Happened {
         self.pieces += 1;
-        let notified = self.write_smp(LINK, bytes);
+        self.burst += 1;
+        let notified = if self.burst > self.holds {
+            Vec::new()
+        } else {
+            self.write_smp(LINK, bytes)
+        };
+        if !notified.is_empty() {
+            self.burst = 0;
+        }
         let tamper = self.tamper;
         self.notifications.extend(notified.into_iter().map(tamper));
         let reached = |at: &usize| self.pieces >= *at;

@@ -65,9 +65,30 @@ fn a_phone_killed_anywhere_goes_on_by_what_the_lock_has() {
                 "killed at piece {at}: the owner is told what is there"
             );
         }
+        if at + 1 == whole.pieces {
+            assert!(
+                !again.news.contains(&News::Requested),
+                "the lock is not asked for it twice"
+            );
+        }
         if let Some(first) = received(&again).first() {
             assert!(*first >= had, "killed at piece {at}: {first} after {had}");
         }
+    }
+}
+
+#[test]
+fn a_lock_that_holds_few_pieces_gets_few_at_a_time() {
+    for holds in [1, 3, 9] {
+        let (mut house, held) = House::new(247);
+        house.holds = holds;
+        let mut shell = Shell::new(release(LENGTH), held);
+        assert!(is_good(shell.run(&mut house)), "{holds} pieces: {:?}", shell.news);
+        let lost = shell
+            .news
+            .iter()
+            .filter(|news| matches!(news, News::LinkLost { .. }));
+        assert!(lost.count() <= 4, "it learns: {:?}", shell.news);
     }
 }
 
