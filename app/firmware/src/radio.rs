@@ -8,6 +8,7 @@ mod address;
 mod gatt;
 mod guard;
 mod link;
+mod pool;
 
 use core::pin::pin;
 
@@ -20,7 +21,7 @@ use embassy_time::{Duration, Timer};
 use latchkey_lock::lock::{self, Characteristic, LinkId, OUTGOING_MAX};
 use latchkey_protocol::advertising::AdvertisingData;
 use trouble_host::prelude::{
-    Advertisement, AdvertisementParameters, Connection, Controller, DefaultPacketPool, HostResources, Stack,
+    Advertisement, AdvertisementParameters, Connection, Controller, HostResources, Stack,
 };
 
 pub use address::WriteBdAddr;
@@ -28,6 +29,7 @@ pub use gatt::Presentation;
 pub use guard::Guard;
 
 use gatt::Handles;
+use pool::Pool;
 
 /// Clients that can be connected at once; the lock has places for more.
 pub const LINKS: usize = 3;
@@ -108,7 +110,8 @@ where
     C: Controller + ControllerCmdSync<A>,
     A: SyncCmd,
 {
-    let mut resources: HostResources<DefaultPacketPool, LINKS, 1> = HostResources::new();
+    Pool::fill();
+    let mut resources: HostResources<Pool, LINKS, 1> = HostResources::new();
     let stack = trouble_host::new(Guard::new(controller), &mut resources).build();
     let Ok((server, handles)) = gatt::build(presentation) else {
         return RadioError::Name;
@@ -137,7 +140,7 @@ where
 
 /// What the places have in common.
 struct Shared<'r, 's, 'v, C: Controller> {
-    stack: &'r Stack<'s, C, DefaultPacketPool>,
+    stack: &'r Stack<'s, C, Pool>,
     server: &'r gatt::Server<'v>,
     handles: &'r Handles,
     /// Whoever holds it advertises.
@@ -159,7 +162,7 @@ impl<C: Controller> Shared<'_, '_, '_, C> {
     }
 
     /// Advertises until a client connects.
-    async fn wait_for_client(&self, core: &impl Core) -> Connection<'_, DefaultPacketPool> {
+    async fn wait_for_client(&self, core: &impl Core) -> Connection<'_, Pool> {
         let mut peripheral = self.stack.peripheral();
         loop {
             // One that connected while advertising was about to be changed.

@@ -13,6 +13,7 @@ use latchkey_protocol::value::{NukiId, Version};
 use trouble_host::prelude::*;
 
 use super::LINKS;
+use super::pool::Pool;
 use crate::start::HARDWARE;
 
 /// Attributes in the table: generic access 5, generic attribute 1, pairing 4, keyturner 9, device information 7,
@@ -23,7 +24,7 @@ const ATTRIBUTES: usize = 30;
 const THIRD: u128 = gatt::KEYTURNER_USER_DATA + (1 << 96);
 
 /// The attribute server of this lock.
-pub(super) type Server<'v> = AttributeServer<'v, NoopRawMutex, DefaultPacketPool, ATTRIBUTES, LINKS>;
+pub(super) type Server<'v> = AttributeServer<'v, NoopRawMutex, Pool, ATTRIBUTES, LINKS>;
 type Table<'v> = AttributeTable<'v, NoopRawMutex, ATTRIBUTES>;
 /// A characteristic whose value is a message passing through; the table keeps none.
 type Passing = trouble_host::prelude::Characteristic<[u8]>;

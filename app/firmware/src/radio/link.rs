@@ -6,13 +6,14 @@ use embassy_time::{Duration, with_timeout};
 use latchkey_lock::lock::{LinkId, OUTGOING_MAX};
 use latchkey_protocol::gatt::{ATT_OVERHEAD, MTU_DEFAULT};
 use trouble_host::prelude::{
-    AttErrorCode, DefaultPacketPool, Error, GattConnection, GattConnectionEvent, GattEvent, Reply, WriteEvent,
+    AttErrorCode, Error, GattConnection, GattConnectionEvent, GattEvent, Reply, WriteEvent,
 };
 
 use super::Core;
 use super::gatt::Handles;
+use super::pool::Pool;
 
-type Connection<'s, 'v> = GattConnection<'s, 'v, DefaultPacketPool>;
+type Connection<'s, 'v> = GattConnection<'s, 'v, Pool>;
 
 /// How long a client may take to confirm an indication. Its host does that by itself; one that does not is gone,
 /// or holds a connection that others could use.
@@ -64,11 +65,11 @@ async fn listen(connection: &Connection<'_, '_>, handles: &Handles, link: LinkId
 
 /// Hands a written message to the lock. Anything else is the server's.
 fn take<'s>(
-    write: WriteEvent<'s, '_, DefaultPacketPool>,
+    write: WriteEvent<'s, '_, Pool>,
     handles: &Handles,
     link: LinkId,
     core: &impl Core,
-) -> Result<Reply<'s, DefaultPacketPool>, Error> {
+) -> Result<Reply<'s, Pool>, Error> {
     let handle = write.handle();
     if handles.is_third(handle) {
         return write.accept_unprocessed();

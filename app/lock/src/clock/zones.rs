@@ -3,13 +3,11 @@
 //! The protocol numbers 46 zones (Nuki Smart Lock API 2.1, "Timezone IDs"). A lock asks only what time it is
 //! there now, so it carries the rule in force of each and no history: 46 lines here instead of the 70 KB that the
 //! zones' full tables take. The rules are those of tzdata 2026b; the tests hold every line against that release,
-//! day by day. `tz-rs` does the arithmetic.
+//! half hour by half hour.
 
 use latchkey_protocol::value::{DateTime, DaylightSaving, TimeZoneId};
-use tz::TimeZoneRef;
-use tz::timezone::{AlternateTime, LocalTimeType, MonthWeekDay, RuleDay, TransitionRule};
 
-use super::{Local, UnixTime};
+use super::{DAY_S, Local, UnixTime};
 
 /// Where the lock is, as its configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,26 +105,57 @@ impl Summer {
 }
 
 impl Change {
-    fn day(&self) -> Option<RuleDay> {
-        MonthWeekDay::new(self.0, self.1, self.2)
-            .ok()
-            .map(RuleDay::MonthWeekDay)
+    /// When it comes in this year, in seconds since 1970 on the clock that is in force until then.
+    fn comes_s(&self, year: u16) -> Option<i64> {
+        let &Self(month, week, weekday, time_s) = self;
+        // No rule changes anything in December.
+        let first = first_day(year, month)?;
+        let next = first_day(year, month.saturating_add(1))?;
+        // The first of January 1970 was a Thursday.
+        let until_first = i64::from(weekday)
+            .saturating_sub(first.saturating_add(4))
+            .rem_euclid(7);
+        let weeks = i64::from(week.saturating_sub(1));
+        let day = first
+            .saturating_add(until_first)
+            .saturating_add(weeks.saturating_mul(7));
+        let day = if day < next { day } else { day.saturating_sub(7) };
+        Some(day.saturating_mul(DAY_S.into()).saturating_add(time_s.into()))
     }
 }
 
+/// The first day of a month, in days since 1970.
+fn first_day(year: u16, month: u8) -> Option<i64> {
+    let first = DateTime {
+        year,
+        month,
+        day: 1,
+        ..DateTime::UNSET
+    };
+    i64::try_from(first.to_unix()?.checked_div(DAY_S.into())?).ok()
+}
+
 impl Rule {
-    /// `None` where standard time holds all year, or the offset is no offset of this world.
+    /// `None` where standard time holds all year.
     fn offset_min(self, time: UnixTime) -> Option<i16> {
         let standard_s = i32::from(self.standard_min).saturating_mul(60);
         let (start, end) = self.summer.changes(standard_s)?;
-        let standard = LocalTimeType::new(standard_s, false, None).ok()?;
-        let summer = LocalTimeType::new(standard_s.saturating_add(HOUR_S), true, None).ok()?;
-        let rule = AlternateTime::new(standard, summer, start.day()?, start.3, end.day()?, end.3).ok()?;
-        let rule = Some(TransitionRule::Alternate(rule));
-        let types = [standard, summer];
-        let zone = TimeZoneRef::new(&[], &types, &[], &rule).ok()?;
-        let now = zone.find_local_time_type(time.0.into()).ok()?;
-        i16::try_from(now.ut_offset() / 60).ok()
+        let year = Local::at(time, self.standard_min).date().year;
+        // All three on the clock of standard time.
+        let now_s = i64::from(time.0).saturating_add(standard_s.into());
+        let starts_s = start.comes_s(year)?;
+        let ends_s = end.comes_s(year)?.saturating_sub(HOUR_S.into());
+        let is_summer = if starts_s < ends_s {
+            (starts_s..ends_s).contains(&now_s)
+        } else {
+            // South of the equator, over New Year.
+            !(ends_s..starts_s).contains(&now_s)
+        };
+        Some(if is_summer {
+            self.standard_min.saturating_add(60)
+        } else {
+            self.standard_min
+        })
     }
 }
 
