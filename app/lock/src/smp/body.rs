@@ -2,7 +2,7 @@
 //! there twice or of another kind is refused. Nothing is copied.
 
 use minicbor::data::Type;
-use minicbor::decode::{Decoder, Error};
+use minicbor::decode::Decoder;
 
 use super::fault::{Management, Refused};
 
@@ -14,9 +14,9 @@ const MALFORMED: Refused = Refused::request(
 /// An echo's text.
 pub(super) fn echo(body: &[u8]) -> Result<&str, Refused> {
     let mut text = None;
-    fields(body, |key, value| match key {
-        "d" => set(&mut text, value.str()?),
-        _ => value.skip(),
+    fields(body, &mut |key, value| match key {
+        "d" => set(&mut text, value.str().ok()?),
+        _ => value.skip().ok(),
     })?;
     text.ok_or(MALFORMED)
 }
@@ -35,14 +35,14 @@ pub(super) struct Upload<'b> {
 impl<'b> Upload<'b> {
     pub(super) fn read(body: &'b [u8]) -> Result<Self, Refused> {
         let mut upload = Self::default();
-        fields(body, |key, value| match key {
-            "image" => set(&mut upload.image, value.u32()?),
-            "len" => set(&mut upload.length, value.u32()?),
-            "off" => set(&mut upload.offset, value.u32()?),
-            "sha" => set(&mut upload.sha, value.bytes()?),
-            "data" => set(&mut upload.data, value.bytes()?),
-            "upgrade" => set(&mut upload.upgrade, value.bool()?),
-            _ => value.skip(),
+        fields(body, &mut |key, value| match key {
+            "image" => set(&mut upload.image, value.u32().ok()?),
+            "len" => set(&mut upload.length, value.u32().ok()?),
+            "off" => set(&mut upload.offset, value.u32().ok()?),
+            "sha" => set(&mut upload.sha, value.bytes().ok()?),
+            "data" => set(&mut upload.data, value.bytes().ok()?),
+            "upgrade" => set(&mut upload.upgrade, value.bool().ok()?),
+            _ => value.skip().ok(),
         })?;
         Ok(upload)
     }
@@ -58,10 +58,10 @@ pub(super) struct SetState<'b> {
 impl<'b> SetState<'b> {
     pub(super) fn read(body: &'b [u8]) -> Result<Self, Refused> {
         let mut wish = Self::default();
-        fields(body, |key, value| match key {
-            "hash" => set(&mut wish.hash, value.bytes()?),
-            "confirm" => set(&mut wish.confirm, value.bool()?),
-            _ => value.skip(),
+        fields(body, &mut |key, value| match key {
+            "hash" => set(&mut wish.hash, value.bytes().ok()?),
+            "confirm" => set(&mut wish.confirm, value.bool().ok()?),
+            _ => value.skip().ok(),
         })?;
         Ok(wish)
     }
@@ -70,59 +70,54 @@ impl<'b> SetState<'b> {
 /// Which slot to erase; `None`: the one that is erased where nothing is said.
 pub(super) fn erase(body: &[u8]) -> Result<Option<u32>, Refused> {
     let mut slot = None;
-    fields(body, |key, value| match key {
-        "slot" => set(&mut slot, value.u32()?),
-        _ => value.skip(),
+    fields(body, &mut |key, value| match key {
+        "slot" => set(&mut slot, value.u32().ok()?),
+        _ => value.skip().ok(),
     })?;
     Ok(slot)
 }
 
 /// That a body is a map, whatever is in it.
 pub(super) fn nothing(body: &[u8]) -> Result<(), Refused> {
-    fields(body, |_, value| value.skip())
+    fields(body, &mut |_, value| value.skip().ok())
 }
 
-fn set<T>(place: &mut Option<T>, value: T) -> Result<(), Error> {
+fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Error::message("twice")),
+        None => Some(()),
+        // Twice.
+        Some(_) => None,
     }
 }
 
-/// Gives each key to `field`, which takes the value behind it. No body at all is an empty map.
-fn fields<'b>(
-    body: &'b [u8],
-    field: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), Error>,
-) -> Result<(), Refused> {
+/// Takes the value behind a key; `None` when it is not what belongs there.
+type Field<'f, 'b> = &'f mut dyn FnMut(&str, &mut Decoder<'b>) -> Option<()>;
+
+/// Gives each key to `field`. No body at all is an empty map.
+fn fields<'b>(body: &'b [u8], field: Field<'_, 'b>) -> Result<(), Refused> {
     if body.is_empty() {
         return Ok(());
     }
-    map(body, field).map_err(|_| MALFORMED)
+    map(body, field).ok_or(MALFORMED)
 }
 
-fn map<'b>(
-    body: &'b [u8],
-    mut field: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn map<'b>(body: &'b [u8], field: Field<'_, 'b>) -> Option<()> {
     let mut decoder = Decoder::new(body);
-    let mut left = decoder.map()?;
+    let mut left = decoder.map().ok()?;
     // Every turn takes a byte or ends in an error, so a large count costs nothing.
     loop {
         match &mut left {
             Some(0) => break,
             Some(left) => *left = left.saturating_sub(1),
-            None if decoder.datatype()? == Type::Break => {
-                decoder.skip()?;
+            None if decoder.datatype().ok()? == Type::Break => {
+                decoder.skip().ok()?;
                 break;
             }
             None => {}
         }
-        let key = decoder.str()?;
+        let key = decoder.str().ok()?;
         field(key, &mut decoder)?;
     }
-    if decoder.position() == body.len() {
-        Ok(())
-    } else {
-        Err(Error::message("bytes behind the map"))
-    }
+    // Nothing may stand behind the map.
+    (decoder.position() == body.len()).then_some(())
 }
