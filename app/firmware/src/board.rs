@@ -21,6 +21,8 @@ pub type Part<'f, F> = BlockingPartition<'f, NoopRawMutex, F>;
 pub trait Board {
     /// The flash chip, laid out as `latchkey_handoff::layout` says.
     type Flash: NorFlash;
+    /// Whether the board has a network, and so an update client that keeps settings.
+    const NETWORK: bool;
 
     /// Which hardware this is.
     fn hardware(&self) -> Hardware;

@@ -133,8 +133,12 @@ impl<'b, B: Board> Keeper<'b, B> {
     fn start_over(&self) -> ! {
         let kept = {
             let mut storage = self.storage.borrow_mut();
-            store::save_device_key(&mut storage, &self.key)
-                .and_then(|()| store::save(&mut storage, &self.settings.borrow()))
+            let kept = store::save_device_key(&mut storage, &self.key);
+            if B::NETWORK {
+                kept.and_then(|()| store::save(&mut storage, &self.settings.borrow()))
+            } else {
+                kept
+            }
         };
         let kept = if kept.is_ok() { "" } else { "; a new device too" };
         self.board
@@ -271,9 +275,11 @@ impl<'b, B: Board> Keeper<'b, B> {
         self.settings.borrow().clone()
     }
 
-    /// The update client's settings, read back from the storage.
-    pub(crate) fn settings(&self) -> Result<Settings, StoreError> {
-        store::settings(&mut self.storage.borrow_mut())
+    /// Whether the storage works.
+    pub(crate) fn storage_answers(&self) -> bool {
+        let mut probe = [0; 16];
+        self.board.random(&mut probe);
+        store::answers(&mut self.storage.borrow_mut(), &probe) == Ok(true)
     }
 
     /// Stores the update client's settings.

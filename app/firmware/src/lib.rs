@@ -1,7 +1,8 @@
 //! The lock app's tasks: the state machines of `latchkey-lock`, wired to what a board offers.
 //!
 //! [`start::begin`] makes a lock of what is stored; [`Keeper`] is that lock, shared by the tasks: [`radio`] talks
-//! with clients, [`motor`] turns the bolt, [`update`] keeps the image new, `phone` takes one from a phone, [`watch`] feeds the watchdog while every
+//! with clients, [`motor`] turns the bolt, [`update`] keeps the image new where
+//! there is a network, `phone` takes one from a phone, [`trial`] confirms one, [`watch`] feeds the watchdog while every
 //! task is alive; `http` is the way to the update server. This crate knows no registers: a board brings [`Board`],
 //! [`Senses`], a [`motor::Bridge`], a Bluetooth controller and, if it has a network, an [`Uplink`]. It keeps the
 //! invariants that everything awaited ends by the time the state machines set, and that nothing is awaited while
@@ -20,6 +21,7 @@ mod phone;
 pub mod radio;
 pub mod start;
 mod store;
+pub mod trial;
 mod trust;
 pub mod update;
 pub mod watch;

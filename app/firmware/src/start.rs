@@ -247,12 +247,16 @@ fn told(report: Option<BootReport>) -> Told {
     }
 }
 
-/// Settings and device key; on a new lock, fresh ones.
+/// The update client's settings, where there is one, and the device key; on a new lock, fresh ones.
 fn identity<B: Board>(
     board: &B,
     storage: &mut Storage<Part<'_, B::Flash>>,
 ) -> Result<(Settings, DeviceKey), NoStart> {
-    let settings = store::settings(storage)?;
+    let settings = if B::NETWORK {
+        store::settings(storage)?
+    } else {
+        Settings::default()
+    };
     if let Some(key) = store::device_key(storage)? {
         return Ok((settings, key));
     }

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 /// Record names; those of `latchkey_lock` begin at 0x0100. Frozen: they are on locks.
 const DEVICE_KEY: Key = Key(0x0001);
 const SETTINGS: Key = Key(0x0002);
+/// Only there while [`answers`] runs, or where the power was cut then.
+const PROBE: Key = Key(0x0003);
 const SEED: usize = 32;
 
 /// What is stored cannot be read, or not be written.
@@ -29,6 +31,16 @@ pub(crate) fn save<F: NorFlash>(storage: &mut Storage<F>, settings: &Settings) -
     let length = settings.encode(&mut bytes).ok_or(StoreError)?;
     let bytes = bytes.get(..length).ok_or(StoreError)?;
     storage.put(SETTINGS, bytes).map_err(|_| StoreError)
+}
+
+/// Whether the storage takes a record, gives it back, and forgets it.
+pub(crate) fn answers<F: NorFlash>(storage: &mut Storage<F>, probe: &[u8; 16]) -> Result<bool, StoreError> {
+    let mut buffer = [0; 16];
+    storage.put(PROBE, probe).map_err(|_| StoreError)?;
+    let kept = storage.get(PROBE, &mut buffer).map_err(|_| StoreError)? == Some(probe);
+    storage.remove(PROBE).map_err(|_| StoreError)?;
+    let gone = storage.get(PROBE, &mut buffer).map_err(|_| StoreError)?.is_none();
+    Ok(kept && gone)
 }
 
 /// The device key; `None` on a lock that has not made one.

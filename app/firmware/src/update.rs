@@ -1,14 +1,11 @@
-//! The update task: tests the running image when it is on trial, and carries out what the update client says.
-
-use core::future;
+//! The update task of a board with a network: carries out what the update client says, and keeps an image on trial
+//! from being replaced before it has confirmed itself.
 
 use embassy_futures::select::select4;
 use embassy_time::{Duration, Instant, Timer, with_deadline, with_timeout};
 use latchkey_directive::MAX_SEALED;
-use latchkey_handoff::ImageId;
 use latchkey_handoff::layout::{ACTIVE, MAP};
 use latchkey_image::{Authority, SecurityCounter, Version};
-use latchkey_lock::self_test::{Check, SelfTest, Verdict};
 use latchkey_lock::staging::{Expected, Proven, Staging, StagingError};
 use latchkey_lock::update::{
     Action, Client, Event, Failure, Head, Identity, Moment, Pace, RANDOM_LENGTH, Step,
@@ -16,12 +13,10 @@ use latchkey_lock::update::{
 
 use crate::board::whole;
 use crate::keeper::{FAR_MS, Keeper, now_ms};
+use crate::trial::Trial;
 use crate::watch::Pulse;
 use crate::{Board, Sink, Uplink, trust};
 
-/// How long a new image may take to pass its self-test, in milliseconds since the start. Then the lock
-/// restarts, which uses up one of the image's starts.
-const SELF_TEST_MS: u64 = 30_000;
 /// How often an install that waits looks at the conditions, in milliseconds.
 const LOOK_MS: u64 = 10_000;
 /// How long a restart waits for people to be done with the lock.
@@ -58,11 +53,9 @@ struct Updater<'l, 'k, B: Board> {
     /// What runs, and the rollback floor: what a new image is measured by.
     running: Version,
     floor: SecurityCounter,
-    image: ImageId,
     /// The image in the slot, once proven.
     proven: Option<Proven>,
-    /// The test of an image on trial.
-    trial: Option<SelfTest>,
+    trial: Trial<'l, 'k, B>,
     never_confirm: bool,
 }
 
@@ -89,16 +82,16 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
             running: running.version,
             // The bootloader installs nothing older than what runs, even where the floor has yet to rise to it.
             floor: standing.floor.max(running.counter),
-            image: running.image.into(),
             proven: None,
-            trial: (!running.confirmed).then(|| SelfTest::until(SELF_TEST_MS)),
+            trial: Trial::new(board, keeper),
             never_confirm: options.never_confirm,
         }
     }
 
     async fn serve<U: Uplink>(&mut self, uplink: &mut U, pulse: &Pulse) -> ! {
         let mut step = self.advance(Event::Tick);
-        self.test_core_and_storage();
+        let core = self.client.answers(&moment(self.board, self.keeper));
+        self.trial.begin(core);
         loop {
             pulse.beat();
             step = match step.action {
@@ -107,8 +100,8 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
                     if self.proven.is_none() {
                         self.keeper.phone().release_from_network();
                     }
-                    if let Some(event) = self.judge_trial(uplink.has_link()) {
-                        self.advance(event)
+                    if self.trial.judge(uplink.has_link() && !self.never_confirm) {
+                        self.advance(Event::Confirmed)
                     } else {
                         pulse.during(self.wait(uplink, step.until_ms)).await;
                         let up = uplink.is_online();
@@ -178,26 +171,16 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
 
     /// Waits until something may have changed.
     async fn wait<U: Uplink>(&self, uplink: &U, until_ms: Option<u64>) {
-        let until = until_ms.unwrap_or(u64::MAX).min(self.trial_ends_ms());
+        let until = until_ms.unwrap_or(u64::MAX).min(self.trial.ends_ms());
         // Conditions have no event of their own; a waiting install looks at them now and then.
         let look = now_ms().saturating_add(LOOK_MS);
         select4(
             Timer::at(Instant::from_millis(until.min(FAR_MS))),
             Timer::at(Instant::from_millis(look)),
             uplink.changed(),
-            self.radio_up(),
+            self.trial.radio_up(),
         )
         .await;
-    }
-
-    /// Ends when the radio is up; never when nobody waits for that.
-    async fn radio_up(&self) {
-        if self.trial.is_none() || self.keeper.is_radio_up() {
-            future::pending().await
-        }
-        while !self.keeper.is_radio_up() {
-            self.keeper.conditions_changed().await;
-        }
     }
 
     async fn post<U: Uplink>(&mut self, uplink: &mut U, path: &'static str, until_ms: Option<u64>) -> Step {
@@ -260,65 +243,6 @@ impl<'l, 'k, B: Board> Updater<'l, 'k, B> {
             },
             Action::Wait | Action::Post(_) | Action::Fetch { .. } | Action::Read | Action::Restart => {
                 Event::Failed(Failure::OutOfTurn)
-            }
-        }
-    }
-
-    // An image on trial.
-
-    fn test_core_and_storage(&mut self) {
-        let Some(mut trial) = self.trial else { return };
-        let moment = moment(self.board, self.keeper);
-        let core = self.client.answers(&moment);
-        let kept = self.keeper.settings();
-        let storage = kept.is_ok_and(|kept| kept == *self.client.settings());
-        trial.observe(Check::Core, core, moment.now_ms);
-        trial.observe(Check::Storage, storage, moment.now_ms);
-        self.trial = Some(trial);
-    }
-
-    fn trial_ends_ms(&self) -> u64 {
-        self.trial.map_or(u64::MAX, |_| SELF_TEST_MS)
-    }
-
-    /// Confirms the running image when its test has passed; restarts when it has failed.
-    fn judge_trial(&mut self, link: bool) -> Option<Event<'static>> {
-        let trial = self.trial.as_mut()?;
-        let now_ms = now_ms();
-        let verdict = if self.never_confirm {
-            trial.poll(now_ms)
-        } else {
-            if self.keeper.is_radio_up() {
-                trial.observe(Check::Radio, true, now_ms);
-            }
-            if link {
-                trial.observe(Check::Link, true, now_ms);
-            }
-            trial.poll(now_ms)
-        };
-        match verdict {
-            Verdict::Pending => None,
-            Verdict::Passed(passed) => {
-                self.board.print(format_args!("self-test passed"));
-                match self.staging.confirm(&mut whole(self.board), self.image, passed) {
-                    Ok(()) => {
-                        self.trial = None;
-                        self.keeper.confirmed();
-                        self.board.print(format_args!("confirmed {}", self.image));
-                        Some(Event::Confirmed)
-                    }
-                    Err(error) => {
-                        self.board
-                            .print(format_args!("not confirmed: {error}; restarting"));
-                        self.board.restart()
-                    }
-                }
-            }
-            Verdict::Failed(check) => {
-                let check = check.name();
-                self.board
-                    .print(format_args!("self-test failed: {check}; restarting"));
-                self.board.restart()
             }
         }
     }

@@ -1,21 +1,27 @@
 //! When a new image may confirm itself: once everything has been seen to work that it takes to replace it again.
 //!
-//! Four things must pass: settings read back from flash, the network interface has a link, the radio advertises, and
-//! the update core answers (it seals a message and opens it again). That the update server answers is *not* asked for: a router
+//! Four things must pass: the storage takes a record and gives it back, the network interface has a link, the radio advertises, and
+//! the cores answer through which the next image may come (each seals a message and opens it again). That the update server answers is *not* asked for: a router
 //! or a server that is down would send every good image back. So a server can delay an update, never undo one.
 //! One failure is final, and what has not passed by the deadline has failed; then the app resets, which uses up
 //! one of the image's starts. A verdict, once given, stands.
 
+use latchkey_protocol::frame::sealed::{FRAME_MAX, FrameNonce, Sealed, seal};
+use latchkey_protocol::key::SharedKey;
+use latchkey_protocol::message::{Message, StatusReport};
+use latchkey_protocol::value::{AuthorizationId, Status};
+use latchkey_protocol::wire::PinWidth;
+
 /// What is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Settings can be written and read back.
+    /// Records can be written, read back and removed.
     Storage,
     /// The network interface works and has a link.
     Link,
     /// The radio advertises.
     Radio,
-    /// The update core seals and opens messages.
+    /// The lock's protocol and, with a network, the update client seal and open messages.
     Core,
 }
 
@@ -116,9 +122,28 @@ impl SelfTest {
     }
 }
 
+/// Whether the lock's protocol answers: seals a message and opens it again.
+#[must_use]
+pub fn protocol_answers(key: &SharedKey, nonce: FrameNonce) -> bool {
+    let (said, by) = (Status::Complete, AuthorizationId(1));
+    let mut frame = [0; FRAME_MAX];
+    let sealed = seal(&StatusReport { status: said }, by, key, nonce, &mut frame);
+    let opened = sealed.ok().and_then(|length| {
+        let opened = Sealed::read(frame.get_mut(..length)?).ok()?.open(key).ok()?;
+        StatusReport::read(opened.payload, PinWidth::Short).ok()
+    });
+    opened.is_some_and(|opened| opened.status == said)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_protocol_answers() {
+        let key = SharedKey::from_bytes(&mut [7; 32]);
+        assert!(protocol_answers(&key, FrameNonce::from_random([9; 24])));
+    }
 
     #[test]
     fn only_everything_passed_in_time_confirms() {

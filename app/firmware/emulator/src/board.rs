@@ -53,6 +53,7 @@ impl Emulator {
 
 impl Board for Emulator {
     type Flash = Flash;
+    const NETWORK: bool = true;
 
     fn hardware(&self) -> Hardware {
         Hardware::EMULATOR

@@ -74,6 +74,7 @@ impl Nrf52840 {
 
 impl Board for Nrf52840 {
     type Flash = RadioFlash;
+    const NETWORK: bool = false;
 
     fn hardware(&self) -> Hardware {
         Hardware::NRF52840

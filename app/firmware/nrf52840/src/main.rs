@@ -1,14 +1,13 @@
 //! The lock app for the nRF52840: wires the chip's devices to the lock's tasks. [`board`] says which pin is what.
 //!
 //! Compiled, linked and size-checked; it has never run on the chip. The radio's controller is Nordic's SoftDevice
-//! Controller. There is no network, so the update client idles.
+//! Controller. There is no network, so updates come by phone.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 
 mod board;
 mod motor;
-mod nowhere;
 mod senses;
 
 use core::panic::PanicInfo;
@@ -28,10 +27,9 @@ use embassy_nrf::{Peri, bind_interrupts};
 use latchkey_board_nrf52840::radio_flash::{self, RadioFlash};
 use latchkey_board_nrf52840::{Retained, Watchdog, stop};
 use latchkey_firmware::start::{self, NoStart};
-use latchkey_firmware::update::{self, Options};
+use latchkey_firmware::trial;
 use latchkey_firmware::watch::{self, Pulse};
 use latchkey_firmware::{Board, Keeper, radio};
-use latchkey_lock::update::Pace;
 use nrf_mpsl::{MultiprotocolServiceLayer, SessionMem, raw};
 use nrf_sdc::SoftdeviceController;
 use nrf_sdc::vendor::ZephyrWriteBdAddr;
@@ -39,7 +37,6 @@ use static_cell::StaticCell;
 
 use board::Nrf52840;
 use motor::HallBridge;
-use nowhere::Nowhere;
 use senses::Contacts;
 
 bind_interrupts!(struct Interrupts {
@@ -63,11 +60,11 @@ const PACKETS: u8 = 3;
 /// The lock, as its tasks share it.
 type Lock = Keeper<'static, Nrf52840>;
 
-static UPDATE_ALIVE: Pulse = Pulse::new();
+static TRIAL_ALIVE: Pulse = Pulse::new();
 static MOTOR_ALIVE: Pulse = Pulse::new();
 static LOCK_ALIVE: Pulse = Pulse::new();
 static RADIO_ALIVE: Pulse = Pulse::new();
-static ALL_ALIVE: [&Pulse; 4] = [&UPDATE_ALIVE, &MOTOR_ALIVE, &LOCK_ALIVE, &RADIO_ALIVE];
+static ALL_ALIVE: [&Pulse; 4] = [&TRIAL_ALIVE, &MOTOR_ALIVE, &LOCK_ALIVE, &RADIO_ALIVE];
 /// The one task of a lock that cannot start.
 static ONE_ALIVE: [&Pulse; 1] = [&LOCK_ALIVE];
 
@@ -169,7 +166,7 @@ fn begin(spawner: Spawner) -> Result<(), Unable> {
     spawner.spawn(perceive(senses, lock).map_err(|_| Unable)?);
     spawner.spawn(turn(bridge, lock).map_err(|_| Unable)?);
     spawner.spawn(light(lamp, lock).map_err(|_| Unable)?);
-    spawner.spawn(keep_new(board, lock).map_err(|_| Unable)?);
+    spawner.spawn(confirm(board, lock).map_err(|_| Unable)?);
     spawner.spawn(watchdog(&ALL_ALIVE).map_err(|_| Unable)?);
     Ok(())
 }
@@ -275,12 +272,8 @@ async fn radio(controller: SoftdeviceController<'static>, board: &'static Nrf528
 }
 
 #[embassy_executor::task]
-async fn keep_new(board: &'static Nrf52840, lock: &'static Lock) {
-    let options = Options {
-        pace: Pace::FIELD,
-        never_confirm: false,
-    };
-    update::run(board, lock, &mut Nowhere, &UPDATE_ALIVE, options).await
+async fn confirm(board: &'static Nrf52840, lock: &'static Lock) {
+    trial::run(board, lock, &TRIAL_ALIVE).await
 }
 
 #[panic_handler]

@@ -82,6 +82,8 @@ impl Bench {
 
 impl Board for Bench {
     type Flash = Chip;
+    const NETWORK: bool = true;
+
     fn hardware(&self) -> Hardware {
         Hardware::EMULATOR
     }
@@ -149,6 +151,15 @@ fn a_generator_that_does_not_work_makes_no_lock() {
     assert!(matches!(bench.identity(), Err(NoStart::Random)));
     bench.random.set(1);
     assert!(bench.identity().is_ok(), "and leaves nothing behind");
+}
+
+#[test]
+fn storage_that_works_answers_and_keeps_nothing_of_it() {
+    let bench = Bench::new();
+    let mut storage = bench.open().unwrap();
+    let keys = storage.keys().count();
+    assert_eq!(store::answers(&mut storage, &[7; 16]), Ok(true));
+    assert_eq!(storage.keys().count(), keys);
 }
 
 #[test]
