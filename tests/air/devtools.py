@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,8 @@ SWITCHES = [
     "--disable-extensions",
     "--disable-sync",
     "--password-store=basic",
+    # The sandbox works neither for root nor in most containers. Only pages of these tests are opened.
+    "--no-sandbox",
     # There is no screen, and in a container hardly any shared memory.
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -65,15 +68,13 @@ class Chromium:
         self.profile = tempfile.mkdtemp(prefix="latchkey-chromium-")
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
-        # Chromium's sandbox refuses to run as root, as containers do. It opens nothing but pages of these tests.
-        switches = SWITCHES + (["--no-sandbox"] if os.geteuid() == 0 else [])
         shell = ["bash", "-c", LAUNCH, "bash", str(theirs_in), str(theirs_out)]
         self.process = subprocess.Popen(
-            [*shell, *switches, f"--user-data-dir={self.profile}", "about:blank"],
+            [*shell, *SWITCHES, f"--user-data-dir={self.profile}", "about:blank"],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self.log().open("wb"),
             start_new_session=True,
         )
         os.close(theirs_in)
@@ -97,7 +98,14 @@ class Chromium:
                 self.take(json.loads(message))
         for answer in self.waiting.values():
             if not answer.done():
-                answer.set_exception(DevToolsError("Chromium has ended"))
+                answer.set_exception(DevToolsError(self.epitaph()))
+
+    def log(self):
+        return pathlib.Path(self.profile, "stderr.txt")
+
+    def epitaph(self):
+        """What is said of a browser that has ended."""
+        return f"Chromium has ended; it said: {self.log().read_text(errors='replace')[-2000:]}"
 
     def take(self, message):
         if "id" in message:
@@ -124,7 +132,7 @@ class Chromium:
             message["sessionId"] = session
         answer = asyncio.get_running_loop().create_future()
         if self.reading.done():
-            answer.set_exception(DevToolsError("Chromium has ended"))
+            answer.set_exception(DevToolsError(self.epitaph()))
             return answer
         self.waiting[self.last] = answer
         self.writer.write(json.dumps(message).encode() + b"\0")
