@@ -1,6 +1,8 @@
 //! A web page's Web Bluetooth reaches the emulated lock by real packets, and the lock reaches the page.
 //!
 //! What is proven here is the laboratory's browser: the page is a small one of this test's own.
+use std::time::Duration;
+
 use latchkey_lab::{Browser, Choice, Scheme};
 use latchkey_protocol::challenge::Fresh;
 use latchkey_protocol::frame::plain;
@@ -152,4 +154,44 @@ fn page_is_told_when_nobody_chooses_a_lock() {
     let address = visit.door.address.clone();
     visit.browser.choose(Choice::Address(&address)).unwrap();
     assert_eq!(visit.step("choose"), format!("done: Nuki_{}", visit.door.nuki_id));
+}
+
+#[test]
+fn page_is_used_by_mouse_keyboard_and_name_and_without_a_network() {
+    let mut visit = Visit::new();
+    let browser = &mut visit.browser;
+    browser.wait_for_role("button", "Connect").unwrap();
+    browser.click_role("button", "Connect").unwrap();
+    browser
+        .wait_for("#connect + output", "failed: TypeError")
+        .unwrap();
+    browser.press("Tab").unwrap();
+    let focused = browser.evaluate("document.activeElement.id").unwrap();
+    assert_eq!(focused, "read");
+    browser.press("Enter").unwrap();
+    browser.wait_for("#read + output", "failed: TypeError").unwrap();
+    browser.wait_until_gone("output", "done").unwrap();
+
+    let file = visit.door.world.path("file");
+    std::fs::write(&file, "twelve bytes").unwrap();
+    browser.choose_file("#file", &file).unwrap();
+    let length = browser.evaluate("document.querySelector('#file').files[0].size");
+    assert_eq!(length.unwrap(), 12);
+    assert_eq!(browser.complaints().unwrap(), [""; 0]);
+
+    let fetch = "fetch('/').then(() => 'there', () => 'gone')";
+    assert_eq!(browser.evaluate(fetch).unwrap(), "there");
+    browser.set_offline(true).unwrap();
+    assert_eq!(browser.evaluate(fetch).unwrap(), "gone");
+    assert!(!browser.complaints().unwrap().is_empty());
+    browser.set_offline(false).unwrap();
+    assert_eq!(browser.evaluate(fetch).unwrap(), "there");
+
+    browser.set_patience(Duration::from_secs(1));
+    let missing = browser.click("#missing").unwrap_err().to_string();
+    assert!(missing.contains("'#missing' is not seen"), "{missing}");
+    let disabled = "document.querySelector('#leave').disabled = true";
+    browser.evaluate(disabled).unwrap();
+    let disabled = browser.click("#leave").unwrap_err().to_string();
+    assert!(disabled.contains("it is disabled"), "{disabled}");
 }
