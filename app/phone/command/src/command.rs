@@ -20,7 +20,8 @@ use crate::door::Door;
 use crate::failure::{Failure, Outcome};
 use crate::link::{self, Link};
 use crate::output::{self, Output};
-use crate::store::Store;
+use crate::secret::{Asked, PinSource};
+use crate::store::{Held, Store};
 
 /// What every command works with.
 struct Context {
@@ -80,7 +81,21 @@ impl Context {
 
     /// A connection with the lock that is meant, for what is held there as an app, a keypad or a fob.
     fn door(&self, kind: AuthorizationType) -> Outcome<Door> {
-        let held = self.store()?.load(self.common.lock.as_deref(), kind)?;
+        self.connect(self.held(kind)?)
+    }
+
+    /// The same as an app, with the PIN. It is asked for first: a lock does not wait for somebody who types.
+    fn administer(&self, pin: &PinSource) -> Outcome<(Door, Asked)> {
+        let held = self.held(AuthorizationType::App)?;
+        let asked = pin.ask(held.credentials.family.pin_width())?;
+        Ok((self.connect(held)?, asked))
+    }
+
+    fn held(&self, kind: AuthorizationType) -> Outcome<Held> {
+        self.store()?.load(self.common.lock.as_deref(), kind)
+    }
+
+    fn connect(&self, held: Held) -> Outcome<Door> {
         let link = self.link()?;
         let spinner = output::spinner(&format!("looking for {}", held.name));
         let door = Door::connect(link, held, self.patience());

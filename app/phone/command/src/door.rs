@@ -11,7 +11,6 @@ use latchkey_protocol::message::{FromLock, KeyturnerStates};
 use latchkey_protocol::pairing::Identity;
 use latchkey_protocol::pairing::client::Way;
 use latchkey_protocol::value::NukiId;
-use latchkey_protocol::wire::PinWidth;
 
 use crate::clock::{Clock, random};
 use crate::failure::{Failure, Kind, Outcome};
@@ -69,12 +68,6 @@ impl Door {
         let mut door = Self { link, session, clock };
         door.run(action, store, &mut |_| {})?;
         Ok(door)
-    }
-
-    /// How wide this lock's PINs are.
-    pub(crate) fn pin_width(&self) -> PinWidth {
-        let family = self.session.credentials().map(|credentials| credentials.family);
-        family.map_or(PinWidth::Short, latchkey_protocol::pairing::Family::pin_width)
     }
 
     /// Asks for something that is told at once.

@@ -2,7 +2,7 @@
 
 use latchkey_phone::request::Administer;
 use latchkey_protocol::message::{FromLock, KeypadCodeEntry};
-use latchkey_protocol::value::{AuthorizationType, KeypadCode, Pin};
+use latchkey_protocol::value::{KeypadCode, Pin};
 use serde_json::{Value, json};
 
 use super::{Context, choose, name};
@@ -67,8 +67,7 @@ fn digits(source: &CodeSource) -> Outcome<KeypadCode> {
 }
 
 fn list(context: &Context, pin: &PinSource) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
-    let asked = pin.ask(door.pin_width())?;
+    let (mut door, asked) = context.administer(pin)?;
     let entries = entries(&mut door, asked.pin()?)?;
     door.leave();
     let rows: Vec<Value> = entries.iter().map(row).collect();
@@ -109,9 +108,8 @@ fn add(context: &Context, user: &str, code: &CodeSource, limits: &Limits, pin: &
         limits: limits.given()?,
         code: digits(code)?,
     };
-    let mut door = context.door(AuthorizationType::App)?;
-    let pin = pin.ask(door.pin_width())?.pin()?;
-    let answer = door.ask(request.with(pin))?;
+    let (mut door, asked) = context.administer(pin)?;
+    let answer = door.ask(request.with(asked.pin()?))?;
     door.leave();
     let Some(FromLock::KeypadCodeId(made)) = answer.last else {
         return Err(Failure::odd_answer());
@@ -157,8 +155,7 @@ fn change(
     done: &str,
     request: impl FnOnce(KeypadCodeEntry) -> Administer,
 ) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
-    let asked = chosen.pin.ask(door.pin_width())?;
+    let (mut door, asked) = context.administer(&chosen.pin)?;
     let mut entries = entries(&mut door, asked.pin()?)?;
     let id = choose(
         &entries,

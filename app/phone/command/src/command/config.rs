@@ -303,7 +303,7 @@ pub(super) fn run(context: &Context, asked: &arguments::Config) -> Outcome<()> {
 }
 
 fn set(context: &Context, changes: &[String], pin: &PinSource) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
+    let (mut door, asked) = context.administer(pin)?;
     let mut all = Everything::ask(&mut door)?;
     let mut touched = Touched::default();
     for change in changes {
@@ -314,19 +314,30 @@ fn set(context: &Context, changes: &[String], pin: &PinSource) -> Outcome<()> {
         .filter_map(|change| Some(change.split_once('=')?.0.to_owned()))
         .collect();
     let facts = select(all.show(), &names)?;
-    let asked = pin.ask(door.pin_width())?;
+    // Nothing is set before it is certain that all can be.
+    let motor = match touched.advanced {
+        true => all.motor.map(known_motor).transpose()?,
+        false => None,
+    };
     if touched.basic {
         let request = Administer::SetConfig { settings: all.basic };
         door.ask(request.with(asked.pin()?))?;
     }
     if touched.advanced {
-        let motor = all.motor.map(known_motor).transpose()?;
         let request = Administer::SetAdvancedConfig {
             settings: all.advanced,
             auto_lock: Tail(all.auto_lock.map(AutoLock::from)),
             motor: Tail(motor),
         };
-        door.ask(request.with(asked.pin()?))?;
+        let set = door.ask(request.with(asked.pin()?));
+        // Two messages, and the lock took the first.
+        set.map_err(|failure| match touched.basic {
+            true => Failure::new(
+                failure.kind,
+                format!("{failure}, but for the basic settings, which were set"),
+            ),
+            false => failure,
+        })?;
     }
     door.leave();
     context.output.facts(&Value::from(facts));
@@ -334,8 +345,7 @@ fn set(context: &Context, changes: &[String], pin: &PinSource) -> Outcome<()> {
 }
 
 fn set_clock(context: &Context, pin: &PinSource) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
-    let asked = pin.ask(door.pin_width())?;
+    let (mut door, asked) = context.administer(pin)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let time = now
         .and_then(|now| DateTime::from_unix(now.as_secs()))
@@ -389,8 +399,8 @@ fn select(mut all: Map<String, Value>, names: &[String]) -> Outcome<Map<String, 
 /// `pin set`.
 pub(super) fn set_pin(context: &Context, asked: &PinCommand) -> Outcome<()> {
     let PinCommand::Set { new_pin_file, pin } = asked;
-    let mut door = context.door(AuthorizationType::App)?;
-    let width = door.pin_width();
+    let held = context.held(AuthorizationType::App)?;
+    let width = held.credentials.family.pin_width();
     let old = pin.ask(width)?.pin()?;
     let ask = |prompt| {
         obtain(
@@ -408,6 +418,7 @@ pub(super) fn set_pin(context: &Context, asked: &PinCommand) -> Outcome<()> {
         ));
     }
     let new_pin = parse_pin(&typed, width)?;
+    let mut door = context.connect(held)?;
     door.ask(Administer::SetPin { new_pin }.with(old))?;
     door.leave();
     context.output.facts(&json!({ "pin": "changed" }));

@@ -2,7 +2,7 @@
 
 use latchkey_phone::request::Administer;
 use latchkey_protocol::message::{FromLock, LogEntry, LogEvent, Movement};
-use latchkey_protocol::value::{AuthorizationType, LogIndex, SortOrder};
+use latchkey_protocol::value::{LogIndex, SortOrder};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -21,15 +21,14 @@ const COLUMNS: [&str; 7] = [
 ];
 
 pub(super) fn run(context: &Context, asked: &Log) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
-    let pin = asked.pin.ask(door.pin_width())?.pin()?;
+    let (mut door, pin) = context.administer(&asked.pin)?;
     let request = Administer::Log {
         start: LogIndex(0),
         count: asked.count,
         order: SortOrder::Descending,
         want_count: false,
     };
-    let answer = door.ask(request.with(pin))?;
+    let answer = door.ask(request.with(pin.pin()?))?;
     door.leave();
     let mut rows = Vec::new();
     for part in &answer.parts {

@@ -50,8 +50,7 @@ pub(super) fn run(context: &Context, asked: &Users) -> Outcome<()> {
 }
 
 fn list(context: &Context, pin: &PinSource) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
-    let asked = pin.ask(door.pin_width())?;
+    let (mut door, asked) = context.administer(pin)?;
     let entries = entries(&mut door, asked.pin()?)?;
     door.leave();
     let rows: Vec<Value> = entries.iter().map(row).collect();
@@ -100,14 +99,13 @@ fn invite(context: &Context, user: &str, out: &Path, limits: &Limits, pin: &PinS
             ),
         ));
     }
-    let own = context
-        .store()?
-        .load(context.common.lock.as_deref(), AuthorizationType::App)?;
+    let own = context.held(AuthorizationType::App)?;
+    let pin = pin.ask(own.credentials.family.pin_width())?.pin()?;
     let (family, uuid, lock) = (own.credentials.family, own.credentials.uuid, own.lock);
-    let lock_name = own.name;
+    let lock_name = own.name.clone();
     let key: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
     let app = AppId(u32::from_le_bytes(random()?));
-    let mut door = context.door(AuthorizationType::App)?;
+    let mut door = context.connect(own)?;
     let request = Administer::Invite {
         name: called,
         kind: AuthorizationType::App,
@@ -115,7 +113,6 @@ fn invite(context: &Context, user: &str, out: &Path, limits: &Limits, pin: &PinS
         remote_allowed: true,
         limits,
     };
-    let pin = pin.ask(door.pin_width())?.pin()?;
     let answer = door.ask(request.with(pin))?;
     door.leave();
     let Some(FromLock::InvitedAuthorization(invited)) = answer.last else {
@@ -175,8 +172,7 @@ fn change(
     done: &str,
     request: impl FnOnce(&AuthorizationEntry) -> Administer,
 ) -> Outcome<()> {
-    let mut door = context.door(AuthorizationType::App)?;
-    let asked = chosen.pin.ask(door.pin_width())?;
+    let (mut door, asked) = context.administer(&chosen.pin)?;
     let entries = entries(&mut door, asked.pin()?)?;
     let entry = choose(
         &entries,

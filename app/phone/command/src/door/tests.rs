@@ -58,7 +58,7 @@ impl Link for Wire {
         let (lock, says) = match says {
             Says::Decide(application) => application.grant(AuthorizationId(5), LockUuid([1; 16]), fresh()),
             Says::Store(unstored) => (lock, unstored.stored()),
-            other => (lock, other),
+            other @ (Says::Say(_) | Says::SaySealed(_)) => (lock, other),
         };
         let Says::Say(message) = says else {
             panic!("sealed in the 4th generation")
