@@ -320,6 +320,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`Unproven`] with the first rule broken.
+    #[inline(never)]
     pub fn prove<F: NorFlash>(
         &mut self,
         flash: &mut F,

@@ -43,6 +43,7 @@ pub struct StoreFailed;
 /// # Errors
 /// [`StoreFailed`] also when no version of this program wrote what lies there: what cannot be read is never taken
 /// for what was never set.
+#[inline(never)]
 pub(crate) fn load<T, F>(storage: &mut Storage<F>, key: Key) -> Result<Option<T>, StoreFailed>
 where
     T: for<'b> Decode<'b, ()>,
@@ -56,6 +57,7 @@ where
 }
 
 /// Writes a record. It is on flash, whole, when this returns without an error.
+#[inline(never)]
 pub(crate) fn save<T, F>(storage: &mut Storage<F>, key: Key, record: &T) -> Result<(), StoreFailed>
 where
     T: Encode<()>,
@@ -73,6 +75,7 @@ pub(crate) fn remove<F: NorFlash>(storage: &mut Storage<F>, key: Key) -> Result<
 }
 
 /// Appends to the log. The entry is on flash when this returns without an error.
+#[inline(never)]
 pub(crate) fn append<T, F>(storage: &mut Storage<F>, entry: &T) -> Result<(), StoreFailed>
 where
     T: Encode<()>,
@@ -85,6 +88,7 @@ where
 }
 
 /// The log entry of this number; `None` when it is gone, damaged or of no version of this program.
+#[inline(never)]
 pub(crate) fn entry<T, F>(storage: &mut Storage<F>, number: u32) -> Option<T>
 where
     T: for<'b> Decode<'b, ()>,

@@ -25,6 +25,7 @@ pub(super) type Done = Result<(), ErrorCode>;
 
 impl Lock {
     /// Does what was asked for.
+    #[inline(never)]
     pub(super) fn execute<F: NorFlash>(
         &mut self,
         id: LinkId,
@@ -97,6 +98,7 @@ impl Lock {
     }
 
     /// Requests that change something and end in "complete" alone.
+    #[inline(never)]
     fn change<F: NorFlash>(
         &mut self,
         id: LinkId,

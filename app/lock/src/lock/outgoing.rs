@@ -59,6 +59,7 @@ impl Lock {
         }
     }
 
+    #[inline(never)]
     fn message<F: NorFlash>(
         &mut self,
         id: LinkId,

@@ -102,6 +102,7 @@ pub(super) fn geometry(config: &Config, advanced: &Advanced, total_deg: Option<u
     }
 }
 
+#[inline(never)]
 pub(super) fn open_bolt<F: NorFlash>(
     storage: &mut Storage<F>,
     identity: &Identity,

@@ -270,6 +270,7 @@ impl Images<'_> {
     }
 
     /// What is for an open window only.
+    #[inline(never)]
     fn guarded<'b, F: NorFlash>(
         &mut self,
         link: LinkId,

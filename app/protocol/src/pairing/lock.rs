@@ -136,6 +136,7 @@ impl LockPairing {
         }
     }
 
+    #[inline(never)]
     fn step(self, message: PairingFromClient, fresh: Fresh) -> (Self, Answer) {
         use PairingFromClient as Client;
         let Self { terms, step } = self;
@@ -315,6 +316,7 @@ impl Application {
 
     /// Lets it in (step 8). `authorization` must be assignable and nobody else's.
     #[must_use]
+    #[inline(never)]
     pub fn grant(
         self,
         authorization: AuthorizationId,
