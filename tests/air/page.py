@@ -311,7 +311,8 @@ class Page:
         async def look(left):
             nonlocal place
             seen = (await self.evaluate("latchkey.revision()", left))["value"]
-            await self.call("DOM.scrollIntoViewIfNeeded", {"objectId": element})
+            # Into the middle: what stays at a page's edges would cover it there.
+            await self.ask(element, "this.scrollIntoView({block: 'center', behavior: 'instant'})")
             place = await self.ask(element, "latchkey.place(this)")
             if isinstance(place, dict):
                 return True

@@ -296,7 +296,7 @@ fn target_folder() -> PathBuf {
 }
 
 /// `--config` value that maps this machine's paths out of the programs.
-fn path_mapping(target: &str) -> Result<String> {
+pub(crate) fn path_mapping(target: &str) -> Result<String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let home = home.context("neither CARGO_HOME nor a home directory is known")?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use latchkey_lab::{Builds, NUKI_RS_TARGET, Variant};
 
 use crate::firmware::{self, Board, Fault};
-use crate::{command, setup, workspace};
+use crate::{command, setup, web, workspace};
 
 /// Builds the board programs in these variants, the server, the signing command and the owner's; says where the former are.
 pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
@@ -23,10 +23,13 @@ pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
             ..firmware::Options::example(Board::Emulator, variant.version(), counter)
         })?;
     }
+    web::build(&web::Options::default())?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     eprintln!("building latchkey, latchkey-server and latchkey-sign");
     let mut programs = Command::new(cargo);
     programs.current_dir(workspace::root()).args(["build", "--quiet"]);
+    // The server with the owners' web app in it, as operators have it.
+    programs.args(["--features", "latchkey-server/web-app"]);
     for package in ["latchkey-command", "latchkey-server", "latchkey-sign"] {
         programs.args(["--package", package]);
     }

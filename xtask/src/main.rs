@@ -16,6 +16,7 @@ mod simulate;
 mod soak;
 mod test;
 mod toolchain;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Task {
     Powercut(powercut::Options),
     /// Cut power in the simulator: at every flash operation, and again at every operation of the recovery
     Simulate(simulate::Options),
+    /// Build the owner's web app: .latchkey/web, which the server's feature `web-app` takes in
+    Web(web::Options),
     /// Lock, unlock, connect and leave, thousands of times: nothing may be dropped or used up
     Soak(soak::Options),
 }
@@ -90,5 +93,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Powercut(options) => powercut::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Web(options) => web::run(&options),
     }
 }

@@ -1,5 +1,5 @@
-//! The compiler for the boards. rustup's, with the target added, where rustup can fetch it; else Debian's,
-//! whose packages carry the library source, so that `core` is built on the spot. `LATCHKEY_TOOLCHAIN`, set to
+//! The compiler for the boards and the web app. rustup's, with the targets added, where rustup can fetch them; else
+//! Debian's, whose packages carry the library source, so that `core` or `std` is built on the spot. `LATCHKEY_TOOLCHAIN`, set to
 //! `rustup` or `debian`, allows only that one: to see that both work.
 
 use std::path::{Path, PathBuf};
@@ -10,19 +10,21 @@ use anyhow::{Result, bail};
 use crate::command;
 use crate::setup;
 
-/// The targets the boards need.
-const TARGETS: [&str; 2] = ["thumbv7em-none-eabi", "thumbv7em-none-eabihf"];
+/// The target of the web app.
+pub(crate) const WEB_TARGET: &str = "wasm32-unknown-unknown";
+/// The targets that the boards and the web app need.
+const TARGETS: [&str; 3] = ["thumbv7em-none-eabi", "thumbv7em-none-eabihf", WEB_TARGET];
 /// How long rustup may try to fetch a target before Debian's packages are used, in seconds.
 const RUSTUP_PATIENCE_S: &str = "120";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
 
-/// A compiler that can build for the boards.
+/// A compiler that can build for the boards and the web.
 pub(crate) enum Toolchain {
     /// The toolchain cargo runs under, with rustup's targets.
     Rustup,
-    /// Debian's, building `core` from source.
+    /// Debian's, building the library from source.
     Debian,
 }
 
@@ -40,7 +42,11 @@ impl Toolchain {
                 let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
                 cargo
                     .args([command, "--target", target])
-                    .args(["-Zbuild-std=core,alloc,compiler_builtins"])
+                    .arg(if target == WEB_TARGET {
+                        "-Zbuild-std=std,panic_abort"
+                    } else {
+                        "-Zbuild-std=core,alloc,compiler_builtins"
+                    })
                     .args(["-Zbuild-std-features=compiler-builtins-mem"])
                     .env("RUSTC", DEBIAN_RUSTC)
                     .env("RUSTC_BOOTSTRAP", "1")
@@ -63,12 +69,12 @@ impl Toolchain {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Rustup => "rustup's toolchain",
-            Self::Debian => "Debian's rustc, building core from source",
+            Self::Debian => "Debian's rustc, building the library from source",
         }
     }
 }
 
-/// Finds a compiler for the boards, or installs one.
+/// Finds a compiler for the boards and the web, or installs one.
 pub(crate) fn provide() -> Result<Toolchain> {
     let only = std::env::var("LATCHKEY_TOOLCHAIN").ok();
     let allowed = |name| only.as_deref().is_none_or(|only| only == name);
@@ -81,7 +87,7 @@ pub(crate) fn provide() -> Result<Toolchain> {
     if !debian_is_there() {
         setup::debian(
             &["rustc-web", "cargo-web", "rust-web-src"],
-            "rustup cannot fetch the boards' targets; Debian carries the library source",
+            "rustup cannot fetch the targets; Debian carries the library source",
         )?;
     }
     if !debian_is_there() {

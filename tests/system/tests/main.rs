@@ -24,6 +24,7 @@ mod strangers;
 mod update_by_phone;
 mod updates_and_radio;
 mod upgrade;
+mod web_app;
 
 /// Every request once, with what comes back: the same as against the lock's core.
 #[path = "../../../app/phone/tests/session/tour.rs"]

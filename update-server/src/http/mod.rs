@@ -19,12 +19,14 @@ mod serve;
 mod tls;
 mod tokens;
 mod views;
+mod web_app;
 
 pub use gate::{Access, InTheClear};
 pub use openapi::document;
 pub use routes::{Route, routes};
 pub use serve::{Door, serve};
 pub use tls::Tls;
+pub use web_app::{File, WebApp};
 
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ use crate::limits::REQUESTS_MAX;
 pub struct App {
     service: Arc<Service>,
     places: Arc<Semaphore>,
+    web_app: Arc<WebApp>,
 }
 
 impl App {
@@ -47,6 +50,14 @@ impl App {
         Self {
             service,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            web_app: Arc::new(WebApp::built_in()),
         }
+    }
+
+    /// With another web app than the one that was built in.
+    #[must_use]
+    pub fn with_web_app(mut self, web_app: WebApp) -> Self {
+        self.web_app = Arc::new(web_app);
+        self
     }
 }

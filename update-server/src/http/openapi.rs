@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{devices, image_file, locks, operations, owners, policies, releases, rollouts, tokens};
+use super::{devices, image_file, locks, operations, owners, policies, releases, rollouts, tokens, web_app};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,7 @@ use super::{devices, image_file, locks, operations, owners, policies, releases, 
     paths(
         locks::enrol, locks::check_in, locks::report, image_file::get,
         owners::update,
+        web_app::index, web_app::file,
         operations::health, operations::metrics, operations::audit, get,
         tokens::list, tokens::create, tokens::revoke,
         policies::list, policies::set,

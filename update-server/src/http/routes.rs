@@ -10,6 +10,7 @@ use axum::routing::{MethodFilter, on};
 use super::gate::{Access, Gate, pass};
 use super::{
     App, devices, image_file, locks, openapi, operations, owners, policies, releases, rollouts, tokens,
+    web_app,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
@@ -75,6 +76,8 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
         )
         .add(Method::GET, "/healthz", Access::Public, NONE, operations::health)
         .add(Method::GET, "/openapi.json", Access::Public, NONE, openapi::get)
+        .add(Method::GET, "/app/", Access::Public, NONE, web_app::index)
+        .add(Method::GET, "/app/{file}", Access::Public, NONE, web_app::file)
         .add(
             Method::GET,
             "/metrics",

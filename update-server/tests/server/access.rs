@@ -30,6 +30,8 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/rollouts/{id}", READ),
     ("GET", "/api/v1/rollouts/{id}/devices", READ),
     ("GET", "/api/v1/tokens", ADMINISTER),
+    ("GET", "/app/", Public),
+    ("GET", "/app/{file}", Public),
     ("GET", "/device/v1/images/{digest}", Lock),
     ("GET", "/healthz", Public),
     ("GET", "/metrics", READ),

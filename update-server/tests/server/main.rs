@@ -30,3 +30,4 @@ mod stop;
 mod support;
 mod tls;
 mod vectors;
+mod web_app;

@@ -19,7 +19,7 @@ use latchkey_image::build::Description;
 use latchkey_image::{Hardware, ImageDigest, SecurityCounter, Version};
 use latchkey_server::clock::SetClock;
 use latchkey_server::director::DirectorKey;
-use latchkey_server::http::{App, Route, routes};
+use latchkey_server::http::{App, Route, WebApp, routes};
 use latchkey_server::objects::Objects;
 use latchkey_server::store::Store;
 use latchkey_server::{Service, Settings};
@@ -174,6 +174,13 @@ impl Harness {
     pub(crate) async fn ready() -> Self {
         let harness = Self::new().await;
         harness.set_policy().await;
+        harness
+    }
+
+    /// A server with this web app.
+    pub(crate) async fn with_web_app(web_app: WebApp) -> Self {
+        let mut harness = Self::new().await;
+        harness.router = routes(&App::new(harness.service.clone()).with_web_app(web_app)).0;
         harness
     }
 

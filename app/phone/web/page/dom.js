@@ -1,0 +1,102 @@
+// Elements, made without a line of HTML in strings: what a lock calls itself cannot become markup.
+
+/** An element: `h("button", { id: "go", onclick: go, "aria-label": "Go" }, "Go")`. What is false or absent is left out. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === false || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** A padlock whose bolt the style sheet moves. */
+export function padlock() {
+  const space = "http://www.w3.org/2000/svg";
+  const part = (tag, attributes) => {
+    const element = document.createElementNS(space, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+  const svg = part("svg", { viewBox: "0 0 100 100", "aria-hidden": "true" });
+  svg.append(
+    part("path", { class: "bolt", d: "M32 48V34a18 18 0 0 1 36 0v14", fill: "none", stroke: "currentColor", "stroke-width": "8" }),
+    part("rect", { x: "20", y: "46", width: "60", height: "44", rx: "9", fill: "currentColor" }),
+  );
+  return svg;
+}
+
+let toastTimer;
+/** Something that has gone well, in passing. */
+export function say(text) {
+  byId("status").textContent = text;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => (byId("status").textContent = ""), 5000);
+}
+
+/** Something that has not; it stays until the next attempt. */
+export function complain(text) {
+  const alert = byId("alert");
+  alert.textContent = text ? text[0].toUpperCase() + text.slice(1) + "." : "";
+  alert.hidden = !text;
+  if (text) byId("status").textContent = "";
+}
+
+/** Runs what a button does, with the button held down, and says what went wrong. */
+export async function attempt(button, work) {
+  complain("");
+  if (button) button.disabled = true;
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Abandoned)) complain(words(error));
+    return undefined;
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+/** The owner thought better of it; there is nothing to complain about. */
+export class Abandoned extends Error {}
+
+export const words = (error) => (typeof error === "string" ? error : error?.message || String(error));
+
+/** A dialog with a form; gives what `read` makes of it, or throws `Abandoned`. */
+export function ask({ title, id, body, yes, no = "Cancel", danger = false, read = () => true }) {
+  return new Promise((resolve, reject) => {
+    let result;
+    const form = h("form", { method: "dialog" },
+      h("h2", { id: `${id}-title` }, title), body,
+      h("div", { class: "row end" },
+        h("button", { type: "button", id: `${id}-no`, onclick: () => dialog.close() }, no),
+        h("button", { type: "submit", id: `${id}-yes`, class: danger ? "danger" : "main" }, yes)));
+    const dialog = h("dialog", { id: `${id}-dialog`, "aria-labelledby": `${id}-title` }, form);
+    form.addEventListener("submit", () => (result = { value: read(form) }));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      result ? resolve(result.value) : reject(new Abandoned());
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    dialog.querySelector("input, textarea, select")?.focus();
+  });
+}
+
+/** A lock without the time of day counts from the year 2000. */
+const CLOCK_SET = Date.UTC(2020) / 1000;
+
+/** A moment in words. */
+export function when(unix) {
+  return unix >= CLOCK_SET ? new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(unix * 1000)) : "while the lock’s clock was not set";
+}
+
+/** How often, for people. */
+export const times = (count) => (count === 1 ? "once" : `${count} times`);
+
+/** Bytes for people. */
+export const size = (bytes) => `${Math.ceil(bytes / 1024)} KB`;

@@ -1,0 +1,127 @@
+// One update of one lock: connects and disconnects as the Rust half says, and passes on what it tells.
+
+import { Install, mtu_max } from "./latchkey.js";
+import { Machine } from "./machine.js";
+import { Link } from "./radio.js";
+
+const CHANNELS = ["keyturner", "userData", "smp"];
+/** What every link takes. */
+const MTU_MIN = 23;
+/** Links in a row that ended with a long piece unanswered, before pieces are made short. */
+const UNANSWERED_MOST = 2;
+
+/** Web Bluetooth does not tell the MTU. Locks agree to the largest; where long pieces come to nothing, the smallest is taken. */
+export class PieceLength {
+  #unanswered = 0;
+  #pending = false;
+
+  get mtu() {
+    return this.#unanswered >= UNANSWERED_MOST ? MTU_MIN : mtu_max();
+  }
+
+  sent(bytes) {
+    if (bytes.length > MTU_MIN - 3) this.#pending = true;
+  }
+
+  answered() {
+    this.#pending = false;
+    if (this.#unanswered < UNANSWERED_MOST) this.#unanswered = 0;
+  }
+
+  ended() {
+    if (this.#pending) this.#unanswered += 1;
+    this.#pending = false;
+  }
+}
+
+/**
+ * Installs `release` on the lock behind `device`. `show(news)` is told what goes on; for the plan it gives a promise of
+ * yes or no. Gives the last news.
+ */
+export async function install({ release, credentials, pin, device, show, open = Link.open }) {
+  const inner = new Install(release, credentials, pin);
+  const pieces = new PieceLength();
+  let link;
+  let attempt = 0;
+  let machine;
+  try {
+    return await new Promise((resolve, reject) => {
+      const drop = () => {
+        attempt += 1;
+        link?.close();
+        link = undefined;
+        pieces.ended();
+      };
+      const connect = async () => {
+        const mine = (attempt += 1);
+        const current = (event) => (mine === attempt ? machine.take(event).catch(reject) : undefined);
+        try {
+          const opened = await open(device, {
+            channels: CHANNELS,
+            needed: CHANNELS,
+            received: (on, bytes) => {
+              if (on === "smp") pieces.answered();
+              current((inner, at) => inner.received(on, bytes, at));
+            },
+            gone: () => {
+              pieces.ended();
+              current((inner, at) => inner.disconnected(at));
+            },
+          });
+          if (mine !== attempt) return opened.close();
+          link = opened;
+          current((inner, at) => inner.connected(pieces.mtu, at));
+        } catch {
+          current((inner, at) => inner.not_connected(at));
+        }
+      };
+      const done = () => inner.done(machine.clock());
+      const move = async (write, bytes) => {
+        try {
+          await write(bytes);
+        } catch {
+          drop();
+          return inner.disconnected(machine.clock());
+        }
+        return done();
+      };
+      const perform = async (step) => {
+        switch (step.action) {
+          case "again":
+            return done();
+          case "connect":
+            connect();
+            return undefined;
+          case "disconnect":
+            drop();
+            return done();
+          case "write":
+            return move((bytes) => link.write(step.on, bytes), step.bytes);
+          case "send":
+            pieces.sent(step.bytes);
+            return move((bytes) => link.send(step.on, bytes), step.bytes);
+          case "tell": {
+            const news = JSON.parse(step.news);
+            if (news.news === "plan") {
+              Promise.resolve(show(news)).then(
+                (yes) => machine.take((inner, at) => inner.consent(yes, at)).catch(reject),
+                reject,
+              );
+            } else {
+              show(news);
+            }
+            if (news.news === "ended") resolve(news);
+            return inner.is_over() ? undefined : done();
+          }
+          default:
+            return undefined;
+        }
+      };
+      machine = new Machine(inner, { perform, failed: reject });
+      machine.take((inner, at) => inner.done(at)).catch(reject);
+    });
+  } finally {
+    machine.stop();
+    link?.close();
+  }
+}

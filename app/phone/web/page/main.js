@@ -1,0 +1,88 @@
+// Where the page begins: the Rust half, the stored locks, and which page is shown. Nothing here waits for a network.
+
+import init, { trusts_example_keys } from "./latchkey.js";
+import { app, changed, load, onChange } from "./app.js";
+import { byId, h, words } from "./dom.js";
+import * as codes from "./page-codes.js";
+import * as door from "./page-lock.js";
+import * as locks from "./page-locks.js";
+import * as log from "./page-log.js";
+import * as update from "./page-update.js";
+import * as users from "./page-users.js";
+import { lookDaily } from "./updates.js";
+
+const PAGES = { lock: door, codes, users, log, update, locks };
+
+/** The page that the address names; without a lock there is one only. */
+function page() {
+  const name = location.hash.replace(/^#\//, "");
+  return app.current ? (PAGES[name] ?? door) : locks;
+}
+
+function show() {
+  const shown = page();
+  const name = Object.keys(PAGES).find((key) => PAGES[key] === shown);
+  const main = byId("main");
+  // What is typed in survives a change elsewhere: only another page, or the same one asked anew, replaces it.
+  const focused = main.contains(document.activeElement) ? document.activeElement.id : undefined;
+  const opened = [...main.querySelectorAll("details[open] > summary")].map(({ id }) => id);
+  const typed = [...main.querySelectorAll("input[id], textarea[id]")].filter((field) => field.value !== field.defaultValue && field.type !== "file");
+  main.replaceChildren(...[shown.render(show)].flat().filter(Boolean));
+  if (main.dataset.page === name) {
+    for (const id of opened) byId(id)?.parentElement.setAttribute("open", "");
+    for (const field of typed) if (byId(field.id)) byId(field.id).value = field.value;
+    if (focused) byId(focused)?.focus();
+  }
+  main.dataset.page = name;
+  main.setAttribute("aria-busy", "false");
+  byId("title").textContent = app.current && name !== "locks" ? app.current.facts.name : shown.title;
+  document.title = `${shown.title} · Latchkey`;
+  byId("nav").hidden = !app.current;
+  for (const link of byId("nav").children) {
+    if (link.id === `nav-${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  byId("link-state").textContent = app.current?.isConnected ? "Connected" : "";
+  byId("update-badge").hidden = !app.updates.has(app.current?.id);
+  tellOfUpdates();
+}
+
+function tellOfUpdates() {
+  const names = app.locks.filter((lock) => app.updates.has(lock.id)).map((lock) => lock.facts.name);
+  const news = byId("news");
+  news.hidden = names.length === 0 || page() === update;
+  if (!news.hidden) {
+    news.replaceChildren(`There is an update for ${names.join(" and ")}. `, h("a", { href: "#/update", id: "news-update" }, "See what it changes"));
+  }
+}
+
+function turned() {
+  byId("alert").hidden = true;
+  show();
+  byId("main").focus();
+}
+
+/** Has the browser keep the page for when there is no network. */
+async function keep() {
+  // The one script whose address this page gives to the browser.
+  const policy = globalThis.trustedTypes?.createPolicy("latchkey", { createScriptURL: () => "sw.js" });
+  await navigator.serviceWorker?.register(policy ? policy.createScriptURL("") : "sw.js", { type: "module", updateViaCache: "none" });
+}
+
+async function start() {
+  await init({ module_or_path: "latchkey_bg.wasm" });
+  await load();
+  if (trusts_example_keys()) document.querySelector("header").after(h("p", { class: "banner warn", id: "example-keys" }, "For trying out: this page trusts the example keys."));
+  onChange(show);
+  addEventListener("hashchange", turned);
+  show();
+  lookDaily(changed);
+  keep().catch((error) => console.warn("not kept for off-line use:", words(error)));
+}
+
+start().catch((error) => {
+  const alert = byId("alert");
+  alert.textContent = `This page could not start: ${words(error)}. Load it again.`;
+  alert.hidden = false;
+  byId("main").setAttribute("aria-busy", "false");
+});

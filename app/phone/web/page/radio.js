@@ -1,0 +1,95 @@
+// Web Bluetooth: a link to one lock that takes bytes and brings bytes. Knows nothing of what they mean.
+
+import { gatt_names } from "./latchkey.js";
+
+let table;
+const names = () => (table ??= JSON.parse(gatt_names()));
+
+export const isSupported = () => Boolean(navigator.bluetooth);
+
+/** Has the owner choose a lock. Only from a click. */
+export function choose() {
+  const { unused, pairing, pairing5, keyturner, smp } = names();
+  const services = [pairing.service, pairing5.service, keyturner.service, smp.service];
+  return navigator.bluetooth.requestDevice({
+    filters: [{ namePrefix: "Nuki_" }, ...[unused, ...services].map((service) => ({ services: [service] }))],
+    optionalServices: services,
+  });
+}
+
+/** A lock that this page may use already, where the browser tells. */
+export async function known(deviceId) {
+  const devices = (await navigator.bluetooth?.getDevices?.()) ?? [];
+  return devices.find((device) => device.id === deviceId);
+}
+
+/** A connection. `received(channel, bytes)` and `gone()` are called from the first subscription on. */
+export class Link {
+  #device;
+  #characteristics = new Map();
+  #gone;
+  #ended = false;
+
+  /** Connects and subscribes to what the lock has of `channels`; those of `needed` it must have. */
+  static async open(device, { channels, needed, received, gone }) {
+    const link = new Link();
+    link.#device = device;
+    const ended = () => link.#end(gone);
+    link.#gone = ended;
+    device.addEventListener("gattserverdisconnected", ended, { once: true });
+    try {
+      const server = await device.gatt.connect();
+      const services = new Map();
+      for (const channel of channels) {
+        const { service: uuid, characteristic: id } = names()[channel];
+        try {
+          if (!services.has(uuid)) services.set(uuid, await server.getPrimaryService(uuid));
+          const characteristic = await services.get(uuid).getCharacteristic(id);
+          characteristic.addEventListener("characteristicvaluechanged", ({ target: { value } }) => {
+            if (!link.#ended) received(channel, new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice());
+          });
+          await characteristic.startNotifications();
+          link.#characteristics.set(channel, characteristic);
+        } catch (error) {
+          if (error.name !== "NotFoundError" || needed.includes(channel)) throw error;
+        }
+      }
+      return link;
+    } catch (error) {
+      link.close();
+      throw new Error(`the lock could not be reached (${error.message}); go nearer and try again`);
+    }
+  }
+
+  has(channel) {
+    return this.#characteristics.has(channel);
+  }
+
+  /** Writes as a request; the browser makes a long write of what does not fit one. */
+  write(channel, bytes) {
+    return this.#characteristic(channel).writeValueWithResponse(bytes);
+  }
+
+  send(channel, bytes) {
+    return this.#characteristic(channel).writeValueWithoutResponse(bytes);
+  }
+
+  #characteristic(channel) {
+    const found = this.#characteristics.get(channel);
+    if (!found || this.#ended) throw new Error("the connection to the lock is gone");
+    return found;
+  }
+
+  #end(gone) {
+    if (this.#ended) return;
+    this.#ended = true;
+    gone();
+  }
+
+  /** Ends the connection; `gone` is not called for it. */
+  close() {
+    this.#ended = true;
+    this.#device.removeEventListener("gattserverdisconnected", this.#gone);
+    this.#device.gatt.disconnect();
+  }
+}

@@ -1,0 +1,30 @@
+// Keeps the page for when there is no network: all its files, of one version, or none of them.
+//
+// Which files these are, and the version that stands for all their bytes, `cargo xtask web` writes down. A new version
+// is fetched whole beside the old one, and takes its place when no page shows the old one any more. What locks and
+// servers say never comes in here.
+
+import { FILES, VERSION } from "./files.js";
+
+const CACHE = `latchkey-${VERSION}`;
+
+self.addEventListener("install", (event) => {
+  const requests = FILES.map((name) => new Request(name, { cache: "no-cache" }));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(requests)));
+});
+
+self.addEventListener("activate", (event) => {
+  const others = (names) => names.filter((name) => name.startsWith("latchkey-") && name !== CACHE);
+  event.waitUntil(
+    caches.keys().then((names) => Promise.all(others(names).map((name) => caches.delete(name)))).then(() => self.clients.claim()),
+  );
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const scope = new URL(self.registration.scope);
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
+  const kept = caches.open(CACHE).then((cache) => cache.match(request, { ignoreSearch: true }));
+  event.respondWith(kept.then((response) => response ?? fetch(request)));
+});

@@ -1,0 +1,210 @@
+//! The owner's web app as the server serves it, in a real browser, by clicking: its Web Bluetooth reaches the emulated
+//! lock by real packets. Screenshots are left in the folder `screenshots` beside the laboratory's builds.
+
+use std::path::{Path, PathBuf};
+
+use latchkey_lab::{Browser, Owner, Scheme, Server, SignedImage, Variant};
+use latchkey_phone::request::{Act, Report};
+use latchkey_phone::session::News;
+use latchkey_protocol::gatt;
+use latchkey_protocol::message::FromLock;
+use latchkey_protocol::value::{EnteredCode, KeypadAction, KeypadSource, LockState};
+use latchkey_system_tests::{Door, FAST_MOTOR_DEG_S, PATIENCE};
+
+const PHONE: (u32, u32) = (360, 740);
+const DESK: (u32, u32) = (1_280, 900);
+
+struct Visit {
+    browser: Browser,
+    server: Server,
+    door: Door,
+}
+
+impl Visit {
+    /// A browser that has never been here, a lock that has never been paired, and a server that is nobody's confidant.
+    fn new() -> Self {
+        let door = Door::new(&["browser", "phone"], |lock| lock.set_motor(FAST_MOTOR_DEG_S));
+        let server = Server::start(&door.world.path("server")).unwrap();
+        server.trust_example_policy().unwrap();
+        let mut browser = door.browser("browser");
+        browser.open(&format!("{}/app/", server.url())).unwrap();
+        Self {
+            browser,
+            server,
+            door,
+        }
+    }
+
+    fn click(&mut self, selector: &str) {
+        self.browser.click(selector).unwrap();
+    }
+
+    fn see(&mut self, selector: &str, text: &str) -> String {
+        self.browser.wait_for(selector, text).unwrap()
+    }
+
+    /// Agrees to the question for the PIN: none was set.
+    fn give_pin(&mut self) {
+        self.click("#pin-yes");
+    }
+
+    fn pair(&mut self) {
+        self.click("#pair");
+        self.see("#state", "Not asked");
+    }
+
+    fn publish(&self) -> SignedImage {
+        let new = self.door.world.release(Variant::V2, 2);
+        self.server.publish(&new).unwrap();
+        self.server.roll_out(&new).unwrap();
+        new
+    }
+
+    fn picture(&mut self, name: &str) {
+        let folder = screenshots();
+        for (size, place) in [(PHONE, "phone"), (DESK, "desk")] {
+            for (scheme, light) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
+                let file = folder.join(format!("{name}-{place}-{light}.png"));
+                self.browser.screenshot(&file, size, scheme).unwrap();
+            }
+        }
+    }
+
+    /// Nothing broke a rule, nothing went wrong unseen, and nobody but this server was asked for anything.
+    fn nothing_amiss(&mut self) {
+        assert_eq!(self.browser.complaints().unwrap(), [""; 0]);
+        for url in self.browser.requests().unwrap() {
+            assert!(url.starts_with(self.server.url()), "the page asked for {url}");
+        }
+    }
+}
+
+fn screenshots() -> PathBuf {
+    let folder = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../.latchkey/screenshots"
+    ));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Somebody at the keypad, which is played by a phone here.
+fn enter(door: &mut Door, code: u32) -> Vec<News> {
+    let mut keypad = Owner::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
+    door.invite();
+    keypad.connect().unwrap();
+    keypad.pair("Keypad").unwrap();
+    let typed = Act::Keypad {
+        source: KeypadSource::Code,
+        code: EnteredCode::new(code),
+        action: KeypadAction::Lock,
+    };
+    keypad.ask(typed).unwrap();
+    let news = keypad.ask(Report::States {}).unwrap();
+    keypad.disconnect().unwrap();
+    news
+}
+
+#[test]
+fn an_owner_pairs_unlocks_gives_out_a_code_and_updates_by_clicking() {
+    let mut visit = Visit::new();
+    visit.see("#pair", "Pair");
+    visit.picture("locks");
+    visit.pair();
+    visit.click("#action-lock");
+    visit.see("#state", "Locked");
+    visit.click("#action-unlock");
+    visit.see("#state", "Unlocked");
+    visit.picture("door");
+
+    visit.click("#nav-codes");
+    visit.click("#code-add");
+    visit.browser.type_text("#code-name", "Postman").unwrap();
+    visit.browser.type_text("#code-code", "345678").unwrap();
+    visit.click("#code-form-yes");
+    visit.give_pin();
+    visit.see("#codes", "Postman");
+    visit.picture("codes");
+    visit.click("#nav-lock");
+    visit.click("#disconnect");
+    let news = enter(&mut visit.door, 345_678);
+    let Some(News::Done(Some(FromLock::KeyturnerStates(states)))) = news.last() else {
+        panic!("no states: {news:?}");
+    };
+    assert_eq!(
+        states.lock_state.known(),
+        Some(LockState::Locked),
+        "the code locks the door"
+    );
+
+    visit.click("#nav-log");
+    visit.click("#log-load");
+    visit.see("#log", "Postman");
+    visit.picture("log");
+    visit.click("#nav-users");
+    visit.click("#users-load");
+    visit.see("#users", "Keypad");
+    visit.picture("users");
+
+    visit.publish();
+    visit.click("#nav-update");
+    visit.click("#look");
+    visit.see("#update", "Version 2.0.0");
+    visit.picture("update");
+    visit.click("#install");
+    visit.see("#plan", "2.0.0");
+    visit.picture("plan");
+    visit.click("#consent-yes");
+    visit.see("#update-stage", "Sending");
+    visit.picture("sending");
+    visit.see("#outcome", "2.0.0");
+    visit.picture("updated");
+    visit.see("#running", "version 2.0.0");
+    visit.door.lock.wait_for("confirmed", PATIENCE).unwrap();
+    visit.nothing_amiss();
+}
+
+#[test]
+fn the_page_works_without_a_network_once_loaded() {
+    let mut visit = Visit::new();
+    visit.pair();
+    // Kept, and in charge, before the network goes.
+    let kept = "navigator.serviceWorker.ready.then(({ active }) => active.state)";
+    visit.browser.evaluate(kept).unwrap();
+    visit.server.kill();
+    visit.browser.set_offline(true).unwrap();
+    visit.browser.reload().unwrap();
+    visit.see("#action-unlock", "Unlock");
+    visit.click("#action-lock");
+    visit.see("#state", "Locked");
+
+    // An image at hand is enough for an update.
+    let new = visit.door.world.release(Variant::V2, 2);
+    let file = visit.door.world.path("v2.bin");
+    std::fs::write(&file, &new.bytes).unwrap();
+    install_file(&mut visit, &file);
+    // Loaded anew, the page has forgotten the PIN.
+    visit.give_pin();
+    visit.see("#plan", "2.0.0");
+    visit.click("#consent-yes");
+    visit.see("#outcome", "2.0.0");
+}
+
+#[test]
+fn an_image_that_nobody_signed_is_refused_before_the_lock_is_bothered() {
+    let mut visit = Visit::new();
+    visit.pair();
+    let mut tampered = visit.door.world.release(Variant::V2, 2).bytes;
+    tampered[50_000] ^= 1;
+    let file = visit.door.world.path("tampered.bin");
+    std::fs::write(&file, &tampered).unwrap();
+    install_file(&mut visit, &file);
+    visit.see("#alert", "not what was signed");
+    visit.picture("refused");
+}
+
+fn install_file(visit: &mut Visit, file: &Path) {
+    visit.click("#nav-update");
+    visit.click("#from-file");
+    visit.browser.choose_file("#update-file", file).unwrap();
+}
