@@ -4,6 +4,8 @@
 //! [`request`] is everything that can be asked, with what comes back; [`error`] is everything that can go wrong, with
 //! what is left afterwards and what to do.
 //!
+//! [`clock`] says when a lock's clock is to be set.
+//!
 //! [`release`] looks at an image before a lock is bothered with it; [`smp`] is how an image gets there;
 //! [`update`] is all of that in a row, from the question what runs to the lock's word that the new image does.
 //!
@@ -14,6 +16,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod clock;
 mod conversation;
 pub mod credentials;
 pub mod error;
