@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::Server;
 use super::serve::create_token_offline;
 use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
+use crate::domain::access::NewToken;
 use crate::domain::share::Share;
 use crate::limits::{IMAGE_BYTES_MAX, PAGE_ROWS_MAX};
 
@@ -23,6 +24,7 @@ const DIGEST_PREFIX_MIN: usize = 8;
 const TOKEN: &[(&str, &str)] = &[
     ("ID", "/id"),
     ("ROLE", "/role"),
+    ("PERSON", "/person"),
     ("NAME", "/name"),
     ("REVOKED", "/revoked_at_ms"),
 ];
@@ -117,19 +119,28 @@ pub(super) async fn token(command: TokenCommand, as_json: bool) -> Done {
     match command {
         TokenCommand::Create {
             name,
+            person,
             role,
             offline,
             place,
             server,
         } => {
+            let wanted = NewToken {
+                name: &name,
+                person: person.as_deref(),
+                role,
+            };
             let made = if offline {
-                let (token, secret) = create_token_offline(&place, &name, role).await?;
+                let (token, secret) = create_token_offline(&place, &wanted).await?;
                 secret.expose(
-                    |secret| json!({ "id": token.id, "name": token.name, "role": role, "secret": secret }),
+                    |secret| json!({ "id": token.id, "name": token.name, "person": token.person, "role": role, "secret": secret }),
                 )
             } else {
                 server
-                    .post("/api/v1/tokens", Some(&json!({ "name": name, "role": role })))
+                    .post(
+                        "/api/v1/tokens",
+                        Some(&json!({ "name": name, "person": person, "role": role })),
+                    )
                     .await?
             };
             answer(&made, as_json, |made| {

@@ -70,10 +70,13 @@ enum Command {
 enum TokenCommand {
     /// Make a token. It is shown once.
     Create {
-        /// What to call it: who or what it is for.
+        /// What to call it: what it is for.
         #[arg(long)]
         name: String,
-        /// admin, operator, publisher or viewer.
+        /// Whose it is. Where two persons are needed, all tokens of one count as one. Without it: the name.
+        #[arg(long)]
+        person: Option<String>,
+        /// administrator, operator, release-engineer or viewer.
         #[arg(long)]
         role: Role,
         /// Without a server: write to the database of --data or --database directly. The way back in when

@@ -17,7 +17,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{CliError, show};
 use crate::clock::SystemClock;
 use crate::director::DirectorKey;
-use crate::domain::access::{Caller, Role, ShownOnce, Token, TokenSecret};
+use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
 use crate::http::{self, App, Door, InTheClear, Tls};
 use crate::limits;
 use crate::objects::Objects;
@@ -266,11 +266,10 @@ pub(super) fn director_key(place: &KeyPlace, json: bool) -> Result<(), CliError>
 /// Makes a token without a server: for whoever may write the server's files anyway.
 pub(super) async fn create_token_offline(
     place: &DataPlace,
-    name: &str,
-    role: Role,
+    wanted: &NewToken<'_>,
 ) -> anyhow::Result<(Token, TokenSecret)> {
     let store = open_offline(place).await?;
-    let made = crate::domain::access::create(&store, &SystemClock, &Caller::console(), name, role).await;
+    let made = crate::domain::access::create(&store, &SystemClock, &Caller::console(), wanted).await;
     store.close().await;
     Ok(made?)
 }

@@ -20,14 +20,14 @@ use crate::{Service, ids};
 
 spelled! {
     /// What a token is for. Roles do not include each other, except that all may read and
-    /// [`Role::Admin`] may do everything.
+    /// [`Role::Administrator`] may do everything.
     Role {
         /// Everything, tokens and policies included.
-        Admin = "admin",
+        Administrator = "administrator",
         /// Devices and rollouts.
         Operator = "operator",
         /// Uploads of releases: what a build machine needs, and no more.
-        Publisher = "publisher",
+        ReleaseEngineer = "release-engineer",
         /// Looking on.
         Viewer = "viewer",
     }
@@ -51,12 +51,12 @@ impl Role {
     #[must_use]
     pub const fn may(self, permission: Permission) -> bool {
         match (self, permission) {
-            (Self::Admin, _)
+            (Self::Administrator, _)
             | (_, Permission::Read)
             | (Self::Operator, Permission::Operate)
-            | (Self::Publisher, Permission::Publish) => true,
-            (Self::Operator | Self::Publisher | Self::Viewer, Permission::Administer)
-            | (Self::Publisher | Self::Viewer, Permission::Operate)
+            | (Self::ReleaseEngineer, Permission::Publish) => true,
+            (Self::Operator | Self::ReleaseEngineer | Self::Viewer, Permission::Administer)
+            | (Self::ReleaseEngineer | Self::Viewer, Permission::Operate)
             | (Self::Operator | Self::Viewer, Permission::Publish) => false,
         }
     }
@@ -115,6 +115,8 @@ pub struct Token {
     pub id: String,
     /// What its maker called it.
     pub name: String,
+    /// Whose it is. Tokens of one person are one person's, however many they are; case does not count.
+    pub person: String,
     /// What it is for.
     pub role: Role,
     /// Milliseconds since 1970.
@@ -138,19 +140,32 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// A token to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'n> {
+    /// What to call it.
+    pub name: &'n str,
+    /// Whose it is; without one, the token is a person of its own, called as the token is.
+    pub person: Option<&'n str>,
+    /// What it is for.
+    pub role: Role,
+}
+
 /// Proof that a good token was presented.
 #[derive(Clone, Debug)]
 pub struct Caller {
     actor: Actor,
+    person: String,
     role: Role,
 }
 
 impl Caller {
     /// Whoever can start this program on the server's data needs no token: the file permissions are the rule.
-    pub(crate) const fn console() -> Self {
+    pub(crate) fn console() -> Self {
         Self {
             actor: Actor::Console,
-            role: Role::Admin,
+            person: "console".to_owned(),
+            role: Role::Administrator,
         }
     }
 
@@ -158,6 +173,12 @@ impl Caller {
     #[must_use]
     pub const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// Whose token it is, where something needs two persons.
+    #[must_use]
+    pub fn person(&self) -> &str {
+        &self.person
     }
 
     /// Goes on only when the token's role allows it.
@@ -202,6 +223,7 @@ impl Service {
                 id: token.id,
                 name: token.name,
             },
+            person: token.person,
             role: token.role,
         })
     }
@@ -210,8 +232,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Kind::Invalid`] for a name that is empty or too long; storage.
-    pub async fn create_token(&self, by: &Caller, name: &str, role: Role) -> Outcome<(Token, TokenSecret)> {
-        create(&self.store, &*self.clock, by, name, role).await
+    pub async fn create_token(&self, by: &Caller, wanted: &NewToken<'_>) -> Outcome<(Token, TokenSecret)> {
+        create(&self.store, &*self.clock, by, wanted).await
     }
 
     /// Makes the first administrator's token, on a server that has no token yet.
@@ -222,9 +244,12 @@ impl Service {
         if !self.store.tokens().await?.is_empty() {
             return Ok(None);
         }
-        let made = self
-            .create_token(&Caller::console(), "first administrator", Role::Admin)
-            .await?;
+        let first = NewToken {
+            name: "first administrator",
+            person: None,
+            role: Role::Administrator,
+        };
+        let made = self.create_token(&Caller::console(), &first).await?;
         Ok(Some(made.1))
     }
 
@@ -253,8 +278,8 @@ impl Service {
         }
         let others = tokens
             .iter()
-            .any(|other| other.id != id && other.role == Role::Admin && other.revoked_at.is_none());
-        if token.role == Role::Admin && !others {
+            .any(|other| other.id != id && other.role == Role::Administrator && other.revoked_at.is_none());
+        if token.role == Role::Administrator && !others {
             return Err(Failure::new(
                 Kind::Conflict,
                 "this is the last administrator's token; make another one first",
@@ -280,16 +305,19 @@ pub(crate) async fn create(
     store: &Store,
     clock: &dyn Clock,
     by: &Caller,
-    name: &str,
-    role: Role,
+    wanted: &NewToken<'_>,
 ) -> Outcome<(Token, TokenSecret)> {
+    let NewToken { name, person, role } = *wanted;
+    let person = person.unwrap_or(name).trim();
     check_name("a token's name", name)?;
+    check_name("a person's name", person)?;
     let id = hex::encode(ids::random::<8>()?);
     let secret = TokenSecret::fresh(&id)?;
     let now = clock.now_ms();
     let token = Token {
         id,
         name: name.to_owned(),
+        person: person.to_owned(),
         role,
         created_at: now,
         revoked_at: None,
@@ -301,7 +329,7 @@ pub(crate) async fn create(
             at: now,
             action: "token.create",
             subject: token.id.clone(),
-            detail: serde_json::json!({ "name": name, "role": role }),
+            detail: serde_json::json!({ "name": name, "person": person, "role": role }),
         })
         .await?;
     change.insert_token(&token).await?;
@@ -347,12 +375,12 @@ mod tests {
             let allowed = Role::ALL.iter().filter(|role| role.may(permission));
             allowed.map(|role| role.as_str()).collect::<Vec<_>>()
         };
-        assert_eq!(table(Permission::Administer), ["admin"]);
-        assert_eq!(table(Permission::Operate), ["admin", "operator"]);
-        assert_eq!(table(Permission::Publish), ["admin", "publisher"]);
+        assert_eq!(table(Permission::Administer), ["administrator"]);
+        assert_eq!(table(Permission::Operate), ["administrator", "operator"]);
+        assert_eq!(table(Permission::Publish), ["administrator", "release-engineer"]);
         assert_eq!(
             table(Permission::Read),
-            ["admin", "operator", "publisher", "viewer"]
+            ["administrator", "operator", "release-engineer", "viewer"]
         );
     }
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::payload::Input;
 use super::problem::Document;
-use crate::domain::access::{Caller, Role, ShownOnce, Token};
+use crate::domain::access::{Caller, NewToken, Role, ShownOnce, Token};
 use crate::failure::Outcome;
 
 /// A token to make.
@@ -18,8 +18,11 @@ use crate::failure::Outcome;
 #[serde(deny_unknown_fields)]
 #[schema(as = NewToken)]
 pub(super) struct Wanted {
-    /// What to call it: who or what it is for.
+    /// What to call it: what it is for.
     name: String,
+    /// Whose it is. Where two persons are needed, all tokens of one count as one. Without it: the name.
+    #[serde(default)]
+    person: Option<String>,
     role: Role,
 }
 
@@ -53,10 +56,12 @@ pub(super) async fn create(
     Extension(caller): Extension<Caller>,
     Input(wanted): Input<Wanted>,
 ) -> Outcome<Response> {
-    let (token, secret) = app
-        .service
-        .create_token(&caller, &wanted.name, wanted.role)
-        .await?;
+    let wanted = NewToken {
+        name: &wanted.name,
+        person: wanted.person.as_deref(),
+        role: wanted.role,
+    };
+    let (token, secret) = app.service.create_token(&caller, &wanted).await?;
     let made = Made {
         token,
         secret: ShownOnce(&secret),

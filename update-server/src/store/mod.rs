@@ -28,7 +28,7 @@ use crate::limits::DATABASE_WAIT;
 const READERS: u32 = 8;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -45,6 +45,7 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         "release notes",
         include_str!("../../migrations/0004_release_notes.sql"),
     ),
+    (5, "people", include_str!("../../migrations/0005_people.sql")),
 ];
 
 /// Set on each connection: a commit is on disk before it is reported, readers never wait for the writer.

@@ -15,6 +15,7 @@ fn token(row: &AnyRow) -> Outcome<Token> {
     Ok(Token {
         id: column(row, "id")?,
         name: column(row, "name")?,
+        person: column(row, "person")?,
         role: spelled(row, "role", Role::parse)?,
         created_at: column(row, "created_at")?,
         revoked_at: column(row, "revoked_at")?,
@@ -49,14 +50,17 @@ impl Change {
     }
 
     pub(crate) async fn insert_token(&mut self, token: &Token) -> Outcome<()> {
-        sqlx::query("INSERT INTO tokens (id, name, role, hash, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(&token.id)
-            .bind(&token.name)
-            .bind(token.role.as_str())
-            .bind(hex::encode(token.hash.0))
-            .bind(token.created_at)
-            .execute(&mut *self.0)
-            .await?;
+        sqlx::query(
+            "INSERT INTO tokens (id, name, person, role, hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&token.id)
+        .bind(&token.name)
+        .bind(&token.person)
+        .bind(token.role.as_str())
+        .bind(hex::encode(token.hash.0))
+        .bind(token.created_at)
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 

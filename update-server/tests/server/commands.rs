@@ -140,7 +140,7 @@ async fn the_commands_tell_the_whole_story() {
         "--name",
         "found again",
         "--role",
-        "admin",
+        "administrator",
         "--data",
         data,
         "--json",
