@@ -38,8 +38,6 @@ use latchkey_protocol::wire::{Reader, Writer};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The first byte of what is stored. A new layout gets a new one.
-const VERSION: u8 = 1;
 const TO_FOURTH: u8 = 4;
 const FIFTH: u8 = 5;
 
@@ -82,6 +80,8 @@ impl core::error::Error for BadCredentials {}
 impl Credentials {
     /// Bytes that they take when stored.
     pub const LENGTH: usize = 58;
+    /// The first byte of what is stored. A new layout gets a new one.
+    pub(crate) const VERSION: u8 = 1;
 
     /// Those of a pairing.
     pub(crate) fn paired(family: Family, app: AppId, granted: &Authorization) -> Self {
@@ -120,7 +120,7 @@ impl Credentials {
         let taken = Zeroizing::new(*bytes);
         bytes.zeroize();
         let [version, ..] = *taken;
-        if version != VERSION {
+        if version != Self::VERSION {
             return Err(BadCredentials::Version(version));
         }
         Self::read(&*taken).ok_or(BadCredentials::Damaged)
@@ -158,7 +158,7 @@ impl Credentials {
             Family::ToFourth => TO_FOURTH,
             Family::Fifth => FIFTH,
         };
-        fields.bytes(&[VERSION, family]);
+        fields.bytes(&[Self::VERSION, family]);
         fields.field(&self.app);
         fields.field(&self.authorization);
         fields.field(&self.uuid);

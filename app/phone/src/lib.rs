@@ -5,6 +5,7 @@
 //! what is left afterwards and what to do.
 //!
 //! [`clock`] says when a lock's clock is to be set.
+//! [`invitation`] is how credentials are passed on to somebody who was not at the lock.
 //!
 //! [`release`] looks at an image before a lock is bothered with it; [`smp`] is how an image gets there;
 //! [`update`] is all of that in a row, from the question what runs to the lock's word that the new image does.
@@ -20,6 +21,7 @@ pub mod clock;
 mod conversation;
 pub mod credentials;
 pub mod error;
+pub mod invitation;
 mod moment;
 pub mod release;
 pub mod request;
@@ -29,6 +31,7 @@ pub mod update;
 
 pub use credentials::Credentials;
 pub use error::Failure;
+pub use invitation::Invitation;
 pub use moment::{Moment, RANDOM_LENGTH};
 pub use request::Request;
 pub use session::Session;

@@ -158,6 +158,8 @@ fn people(owner: &Latchkey) {
     let file = file.to_str().unwrap();
     let invited = owner.facts(&["users", "invite", "Bob", "--out", file]);
     assert_eq!(invited["name"], "Bob");
+    let word = std::fs::read_to_string(file).unwrap();
+    assert!(word.starts_with("latchkey:") && !invited.to_string().contains(word.trim()));
     assert_eq!(
         owner.facts(&["pair", "--invitation", file, "--lock", "as-bob"])["as"],
         "app"

@@ -1,9 +1,11 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use latchkey_protocol::value::{AuthorizationType, KeypadAction, NukiId};
 
@@ -14,6 +16,9 @@ use crate::secret::PinSource;
 use crate::server::ServerPlace;
 use crate::store::parse_id;
 
+/// Options whose value is a file with a secret in it, or - for standard input.
+const SECRET_FILES: [&str; 4] = ["code-file", "invitation", "new-pin-file", "pin-file"];
+
 /// Pair with a lock over Bluetooth, use it, look after its users and codes, and update it. No account is needed.
 #[derive(Parser)]
 #[command(name = "latchkey", version, after_help = EXIT_CODES)]
@@ -22,6 +27,39 @@ pub(crate) struct Arguments {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Those that this program was started with; ends it where they make no sense.
+    pub(crate) fn of_this_program() -> Self {
+        Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut matches = Self::command().try_get_matches_from(words)?;
+        check_stdin(&matches)?;
+        Self::from_arg_matches_mut(&mut matches)
+    }
+}
+
+/// What is read from standard input is gone, so that two secrets cannot both come from there.
+fn check_stdin(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let mut leaf = matches;
+    while let Some((_, below)) = leaf.subcommand() {
+        leaf = below;
+    }
+    let is_stdin = |option: &&&str| {
+        let values = leaf.try_get_raw(&option.replace('-', "_")).ok().flatten();
+        values.is_some_and(|mut values| values.any(|value| value == "-"))
+    };
+    let from_stdin: Vec<&str> = SECRET_FILES.iter().filter(is_stdin).copied().collect();
+    match from_stdin.as_slice() {
+        [] | [_] => Ok(()),
+        [first, second, ..] => Err(Arguments::command().error(
+            ErrorKind::ArgumentConflict,
+            format!("--{first} and --{second} cannot both be standard input; give one of them as a file"),
+        )),
+    }
 }
 
 #[derive(Args)]
@@ -98,8 +136,9 @@ pub(crate) struct Pair {
     /// What the lock's list of users says.
     #[arg(long, value_name = "NAME", default_value = "latchkey")]
     pub(crate) user: String,
-    /// Do not pair, but take this file that `users invite` wrote.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "user", "kind"])]
+    /// Do not pair, but take the invitation in this file, as `users invite` or somebody's web app made it (- to type
+    /// or paste it in).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "user", "kind", "pin_file"])]
     pub(crate) invitation: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) pin: PinSource,
@@ -139,24 +178,31 @@ pub(crate) enum Users {
         #[command(flatten)]
         pin: PinSource,
     },
-    /// Let somebody in who is not here: writes a file to give them. Whoever has it can use the lock.
-    Invite {
-        /// What the list of users will say.
-        user: String,
-        /// Where to write the invitation. Never overwrites.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        #[command(flatten)]
-        limits: Limits,
-        #[command(flatten)]
-        pin: PinSource,
-    },
+    /// Let somebody in who is not here: makes an invitation to give them. Whoever has it can use the lock.
+    Invite(Invite),
     /// Let somebody do nothing until enabled again.
     Disable(Chosen),
     /// Undo that.
     Enable(Chosen),
     /// Take somebody off the list, for good.
     Remove(Chosen),
+}
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("way").required(true)))]
+pub(crate) struct Invite {
+    /// What the list of users will say.
+    pub(crate) user: String,
+    /// Where to write the invitation. Never overwrites.
+    #[arg(long, value_name = "FILE", group = "way")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show it here instead, as a QR code; see that nobody else looks on.
+    #[arg(long, group = "way")]
+    pub(crate) qr: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) pin: PinSource,
 }
 
 /// One entry of a list.
@@ -342,9 +388,44 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    fn read(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::read(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn standard_input_is_read_for_one_secret_only() {
+        for line in [
+            "latchkey codes add Ann --pin-file - --code-file -",
+            "latchkey codes update 3 --new-code --code-file=- --pin-file=-",
+            "latchkey pin set --new-pin-file - --pin-file -",
+        ] {
+            let refused = read(line).err().unwrap();
+            assert_eq!(refused.kind(), ErrorKind::ArgumentConflict);
+            let words = refused.to_string();
+            assert!(
+                words.contains("--pin-file cannot both be standard input"),
+                "{words}"
+            );
+        }
+        for line in [
+            "latchkey codes add Ann --pin-file - --code-file code",
+            "latchkey codes add - --pin-file pin --code-file -",
+            "latchkey log --pin-file -",
+        ] {
+            assert!(read(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_option_for_a_file_with_a_secret_is_known_as_one() {
+        let mut named = all_arguments(&Arguments::command());
+        named.retain(|name| name.ends_with("-file") || name == "invitation");
+        named.sort();
+        named.dedup();
+        assert_eq!(named, SECRET_FILES);
+    }
 
     #[test]
     fn the_command_line_holds_together() {

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Kind, Outcome};
 
-/// No secret is longer, in bytes.
-const SECRET_MAX: u64 = 64;
+/// What holds a secret is not longer, in bytes.
+const SECRET_MAX: u64 = 4_096;
 
 /// Where the lock's security PIN comes from.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,7 +58,9 @@ pub(crate) fn obtain(
     prompt: &str,
 ) -> Outcome<Zeroizing<String>> {
     if let Some(path) = file {
-        return first_line(path);
+        let text = whole(path, prompt)?;
+        let line = text.lines().next().unwrap_or_default().trim();
+        return Ok(Zeroizing::new(line.to_owned()));
     }
     if let Ok(value) = std::env::var(variable) {
         return Ok(Zeroizing::new(value.trim().to_owned()));
@@ -69,22 +71,41 @@ pub(crate) fn obtain(
             format!("nobody is there to ask for it: give {option} or set {variable}; nothing was done"),
         ));
     }
+    type_in(prompt)
+}
+
+/// All of a file that holds one secret; for `-`, what is typed or piped in.
+pub(crate) fn whole(path: &Path, prompt: &str) -> Outcome<Zeroizing<String>> {
+    if is_stdin(path) && std::io::stdin().is_terminal() {
+        return type_in(prompt);
+    }
+    read(path)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A file's content, or what comes by standard input.
+fn read(path: &Path) -> Outcome<Zeroizing<String>> {
+    // Room for all of it at once: growing would leave copies of a secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_MAX as usize));
+    let read = if is_stdin(path) {
+        std::io::stdin().take(SECRET_MAX).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(SECRET_MAX).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::file(path, "read the secret from", error))?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(Failure::file(path, "read the secret from", "it holds no text")),
+    }
+}
+
+fn type_in(prompt: &str) -> Outcome<Zeroizing<String>> {
     rpassword::prompt_password(prompt)
         .map(Zeroizing::new)
         .map_err(|error| Failure::new(Kind::Secret, format!("cannot read what you type: {error}")))
-}
-
-fn first_line(path: &Path) -> Outcome<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(128));
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().take(SECRET_MAX).read_to_string(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(SECRET_MAX).read_to_string(&mut text))
-    };
-    read.map_err(|error| Failure::file(path, "read the secret from", error))?;
-    Ok(Zeroizing::new(
-        text.lines().next().unwrap_or_default().trim().to_owned(),
-    ))
 }
 
 /// A PIN as people write it: digits; nothing for none.
@@ -140,6 +161,7 @@ mod tests {
     fn a_file_gives_its_first_line() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, b" 4711 \nmore\n").unwrap();
-        assert_eq!(first_line(file.path()).unwrap().as_str(), "4711");
+        let taken = obtain(Some(file.path()), "NONE", "--pin-file", "").unwrap();
+        assert_eq!(taken.as_str(), "4711");
     }
 }

@@ -139,7 +139,7 @@ impl Store {
     pub(crate) fn keep(&self, held: &Held) -> Outcome<PathBuf> {
         self.make_room(&held.name, held.kind)?;
         let path = self.path(&held.name, held.kind);
-        write(&path, held)?;
+        write(&path, &spell(held)?)?;
         Ok(path)
     }
 
@@ -211,16 +211,15 @@ fn parse(bytes: &[u8]) -> Result<Held, String> {
     })
 }
 
-/// Writes one whole, for its owner's eyes only; never in the place of another.
-pub(crate) fn write(path: &Path, held: &Held) -> Outcome<()> {
-    let text = spell(held)?;
+/// Writes a secret whole, for its owner's eyes only; never in the place of another file.
+pub(crate) fn write(path: &Path, secret: &[u8]) -> Outcome<()> {
     let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let failed = |error: io::Error| Failure::file(path, "write", error);
     let mut file = new_file(folder).map_err(failed)?;
-    file.write_all(&text).map_err(failed)?;
+    file.write_all(secret).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist_noclobber(path).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {

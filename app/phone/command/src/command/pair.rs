@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use latchkey_phone::Credentials;
+use latchkey_phone::{Credentials, Invitation};
 use latchkey_protocol::advertising::Advertisement;
 use latchkey_protocol::pairing::client::Way;
 use latchkey_protocol::pairing::{Family, Identity};
-use latchkey_protocol::value::{AppId, NukiId};
+use latchkey_protocol::value::{AppId, AuthorizationType, NukiId};
 use latchkey_protocol::wire::PinWidth;
 use serde_json::json;
 
@@ -17,7 +17,8 @@ use crate::door::Door;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::link::{Heard, Link};
 use crate::output;
-use crate::store::{self, Held};
+use crate::secret;
+use crate::store::Held;
 use crate::words;
 
 pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
@@ -111,16 +112,19 @@ fn find(context: &Context, link: &mut dyn Link, id: Option<NukiId>) -> Outcome<H
 /// Takes an invitation.
 fn accept(context: &Context, file: &Path) -> Outcome<()> {
     let store = context.store()?;
-    let mut held = store::read(file)?;
-    if let Some(name) = &context.common.lock {
-        held.name.clone_from(name);
-    }
+    let text = secret::whole(file, "Invitation: ")?;
+    let invitation = Invitation::read(&text)
+        .map_err(|why| Failure::new(Kind::Secret, format!("{}: {why}", file.display())))?;
+    let lock = invitation.lock;
+    let held = Held {
+        name: context.common.lock.clone().unwrap_or_else(|| lock.to_string()),
+        kind: AuthorizationType::App,
+        lock,
+        credentials: invitation.credentials,
+    };
     let path = store.keep(&held)?;
     told(context, &held, &path);
-    output::note(&format!(
-        "Remove {} now: whoever has a copy can use the lock.",
-        file.display()
-    ));
+    output::note("Remove every copy of the invitation now: whoever has one can use the lock.");
     Ok(())
 }
 

@@ -1,24 +1,17 @@
 //! `users`: who may use the lock.
 
-use std::path::Path;
+mod invite;
 
-use latchkey_phone::Credentials;
 use latchkey_phone::request::Administer;
-use latchkey_protocol::key::SharedKey;
 use latchkey_protocol::message::{AuthorizationEntry, FromLock};
-use latchkey_protocol::value::{AppId, AuthorizationType, CarriedKey, Pin};
+use latchkey_protocol::value::Pin;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
-use super::{Context, choose, name};
+use super::{Context, choose};
 use crate::arguments::{Chosen, Users};
-use crate::clock::random;
 use crate::door::Door;
-use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::Limits;
-use crate::output;
+use crate::failure::Outcome;
 use crate::secret::PinSource;
-use crate::store::{self, Held};
 use crate::words::{date, limits, reported};
 
 /// More than any lock has.
@@ -37,12 +30,7 @@ const COLUMNS: [&str; 8] = [
 pub(super) fn run(context: &Context, asked: &Users) -> Outcome<()> {
     match asked {
         Users::List { pin } => list(context, pin),
-        Users::Invite {
-            user,
-            out,
-            limits,
-            pin,
-        } => invite(context, user, out, limits, pin),
+        Users::Invite(asked) => invite::run(context, asked),
         Users::Disable(chosen) => enable(context, chosen, false),
         Users::Enable(chosen) => enable(context, chosen, true),
         Users::Remove(chosen) => remove(context, chosen),
@@ -85,62 +73,6 @@ fn row(entry: &AuthorizationEntry) -> Value {
         "lock_count": entry.lock_count,
         "limits": limits(entry.limits),
     })
-}
-
-fn invite(context: &Context, user: &str, out: &Path, limits: &Limits, pin: &PinSource) -> Outcome<()> {
-    let called = name(user)?;
-    let limits = limits.given()?;
-    if out.exists() {
-        return Err(Failure::new(
-            Kind::File,
-            format!(
-                "{} exists and is not overwritten; nobody was invited",
-                out.display()
-            ),
-        ));
-    }
-    let own = context.held(AuthorizationType::App)?;
-    let pin = pin.ask(own.credentials.family.pin_width())?.pin()?;
-    let (family, uuid, lock) = (own.credentials.family, own.credentials.uuid, own.lock);
-    let lock_name = own.name.clone();
-    let key: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
-    let app = AppId(u32::from_le_bytes(random()?));
-    let mut door = context.connect(own)?;
-    let request = Administer::Invite {
-        name: called,
-        kind: AuthorizationType::App,
-        key: CarriedKey::new(*key),
-        remote_allowed: true,
-        limits,
-    };
-    let answer = door.ask(request.with(pin))?;
-    door.leave();
-    let Some(FromLock::InvitedAuthorization(invited)) = answer.last else {
-        return Err(Failure::odd_answer());
-    };
-    let shared = SharedKey::from_bytes(&mut { *key });
-    let held = Held {
-        name: lock_name,
-        kind: AuthorizationType::App,
-        lock,
-        credentials: Credentials::invited(family, uuid, invited.authorization, app, shared),
-    };
-    store::write(out, &held).map_err(|failure| {
-        let id = invited.authorization.0;
-        Failure::new(
-            failure.kind,
-            format!(
-                "{failure}. The lock has the invitation already: `latchkey users remove {id}`, and try again"
-            ),
-        )
-    })?;
-    context.output.facts(&json!({
-        "id": invited.authorization.0,
-        "name": user,
-        "invitation": out.display().to_string(),
-    }));
-    output::note("Give the file to nobody else. It is taken by `latchkey pair --invitation FILE`.");
-    Ok(())
 }
 
 fn enable(context: &Context, chosen: &Chosen, enabled: bool) -> Outcome<()> {
@@ -189,7 +121,7 @@ fn change(
 
 #[cfg(test)]
 mod tests {
-    use latchkey_protocol::value::{AuthorizationId, DateTime, Name, TimeLimits};
+    use latchkey_protocol::value::{AuthorizationId, AuthorizationType, DateTime, Name, TimeLimits};
 
     use super::*;
 
