@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod tuf;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -37,6 +39,9 @@ pub(crate) enum Command {
         /// The image.
         image: PathBuf,
     },
+    /// Make and sign the release engineers' part of a TUF repository: root and targets.
+    #[command(subcommand)]
+    Tuf(tuf::Tuf),
     /// Print a shell's completion script.
     Completions {
         /// For which shell.

@@ -5,6 +5,7 @@ mod inspect;
 mod keygen;
 mod public;
 mod sign;
+mod tuf;
 mod verify;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: Command, json: bool) -> Result<ExitCode, Failure> {
         Command::Attach(arguments) => attach::run(&arguments, json),
         Command::Verify(arguments) => return verify::run(&arguments, json),
         Command::Inspect { image } => inspect::run(&image, json),
+        Command::Tuf(command) => tuf::run(command, json),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

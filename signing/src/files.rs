@@ -71,6 +71,11 @@ pub(crate) fn replace_image(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Failure::file(path, "write", error)),
     }
+    replace(path, bytes)
+}
+
+/// Writes a file whole over the one of this name, which the caller has read and understood.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let file = neighbour(path, bytes, Access::Usual)?;
     file.persist(path)
         .map_err(|error| Failure::file(path, "write", error.error))?;

@@ -59,7 +59,8 @@ fn trust(arguments: &Verify) -> Result<(u8, Vec<PublicKey>), Failure> {
     }
 }
 
-fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
+/// A policy file.
+pub(super) fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
     let bytes = files::read(path)?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| Failure::key(path, "not a text file; give a policy in TOML"))?;
