@@ -10,8 +10,9 @@ use core::fmt;
 use heapless::Vec;
 use latchkey_directive::Report;
 use latchkey_image::ImageDigest;
-use minicbor::encode::write::Cursor;
-use minicbor::{Decode, Encode};
+
+use crate::store::form::{self, Form};
+use crate::store::record::{self, In, Out, record};
 
 /// Reports kept until receipted. With more, the oldest goes: the newest say what runs now.
 pub const REPORTS_MAX: usize = 8;
@@ -20,21 +21,27 @@ pub const REPORTS_MAX: usize = 8;
 pub const ENCODED_MAX: usize = 1024;
 
 /// See the module's header.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Starts so far: the upper half of every message's sequence.
-    #[cbor(n(0), default)]
     starts: u32,
     /// The image whose install was asked for and whose fate has not been reported.
-    #[cbor(n(1), with = "asked", default)]
     asked: Option<ImageDigest>,
     /// What the server has yet to receipt, oldest first.
-    #[cbor(n(2), with = "reports", default)]
     reports: Vec<Report, REPORTS_MAX>,
     /// Installs in a row that came to nothing.
-    #[cbor(n(3), default)]
     refusals: u32,
+}
+
+record! {
+    Settings as Map from Settings::default();
+    required {}
+    optional {
+        0 => starts: form::Unsigned,
+        1 => asked: form::Maybe<Digest>,
+        2 => reports: Reports,
+        3 => refusals: form::Unsigned,
+    }
 }
 
 /// The stored bytes are no settings of any version.
@@ -55,22 +62,14 @@ impl Settings {
     /// # Errors
     /// [`Unreadable`] for anything but exactly one settings map.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let mut decoder = minicbor::Decoder::new(bytes);
-        let settings = decoder.decode().map_err(|_| Unreadable)?;
-        if decoder.position() == bytes.len() {
-            Ok(settings)
-        } else {
-            Err(Unreadable)
-        }
+        record::decode(bytes).ok_or(Unreadable)
     }
 
     /// Writes the settings into `out`; gives the length. [`ENCODED_MAX`] always suffices; `None` when `out` is
     /// shorter and does not.
     #[must_use]
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
-        let mut cursor = Cursor::new(out);
-        minicbor::encode(self, &mut cursor).ok()?;
-        Some(cursor.position())
+        record::encode(self, out).map(<[u8]>::len)
     }
 
     /// Counts this start. To be stored before anything is signed, so that no sequence is ever used twice.
@@ -141,47 +140,33 @@ impl Settings {
     }
 }
 
-mod asked {
-    use latchkey_image::ImageDigest;
-    use minicbor::bytes::ByteArray;
-    use minicbor::decode::{Decoder, Error as DecodeError};
-    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+/// The digest of an image.
+struct Digest;
 
-    pub(super) fn encode<C, W: Write>(
-        v: &Option<ImageDigest>,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.encode(v.map(|digest| ByteArray::from(digest.0)))?.ok()
+impl Form<ImageDigest> for Digest {
+    fn write(digest: &ImageDigest, out: &mut Out<'_>) -> Option<()> {
+        out.bytes(&digest.0).ok().map(|_| ())
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<ImageDigest>, DecodeError> {
-        let stored: Option<ByteArray<32>> = d.decode()?;
-        Ok(stored.map(|bytes| ImageDigest(bytes.into())))
+    fn read(bytes: &mut In<'_>) -> Option<ImageDigest> {
+        bytes.bytes().ok()?.try_into().ok().map(ImageDigest)
     }
 }
 
-mod reports {
-    use super::{REPORTS_MAX, Report, Vec};
-    use minicbor::decode::{Decoder, Error as DecodeError};
-    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+/// Reports as they go to the server, one behind the other.
+struct Reports;
 
-    pub(super) fn encode<C, W: Write>(
-        v: &Vec<Report, REPORTS_MAX>,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.encode(v.as_slice())?.ok()
+impl Form<Vec<Report, REPORTS_MAX>> for Reports {
+    fn write(reports: &Vec<Report, REPORTS_MAX>, out: &mut Out<'_>) -> Option<()> {
+        out.encode(reports.as_slice()).ok().map(|_| ())
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Vec<Report, REPORTS_MAX>, DecodeError> {
+    fn read(bytes: &mut In<'_>) -> Option<Vec<Report, REPORTS_MAX>> {
         let mut reports = Vec::new();
-        for report in d.array_iter()? {
-            reports
-                .push(report?)
-                .map_err(|_| DecodeError::message("more reports than are ever kept"))?;
+        for report in bytes.array_iter().ok()? {
+            reports.push(report.ok()?).ok()?;
         }
-        Ok(reports)
+        Some(reports)
     }
 }
 

@@ -5,53 +5,65 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
-use latchkey_protocol::key::SharedKey;
+use latchkey_protocol::key::{KEY_LENGTH, SharedKey};
 use latchkey_protocol::message::AuthorizationEntry;
 use latchkey_protocol::value::{AppId, AuthorizationId, AuthorizationType, Name, TimeLimits};
 use latchkey_storage::{Key, Storage};
-use minicbor::{Decode, Encode};
 
 use super::{NotAdded, insert, limits};
 use crate::clock::{Local, UnixTime, Zone};
-use crate::store::{self, Lenient, StoreFailed, name, number, optional_wire, shared_key, wire};
+use crate::store::form::{self, Lenient};
+use crate::store::record::record;
+use crate::store::{self, StoreFailed};
 
 /// One authorization, as it lies on flash.
-#[derive(Encode, Decode)]
-#[cbor(map)]
 pub struct Authorization {
     /// Its name on this lock.
-    #[cbor(n(0), with = "wire")]
     pub id: AuthorizationId,
     /// What kind of client it is.
-    #[cbor(n(1), with = "number")]
     pub kind: AuthorizationType,
     /// What the client called itself when it paired.
-    #[cbor(n(2), with = "wire")]
     pub app: AppId,
     /// What people call it.
-    #[cbor(n(3), with = "name")]
     pub name: Name<32>,
     /// Its key.
-    #[cbor(n(4), with = "shared_key")]
     pub key: SharedKey,
     /// Whether it may do anything.
-    #[n(5)]
     pub enabled: bool,
     /// Whether it may act from afar.
-    #[n(6)]
     pub remote_allowed: bool,
     /// When it was made, in seconds since 1970.
-    #[n(7)]
     pub created: u32,
     /// When it last moved the lock, in seconds since 1970; 0 when never.
-    #[n(8)]
     pub last_active: u32,
     /// How often it moved the lock.
-    #[n(9)]
     pub lock_count: u16,
     /// When it may be used.
-    #[cbor(n(10), with = "optional_wire")]
     pub limits: Option<TimeLimits>,
+}
+
+record! {
+    Authorization as Map from Authorization::new(
+        AuthorizationId(0),
+        AuthorizationType::App,
+        Name::EMPTY,
+        SharedKey::from_bytes(&mut [0; KEY_LENGTH])
+    );
+    required {
+        0 => id: form::Wire,
+        1 => kind: form::Number,
+        2 => app: form::Wire,
+        3 => name: form::Text,
+        4 => key: form::Key,
+        5 => enabled: form::Flag,
+        6 => remote_allowed: form::Flag,
+        7 => created: form::Unsigned,
+        8 => last_active: form::Unsigned,
+        9 => lock_count: form::Unsigned,
+    }
+    optional {
+        10 => limits: form::Maybe<form::Wire>,
+    }
 }
 
 impl Lenient for AuthorizationType {

@@ -6,41 +6,58 @@ use heapless::Vec;
 use latchkey_protocol::message::KeypadCodeEntry;
 use latchkey_protocol::value::{CodeId, EnteredCode, KeypadCode, Name, TimeLimits};
 use latchkey_storage::{Key, Storage};
-use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq;
 
 use super::{NotAdded, insert, limits};
 use crate::clock::{Local, UnixTime, Zone};
-use crate::store::{self, StoreFailed, code, name, optional_wire, wire};
+use crate::store::form;
+use crate::store::record::record;
+use crate::store::{self, StoreFailed};
 
 /// One code, as it lies on flash.
-#[derive(Encode, Decode)]
-#[cbor(map)]
 pub struct Code {
     /// Its name on this lock.
-    #[cbor(n(0), with = "wire")]
     pub id: CodeId,
     /// What to type in.
-    #[cbor(n(1), with = "code")]
     pub code: KeypadCode,
     /// Whose it is.
-    #[cbor(n(2), with = "name")]
     pub name: Name<20>,
     /// Whether it opens anything.
-    #[n(3)]
     pub enabled: bool,
     /// When it was made, in seconds since 1970.
-    #[n(4)]
     pub created: u32,
     /// When it last moved the lock, in seconds since 1970; 0 when never.
-    #[n(5)]
     pub last_active: u32,
     /// How often it moved the lock.
-    #[n(6)]
     pub lock_count: u16,
     /// When it may be used.
-    #[cbor(n(7), with = "optional_wire")]
     pub limits: Option<TimeLimits>,
+}
+
+record! {
+    Code as Map from Code {
+        id: CodeId(0),
+        // Read over below, or there is no record.
+        code: KeypadCode::new(999_999)?,
+        name: Name::EMPTY,
+        enabled: false,
+        created: 0,
+        last_active: 0,
+        lock_count: 0,
+        limits: None,
+    };
+    required {
+        0 => id: form::Wire,
+        1 => code: form::Code,
+        2 => name: form::Text,
+        3 => enabled: form::Flag,
+        4 => created: form::Unsigned,
+        5 => last_active: form::Unsigned,
+        6 => lock_count: form::Unsigned,
+    }
+    optional {
+        7 => limits: form::Maybe<form::Wire>,
+    }
 }
 
 impl Code {

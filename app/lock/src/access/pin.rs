@@ -7,11 +7,12 @@
 use embedded_storage::nor_flash::NorFlash;
 use latchkey_protocol::value::{ErrorCode, Pin};
 use latchkey_storage::Storage;
-use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::guesses::{Guesses, KEYPAD, PIN, Waiting};
+use crate::store::form;
+use crate::store::record::record;
 use crate::store::{self, StoreFailed};
 
 /// Why a PIN or a code was not accepted.
@@ -55,20 +56,32 @@ impl Wrong {
     }
 }
 
-#[derive(Encode, Decode, Zeroize, ZeroizeOnDrop)]
-#[cbor(map)]
+#[derive(Zeroize, ZeroizeOnDrop)]
 struct PinRecord {
-    #[n(0)]
     pin: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
-#[cbor(map)]
+record! {
+    PinRecord as Map from PinRecord { pin: 0 };
+    required {
+        0 => pin: form::Unsigned,
+    }
+    optional {}
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct GuessRecord {
-    #[n(0)]
     pin: u8,
-    #[n(1)]
     keypad: u8,
+}
+
+record! {
+    GuessRecord as Map from GuessRecord::default();
+    required {
+        0 => pin: form::Unsigned,
+        1 => keypad: form::Unsigned,
+    }
+    optional {}
 }
 
 /// Counts guesses of PIN and keypad codes, and knows whether a PIN is right.

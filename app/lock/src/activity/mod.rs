@@ -7,29 +7,35 @@ mod query;
 
 use latchkey_protocol::message::{LogEntry, LogEvent};
 use latchkey_protocol::value::{AuthorizationId, LogIndex, Name};
-use minicbor::{Decode, Encode};
 
 use crate::clock::UnixTime;
-use crate::store::{name, wire};
+use crate::store::form;
+use crate::store::record::record;
 
 pub use query::Query;
 
 /// One entry. An array, since its place in the ring is short; what a newer version appends is skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// When, in seconds since 1970; a lower bound while the lock did not know the time.
-    #[n(0)]
     time: u32,
     /// By whose authorization; 0 when by nobody's.
-    #[n(1)]
     who: u32,
     /// Its name then.
-    #[cbor(n(2), with = "name")]
     name: Name<32>,
     /// What happened.
-    #[cbor(n(3), with = "wire")]
     event: LogEvent,
+}
+
+record! {
+    Entry as Array from Entry::new(UnixTime(0), NOBODY, Name::EMPTY, LogEvent::Logging(false));
+    required {
+        0 => time: form::Unsigned,
+        1 => who: form::Unsigned,
+        2 => name: form::Text,
+        3 => event: form::Wire,
+    }
+    optional {}
 }
 
 /// Nobody's authorization.

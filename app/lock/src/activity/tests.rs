@@ -4,7 +4,7 @@
 )]
 
 use super::*;
-use crate::store::{RECORD_MAX, encode};
+use crate::store::{RECORD_MAX, decode, encode};
 use latchkey_protocol::message::Movement;
 use latchkey_protocol::value::{
     ActionFlags, CodeId, Completion, KeypadAction, KeypadSource, LockAction, SortOrder, Trigger,
@@ -41,7 +41,7 @@ fn the_longest_entries_fit_and_come_back() {
         let mut bytes = [0; RECORD_MAX];
         let written = encode(&entry(event), &mut bytes).unwrap();
         assert!(written.len() <= ENTRY_MAX, "{}", written.len());
-        assert_eq!(minicbor::decode::<Entry>(written).unwrap(), entry(event));
+        assert_eq!(decode::<Entry>(written).unwrap(), entry(event));
     }
 }
 

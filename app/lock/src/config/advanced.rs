@@ -2,11 +2,11 @@
 
 use latchkey_protocol::message::{AdvancedSettings, AutoLock, Motor, SetAdvancedConfig};
 use latchkey_protocol::value::{BatteryType, ButtonAction, MotorSpeed, TimeOfDay};
-use minicbor::{Decode, Encode};
 
 use super::OutOfBounds;
 use crate::schedule::NightRule;
-use crate::store::{Lenient, number, wire};
+use crate::store::form::{self, Lenient};
+use crate::store::record::record;
 
 /// Bounds of lock'n'go's time, in seconds (as real locks take them, says nuki-cli).
 const LOCK_N_GO_S: core::ops::RangeInclusive<u8> = 5..=60;
@@ -28,57 +28,63 @@ impl Lenient for MotorSpeed {
 }
 
 /// The advanced configuration. The meaning of each field is that of [`AdvancedSettings`].
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advanced {
-    #[n(0)]
     pub(crate) unlocked_offset: i16,
-    #[n(1)]
     pub(crate) locked_offset: i16,
-    #[n(2)]
     pub(crate) single_locked_offset: i16,
-    #[n(3)]
     pub(crate) unlocked_to_locked_offset: i16,
-    #[n(4)]
     pub(crate) lock_n_go_seconds: u8,
-    #[cbor(n(5), with = "number")]
     pub(crate) single_press: ButtonAction,
-    #[cbor(n(6), with = "number")]
     pub(crate) double_press: ButtonAction,
-    #[n(7)]
     pub(crate) detached_cylinder: bool,
-    #[cbor(n(8), with = "number")]
     pub(crate) battery_type: BatteryType,
-    #[n(9)]
     pub(crate) detects_battery: bool,
-    #[n(10)]
     pub(crate) unlatch_seconds: u8,
-    #[n(11)]
     pub(crate) auto_lock_seconds: u16,
-    #[n(12)]
     pub(crate) auto_unlock_disabled: bool,
-    #[n(13)]
     pub(crate) night_mode: bool,
-    #[cbor(n(14), with = "wire")]
     pub(crate) night_start: TimeOfDay,
-    #[cbor(n(15), with = "wire")]
     pub(crate) night_end: TimeOfDay,
-    #[n(16)]
     pub(crate) night_auto_lock: bool,
-    #[n(17)]
     pub(crate) night_auto_unlock_disabled: bool,
-    #[n(18)]
     pub(crate) night_immediate_lock: bool,
-    #[n(19)]
     pub(crate) auto_lock: bool,
-    #[n(20)]
     pub(crate) immediate_auto_lock: bool,
-    #[n(21)]
     pub(crate) auto_update: bool,
-    #[cbor(n(22), with = "number")]
     pub(crate) motor_speed: MotorSpeed,
-    #[n(23)]
     pub(crate) slow_at_night: bool,
+}
+
+record! {
+    Advanced as Map from Advanced::default();
+    required {
+        0 => unlocked_offset: form::Signed,
+        1 => locked_offset: form::Signed,
+        2 => single_locked_offset: form::Signed,
+        3 => unlocked_to_locked_offset: form::Signed,
+        4 => lock_n_go_seconds: form::Unsigned,
+        5 => single_press: form::Number,
+        6 => double_press: form::Number,
+        7 => detached_cylinder: form::Flag,
+        8 => battery_type: form::Number,
+        9 => detects_battery: form::Flag,
+        10 => unlatch_seconds: form::Unsigned,
+        11 => auto_lock_seconds: form::Unsigned,
+        12 => auto_unlock_disabled: form::Flag,
+        13 => night_mode: form::Flag,
+        14 => night_start: form::Wire,
+        15 => night_end: form::Wire,
+        16 => night_auto_lock: form::Flag,
+        17 => night_auto_unlock_disabled: form::Flag,
+        18 => night_immediate_lock: form::Flag,
+        19 => auto_lock: form::Flag,
+        20 => immediate_auto_lock: form::Flag,
+        21 => auto_update: form::Flag,
+        22 => motor_speed: form::Number,
+        23 => slow_at_night: form::Flag,
+    }
+    optional {}
 }
 
 impl Default for Advanced {

@@ -7,10 +7,10 @@ mod advanced;
 
 use latchkey_protocol::message::SetConfig;
 use latchkey_protocol::value::{AdvertisingMode, DaylightSaving, FobAction, LockAction, Name, TimeZoneId};
-use minicbor::{Decode, Encode};
 
 use crate::clock::Zone;
-use crate::store::{Lenient, name, number};
+use crate::store::form::{self, Lenient};
+use crate::store::record::record;
 
 pub use advanced::Advanced;
 
@@ -37,63 +37,69 @@ impl Lenient for TimeZoneId {
 }
 
 /// The configuration. The meaning of each field is that of [`SetConfig`].
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// What the owner calls the lock.
-    #[cbor(n(0), with = "name")]
     pub name: Name<32>,
     /// Degrees north.
-    #[n(1)]
     pub latitude: f32,
     /// Degrees east.
-    #[n(2)]
     pub longitude: f32,
     /// Draw the latch whenever the door is unlocked.
-    #[n(3)]
     pub auto_unlatch: bool,
     /// Whether the button opens pairing.
-    #[n(4)]
     pub pairing_enabled: bool,
     /// Whether the button moves the lock.
-    #[n(5)]
     pub button_enabled: bool,
     /// Whether the light shows anything.
-    #[n(6)]
     pub led_enabled: bool,
     /// 0 to 5.
-    #[n(7)]
     pub led_brightness: u8,
     /// Standard time's offset from UTC in minutes, without a zone.
-    #[n(8)]
     pub offset_minutes: i16,
     /// Daylight saving, without a zone.
-    #[cbor(n(9), with = "number")]
     pub daylight_saving: DaylightSaving,
     /// One, two and three presses on the fob.
-    #[cbor(n(10), with = "number")]
     pub fob_action_1: FobAction,
     /// Two presses.
-    #[cbor(n(11), with = "number")]
     pub fob_action_2: FobAction,
     /// Three presses.
-    #[cbor(n(12), with = "number")]
     pub fob_action_3: FobAction,
     /// One turn is locked.
-    #[n(13)]
     pub single_lock: bool,
     /// How often to advertise.
-    #[cbor(n(14), with = "number")]
     pub advertising_mode: AdvertisingMode,
     /// The zone that the lock is in.
-    #[cbor(n(15), with = "number")]
     pub time_zone: TimeZoneId,
     /// Counts changes of either configuration, so that clients read it again.
-    #[n(16)]
     pub updates: u8,
     /// Whether the activity log is kept.
-    #[n(17)]
     pub logging: bool,
+}
+
+record! {
+    Config as Map from Config::new(Name::EMPTY);
+    required {
+        0 => name: form::Text,
+        1 => latitude: form::Float,
+        2 => longitude: form::Float,
+        3 => auto_unlatch: form::Flag,
+        4 => pairing_enabled: form::Flag,
+        5 => button_enabled: form::Flag,
+        6 => led_enabled: form::Flag,
+        7 => led_brightness: form::Unsigned,
+        8 => offset_minutes: form::Signed,
+        9 => daylight_saving: form::Number,
+        10 => fob_action_1: form::Number,
+        11 => fob_action_2: form::Number,
+        12 => fob_action_3: form::Number,
+        13 => single_lock: form::Flag,
+        14 => advertising_mode: form::Number,
+        15 => time_zone: form::Number,
+        16 => updates: form::Unsigned,
+        17 => logging: form::Flag,
+    }
+    optional {}
 }
 
 impl Config {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{RECORD_MAX, encode};
+use crate::store::{RECORD_MAX, decode, encode};
 use latchkey_protocol::message::{AutoLock, SetAdvancedConfig};
 use latchkey_protocol::value::{ButtonAction, Nonce, Pin, TimeOfDay};
 use latchkey_protocol::wire::Tail;
@@ -53,11 +53,11 @@ fn every_field_survives_on_flash() {
     assert_eq!(config.updates, 1);
     let mut bytes = [0; RECORD_MAX];
     let written = encode(&config, &mut bytes).unwrap();
-    assert_eq!(minicbor::decode::<Config>(written).unwrap(), config);
+    assert_eq!(decode::<Config>(written).unwrap(), config);
 
     let set = Advanced::default().set(&advanced()).unwrap();
     let written = encode(&set, &mut bytes).unwrap();
-    assert_eq!(minicbor::decode::<Advanced>(written).unwrap(), set);
+    assert_eq!(decode::<Advanced>(written).unwrap(), set);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_value_that_only_a_newer_version_knows_is_harmless() {
         .rposition(|pair| pair == [14, 0])
         .unwrap();
     bytes[at + 1] = 9;
-    let read: Config = minicbor::decode(&bytes[..length]).unwrap();
+    let read: Config = decode(&bytes[..length]).unwrap();
     assert_eq!(read, new());
 }
 
@@ -130,6 +130,6 @@ fn values_out_of_bounds_change_nothing() {
 proptest! {
     #[test]
     fn random_records_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..RECORD_MAX)) {
-        let _ = (minicbor::decode::<Config>(&bytes), minicbor::decode::<Advanced>(&bytes));
+        let _ = (decode::<Config>(&bytes), decode::<Advanced>(&bytes));
     }
 }

@@ -4,7 +4,6 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::String;
 use latchkey_protocol::value::{LockUuid, Name, Version};
 use latchkey_storage::Storage;
-use minicbor::{Decode, Encode};
 
 use super::Identity;
 use crate::activity::Entry;
@@ -12,40 +11,61 @@ use crate::bolt::{Bolt, Geometry, Kept as BoltKept};
 use crate::clock::{EARLIEST, UnixTime};
 use crate::config::{Advanced, Config};
 use crate::schedule::Entries;
+use crate::store::form;
+use crate::store::record::record;
 use crate::store::{self, StoreFailed};
 
 /// Who the lock is and what it handed out.
-#[derive(Clone, Copy, Debug, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     /// Random, the same until the next factory reset.
-    #[cbor(n(0), with = "store::wire")]
     pub(super) uuid: LockUuid,
     /// The highest authorization id ever given out.
-    #[n(1)]
     pub(super) last_authorization: u32,
     /// The highest code id ever given out.
-    #[n(2)]
     pub(super) last_code: u16,
     /// Somebody has paired since the last factory reset.
-    #[n(3)]
     pub(super) initialized: bool,
     /// The firmware that last ran.
-    #[cbor(n(4), with = "store::optional_wire", default)]
     pub(super) firmware: Option<Version>,
 }
 
+record! {
+    Kept as Map from Kept {
+        uuid: LockUuid([0; 16]),
+        last_authorization: 0,
+        last_code: 0,
+        initialized: false,
+        firmware: None,
+    };
+    required {
+        0 => uuid: form::Wire,
+        1 => last_authorization: form::Unsigned,
+        2 => last_code: form::Unsigned,
+        3 => initialized: form::Flag,
+    }
+    optional {
+        4 => firmware: form::Maybe<form::Wire>,
+    }
+}
+
 /// Where the bolt stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BoltRecord {
-    #[n(0)]
     pub(super) total_deg: Option<u16>,
-    #[n(1)]
     pub(super) at_deg: Option<i16>,
     /// It is to be locked again after a lock'n'go.
-    #[cbor(n(2), default)]
     pub(super) lock_n_go: bool,
+}
+
+record! {
+    BoltRecord as Map from BoltRecord::default();
+    required {}
+    optional {
+        0 => total_deg: form::Maybe<form::Unsigned>,
+        1 => at_deg: form::Maybe<form::Signed>,
+        2 => lock_n_go: form::Flag,
+    }
 }
 
 impl BoltRecord {
@@ -59,11 +79,17 @@ impl BoltRecord {
 }
 
 /// The latest time that the lock was told.
-#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ClockRecord {
-    #[n(0)]
     pub(super) told: u32,
+}
+
+record! {
+    ClockRecord as Map from ClockRecord::default();
+    required {
+        0 => told: form::Unsigned,
+    }
+    optional {}
 }
 
 pub(super) fn first_start<F: NorFlash>(

@@ -7,10 +7,10 @@ use core::ops::RangeInclusive;
 
 use heapless::Vec;
 use latchkey_protocol::value::{LockAction, TimeControlId, TimeOfDay, Weekdays};
-use minicbor::{Decode, Encode};
 
 use crate::clock::{Local, weekday};
-use crate::store::wire;
+use crate::store::form::{self, Form};
+use crate::store::record::{In, Out, Record as _, record};
 
 /// Minutes in a day.
 const DAY_MIN: u32 = 24 * 60;
@@ -18,24 +18,36 @@ const DAY_MIN: u32 = 24 * 60;
 const CATCH_UP_MIN: u32 = 125;
 
 /// One line of the schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its name on this lock.
-    #[cbor(n(0), with = "wire")]
     pub id: TimeControlId,
     /// Whether it acts.
-    #[n(1)]
     pub enabled: bool,
     /// On which days.
-    #[cbor(n(2), with = "wire")]
     pub weekdays: Weekdays,
     /// At what time.
-    #[cbor(n(3), with = "wire")]
     pub time: TimeOfDay,
     /// What it does.
-    #[cbor(n(4), with = "wire")]
     pub action: LockAction,
+}
+
+record! {
+    Entry as Array from Entry {
+        id: TimeControlId(0),
+        enabled: false,
+        weekdays: Weekdays::EVERY,
+        time: TimeOfDay { hour: 0, minute: 0 },
+        action: LockAction::Lock,
+    };
+    required {
+        0 => id: form::Wire,
+        1 => enabled: form::Flag,
+        2 => weekdays: form::Wire,
+        3 => time: form::Wire,
+        4 => action: form::Wire,
+    }
+    optional {}
 }
 
 impl Entry {
@@ -57,11 +69,17 @@ impl Entry {
 pub struct NoRoom;
 
 /// The schedule.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
-    #[cbor(n(0), with = "list")]
     entries: Vec<Entry, { Self::MAX }>,
+}
+
+record! {
+    Entries as Map from Entries::default();
+    required {
+        0 => entries: List,
+    }
+    optional {}
 }
 
 impl Entries {
@@ -121,41 +139,28 @@ impl Entries {
     }
 }
 
-mod list {
-    use heapless::Vec;
-    use minicbor::decode::{Decoder, Error as DecodeError};
-    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+/// Entries one behind the other. One that only a newer version understands is passed over.
+struct List;
 
-    use super::{Entries, Entry};
-
-    pub(super) fn encode<C, W: Write>(
-        v: &Vec<Entry, { Entries::MAX }>,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.encode(v.as_slice())?.ok()
+impl Form<Vec<Entry, { Entries::MAX }>> for List {
+    fn write(entries: &Vec<Entry, { Entries::MAX }>, out: &mut Out<'_>) -> Option<()> {
+        out.array(u64::try_from(entries.len()).ok()?).ok()?;
+        entries.iter().try_for_each(|entry| entry.write(out))
     }
 
-    /// Passes over an entry that only a newer version understands.
-    pub(super) fn decode<C>(
-        d: &mut Decoder<'_>,
-        _: &mut C,
-    ) -> Result<Vec<Entry, { Entries::MAX }>, DecodeError> {
-        let count = d.array()?.unwrap_or(0);
+    fn read(bytes: &mut In<'_>) -> Option<Vec<Entry, { Entries::MAX }>> {
         let mut entries = Vec::new();
-        for _ in 0..count {
-            let before = d.position();
-            match d.decode() {
-                Ok(entry) => entries
-                    .push(entry)
-                    .map_err(|_| DecodeError::message("more entries than are ever kept"))?,
-                Err(_) => {
-                    d.set_position(before);
-                    d.skip()?;
+        for _ in 0..bytes.array().ok()?? {
+            let before = bytes.position();
+            match Entry::read(bytes) {
+                Some(entry) => entries.push(entry).ok()?,
+                None => {
+                    bytes.set_position(before);
+                    bytes.skip().ok()?;
                 }
             }
         }
-        Ok(entries)
+        Some(entries)
     }
 }
 
