@@ -45,6 +45,7 @@ fn first_day(door: &mut Door, owner: &Latchkey) {
     let status = owner.facts(&["status"]);
     assert_eq!(status["version"], "1.0.0+0");
     assert_eq!(status["confirmed"], true);
+    assert!(status["time_utc"].is_string(), "pairing sets the clock: {status}");
 
     for (action, state) in [
         ("unlock", "unlocked"),
@@ -118,19 +119,14 @@ fn accessories(door: &mut Door, owner: &Latchkey) {
         (vec![json!("Plumber")], vec![json!(1)])
     );
 
-    // What is limited in time needs a clock.
-    let limited = owner.facts(&[
-        "codes",
-        "update",
-        "Plumber",
-        "--days",
-        "mon,tue,wed,thu,fri,sat,sun",
-    ]);
-    assert_eq!(limited["now"], "changed");
-    let refused = owner.run(&["keypad", "enter", "345678"]);
-    assert!(refused.said.contains("may not act at this time"), "{refused:?}");
+    // What is limited in time goes by the clock that pairing set.
+    for (until, code) in [("2020-01-01", 1), ("2099-12-31", 0)] {
+        let limited = owner.facts(&["codes", "update", "Plumber", "--until", until]);
+        assert_eq!(limited["now"], "changed");
+        let entered = owner.run(&["keypad", "enter", "345678"]);
+        assert_eq!(entered.code, code, "{entered:?}");
+    }
     assert!(owner.facts(&["config", "clock"])["time_utc"].is_string());
-    assert_eq!(owner.facts(&["keypad", "enter", "345678"])["done"], true);
 
     let off = owner.facts(&[
         "codes",

@@ -1,6 +1,6 @@
-//! Time that never goes back, and randomness: what every event of a session brings along.
+//! Time that never goes back, and randomness: what every event of a session brings along. And the time of day.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use latchkey_phone::{Moment, RANDOM_LENGTH};
 
@@ -26,6 +26,12 @@ impl Clock {
     pub(crate) fn moment(&self) -> Outcome<Moment> {
         Ok(Moment::new(self.now_ms(), random::<RANDOM_LENGTH>()?))
     }
+}
+
+/// The time of day, in seconds since 1970; nothing where this computer's clock stands before.
+pub(crate) fn unix_now() -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(now.as_secs())
 }
 
 /// Random bytes that nobody else gets.

@@ -13,9 +13,11 @@ mod users;
 use std::time::Duration;
 
 use clap::CommandFactory;
+use latchkey_phone::clock::correction;
 use latchkey_protocol::value::{AuthorizationType, Name};
 
 use crate::arguments::{Arguments, Command, Common};
+use crate::clock;
 use crate::door::Door;
 use crate::failure::{Failure, Outcome};
 use crate::link::{self, Link};
@@ -84,11 +86,17 @@ impl Context {
         self.connect(self.held(kind)?)
     }
 
-    /// The same as an app, with the PIN. It is asked for first: a lock does not wait for somebody who types.
+    /// The same as an app, with the PIN, and the lock's clock put right on the way. The PIN is asked for first: a lock
+    /// does not wait for somebody who types.
     fn administer(&self, pin: &PinSource) -> Outcome<(Door, Asked)> {
-        let held = self.held(AuthorizationType::App)?;
+        self.administer_as(self.held(AuthorizationType::App)?, pin)
+    }
+
+    fn administer_as(&self, held: Held, pin: &PinSource) -> Outcome<(Door, Asked)> {
         let asked = pin.ask(held.credentials.family.pin_width())?;
-        Ok((self.connect(held)?, asked))
+        let mut door = self.connect(held)?;
+        keep_time(&mut door, &asked)?;
+        Ok((door, asked))
     }
 
     fn held(&self, kind: AuthorizationType) -> Outcome<Held> {
@@ -102,6 +110,16 @@ impl Context {
         spinner.finish_and_clear();
         door
     }
+}
+
+/// Puts the lock's clock right by this computer's, where it is off.
+fn keep_time(door: &mut Door, asked: &Asked) -> Outcome<()> {
+    let told = status::states(door)?.time;
+    if let Some(set) = clock::unix_now().and_then(|now| correction(told, now)) {
+        door.ask(set.with(asked.pin()?))?;
+        output::note("The lock's clock was off; it goes by this computer's now.");
+    }
+    Ok(())
 }
 
 /// A name as a lock stores it.

@@ -11,8 +11,8 @@ pub(crate) struct Limits {
     /// Not before this: 2026-12-24 or "2026-12-24 18:00".
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub(crate) from: Option<DateTime>,
-    /// Not after this.
-    #[arg(long, value_name = "DATE", value_parser = date)]
+    /// Not after this; a day counts to its end.
+    #[arg(long, value_name = "DATE", value_parser = last_date)]
     pub(crate) until: Option<DateTime>,
     /// Only on these days: mon,tue,sat.
     #[arg(long, value_name = "DAYS", value_parser = days)]
@@ -62,9 +62,25 @@ pub(crate) const fn day_name(day: Weekday) -> &'static str {
     }
 }
 
+/// Where a day begins, unless a time is given.
 fn date(text: &str) -> Result<DateTime, String> {
+    read_date(text, "00:00")
+}
+
+/// Where a day ends, unless a time is given.
+fn last_date(text: &str) -> Result<DateTime, String> {
+    let day_only = !text.contains(TIME_FOLLOWS);
+    let date = read_date(text, "23:59")?;
+    let second = if day_only { 59 } else { 0 };
+    Ok(DateTime { second, ..date })
+}
+
+/// What stands between a day and a time.
+const TIME_FOLLOWS: [char; 2] = [' ', 'T'];
+
+fn read_date(text: &str, no_time: &str) -> Result<DateTime, String> {
     let wrong = || format!("{text:?} is no date; write 2026-12-24 or \"2026-12-24 18:00\"");
-    let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00"));
+    let (day, time) = text.split_once(TIME_FOLLOWS).unwrap_or((text, no_time));
     let mut parts = day.split('-');
     let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -119,6 +135,9 @@ mod tests {
         let evening = date("2026-12-24 18:05").unwrap();
         assert_eq!((evening.day, evening.hour, evening.minute), (24, 18, 5));
         assert_eq!(date("2026-12-24").unwrap().hour, 0);
+        let last = last_date("2026-12-24").unwrap();
+        assert_eq!((last.day, last.hour, last.minute, last.second), (24, 23, 59, 59));
+        assert_eq!(last_date("2026-12-24 18:05").unwrap(), evening);
         for wrong in [
             "",
             "2026",

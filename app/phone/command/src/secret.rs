@@ -14,6 +14,7 @@ use crate::failure::{Failure, Kind, Outcome};
 
 /// What holds a secret is not longer, in bytes.
 const SECRET_MAX: u64 = 4_096;
+const PIN_VARIABLE: &str = "LATCHKEY_PIN";
 
 /// Where the lock's security PIN comes from.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,11 +30,20 @@ impl PinSource {
     pub(crate) fn ask(&self, width: PinWidth) -> Outcome<Asked> {
         let text = obtain(
             self.pin_file.as_deref(),
-            "LATCHKEY_PIN",
+            PIN_VARIABLE,
             "--pin-file",
             "Security PIN (Enter if none is set): ",
         )?;
         parse_pin(&text, width)?;
+        Ok(Asked { text, width })
+    }
+
+    /// The same without asking anybody: where none is given, there is none.
+    pub(crate) fn given(&self, width: PinWidth) -> Outcome<Asked> {
+        if self.pin_file.is_some() || std::env::var_os(PIN_VARIABLE).is_some() {
+            return self.ask(width);
+        }
+        let text = Zeroizing::default();
         Ok(Asked { text, width })
     }
 }

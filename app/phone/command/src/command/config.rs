@@ -3,8 +3,6 @@
 //! A setting is one row of the tables below: its name, and where it stands in the lock's messages. What a lock has and
 //! this version does not know is never set: it would be another value afterwards.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use latchkey_phone::request::{Act, Administer, Settings};
 use latchkey_protocol::message::{AdvancedConfig, AdvancedSettings, AutoLock, Config, FromLock, Motor};
 use latchkey_protocol::value::{
@@ -17,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use crate::arguments::{self, PinCommand};
+use crate::clock;
 use crate::door::Door;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits;
@@ -345,10 +344,11 @@ fn set(context: &Context, changes: &[String], pin: &PinSource) -> Outcome<()> {
 }
 
 fn set_clock(context: &Context, pin: &PinSource) -> Outcome<()> {
-    let (mut door, asked) = context.administer(pin)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    let time = now
-        .and_then(|now| DateTime::from_unix(now.as_secs()))
+    let held = context.held(AuthorizationType::App)?;
+    let asked = pin.ask(held.credentials.family.pin_width())?;
+    let mut door = context.connect(held)?;
+    let time = clock::unix_now()
+        .and_then(DateTime::from_unix)
         .ok_or_else(|| Failure::usage("this computer's clock is wrong; set it first"))?;
     door.ask(Administer::SetTime { time }.with(asked.pin()?))?;
     door.leave();

@@ -10,14 +10,14 @@ use latchkey_protocol::value::{AppId, AuthorizationType, NukiId};
 use latchkey_protocol::wire::PinWidth;
 use serde_json::json;
 
-use super::{Context, name};
+use super::{Context, keep_time, name};
 use crate::arguments::Pair;
 use crate::clock::random;
 use crate::door::Door;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::link::{Heard, Link};
 use crate::output;
-use crate::secret;
+use crate::secret::{self, Asked};
 use crate::store::Held;
 use crate::words;
 
@@ -40,11 +40,14 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
     let lock = heard.id();
     let called = context.common.lock.clone().unwrap_or_else(|| lock.to_string());
     store.make_room(&called, kind)?;
-    let way = match heard.says {
-        Advertisement::Pairing(Family::Fifth, _) => Way::Fifth(asked.pin.ask(PinWidth::Long)?.pin()?),
+    let (way, pin) = match heard.says {
+        Advertisement::Pairing(Family::Fifth, _) => {
+            let pin = asked.pin.ask(PinWidth::Long)?;
+            (Way::Fifth(pin.pin()?), pin)
+        }
         Advertisement::Pairing(Family::ToFourth, _)
         | Advertisement::Uninitialized(_)
-        | Advertisement::DoorMode { .. } => Way::ToFourth,
+        | Advertisement::DoorMode { .. } => (Way::ToFourth, asked.pin.given(PinWidth::Short)?),
     };
     let spinner = output::spinner("pairing");
     let mut kept = None;
@@ -61,7 +64,10 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
     });
     spinner.finish_and_clear();
     match (paired, kept) {
-        (Ok(door), Some((held, path))) => {
+        (Ok(mut door), Some((held, path))) => {
+            if kind == AuthorizationType::App {
+                start_clock(&mut door, &pin);
+            }
             door.leave();
             told(context, &held, &path);
             Ok(())
@@ -81,6 +87,15 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
             ),
         )),
         (Err(failure), None) => Err(failure),
+    }
+}
+
+/// A new lock does not know the time. Who has just paired cannot be told so by a failure.
+fn start_clock(door: &mut Door, pin: &Asked) {
+    if let Err(failure) = keep_time(door, pin) {
+        output::note(&format!(
+            "Paired, but the lock's clock could not be looked after: {failure}. `latchkey config clock` sets it."
+        ));
     }
 }
 

@@ -38,11 +38,10 @@ pub(super) fn run(context: &Context, asked: &Invite) -> Outcome<()> {
         ));
     }
     let own = context.held(AuthorizationType::App)?;
-    let pin = asked.pin.ask(own.credentials.family.pin_width())?.pin()?;
     let (family, uuid, lock) = (own.credentials.family, own.credentials.uuid, own.lock);
     let key: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
     let app = AppId(u32::from_le_bytes(random()?));
-    let mut door = context.connect(own)?;
+    let (mut door, pin) = context.administer_as(own, &asked.pin)?;
     let request = Administer::Invite {
         name: called,
         kind: AuthorizationType::App,
@@ -50,7 +49,7 @@ pub(super) fn run(context: &Context, asked: &Invite) -> Outcome<()> {
         remote_allowed: true,
         limits,
     };
-    let answer = door.ask(request.with(pin))?;
+    let answer = door.ask(request.with(pin.pin()?))?;
     door.leave();
     let Some(FromLock::InvitedAuthorization(invited)) = answer.last else {
         return Err(Failure::odd_answer());
