@@ -20,6 +20,7 @@ pub(crate) fn everything() -> Result<()> {
     dbus()?;
     sodium()?;
     browser()?;
+    postgres()?;
     peers().map(drop)
 }
 
@@ -93,6 +94,25 @@ pub(crate) fn browser() -> Result<()> {
         return Ok(());
     }
     debian(&["chromium"], "the tests open web pages in it")
+}
+
+/// PostgreSQL's programs, for clusters that tests make and end themselves. The cluster that Debian makes on its own is
+/// not touched.
+pub(crate) fn postgres() -> Result<()> {
+    let installed = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    if installed
+        .into_iter()
+        .any(|version| version.path().join("bin/initdb").exists())
+    {
+        return Ok(());
+    }
+    debian(
+        &["postgresql"],
+        "the server's tests run on it as well as on SQLite",
+    )
 }
 
 /// The emulator.

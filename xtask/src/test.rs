@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use latchkey_lab::Variant;
 
-use crate::{command, firmware, lab, setup};
+use crate::{command, firmware, lab, setup, workspace};
 
 /// One step: what it proves, and how.
 struct Step {
@@ -34,6 +34,10 @@ const STEPS: &[Step] = &[
     Step {
         proves: "cores, tools, server, and power cuts at every flash operation",
         by: By::Cargo(&["test", "--quiet"]),
+    },
+    Step {
+        proves: "the server does on PostgreSQL what it does on SQLite",
+        by: By::Function(server_on_postgres),
     },
     Step {
         proves: "fuzzing finds nothing, for as long as a test run has",
@@ -103,6 +107,23 @@ impl By {
             Self::Function(function) => function(),
         }
     }
+}
+
+fn server_on_postgres() -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    command::run(
+        Command::new(cargo)
+            .current_dir(workspace::root())
+            .args([
+                "test",
+                "--quiet",
+                "--package",
+                "latchkey-server",
+                "--test",
+                "server",
+            ])
+            .env("LATCHKEY_TEST_DATABASE", "postgres"),
+    )
 }
 
 fn system() -> Result<()> {

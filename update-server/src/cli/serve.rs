@@ -21,7 +21,7 @@ use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
 use crate::http::{self, App, Door, InTheClear, Tls};
 use crate::limits;
 use crate::objects::Objects;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::{Service, Settings};
 
 /// How often "last seen" is written.
@@ -41,7 +41,8 @@ pub(super) struct DataPlace {
         default_value = "latchkey-data"
     )]
     data: PathBuf,
-    /// Database: sqlite:///path/to/file.db. Without it: latchkey.db in the data folder.
+    /// Database: sqlite:///path/to/file.db or postgres://user@host/name; a password belongs into the environment or
+    /// into ~/.pgpass. Without it: latchkey.db in the data folder.
     #[arg(long, value_name = "URL", env = "LATCHKEY_DATABASE")]
     database: Option<String>,
 }
@@ -115,6 +116,9 @@ pub(super) struct Serve {
     /// The director key, PKCS#8 PEM. Without it: director.pem in the data folder, made when it is missing.
     #[arg(long, value_name = "FILE", env = "LATCHKEY_DIRECTOR_KEY")]
     director_key: Option<PathBuf>,
+    /// Direct the locks of this database with another key than so far, for those that trust it by now.
+    #[arg(long)]
+    replace_director_key: bool,
     /// Take example keys in policies and as director key. For trying things out.
     #[arg(long)]
     allow_example_keys: bool,
@@ -151,9 +155,9 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     start_logging(options.log, options.log_format);
     make_folder(&options.place.data)?;
     let key_path = key_path(&options.place.data, options.director_key.as_deref());
-    let director = DirectorKey::open_or_create(&key_path, options.allow_example_keys)?;
     let database = options.place.database_url()?;
     let store = Store::open(&database).await?;
+    let director = director(&store, &key_path, &options).await?;
     let folder =
         std::path::absolute(options.place.data.join("images")).context("the data folder has no path")?;
     let (objects, store_url) = match options.store {
@@ -187,6 +191,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         }
         _ => None,
     };
+    let agreed = service.agree_on_director(options.replace_director_key).await;
+    agreed.map_err(anyhow::Error::from)?;
     // Before anybody hears that the server is there: who hears it may tell it to stop.
     let stop = stop_signal()?;
     // Last of what can fail: a token that is made must also be shown.
@@ -195,7 +201,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         listening: format!("http://{address}"),
         listening_tls: tls.as_ref().map(|(_, (_, address))| format!("https://{address}")),
         data: shown(&options.place.data),
-        database: &database,
+        database: &store::shown(&database),
         store: &store_url,
         director_key: shown(&key_path),
         director_public,
@@ -214,6 +220,22 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The key this instance directs locks with. A new one is made only where the database knows of none yet.
+async fn director(store: &Store, path: &Path, options: &Serve) -> anyhow::Result<DirectorKey> {
+    let named = store.director().await?;
+    let Some(named) = named.filter(|_| !options.replace_director_key) else {
+        return DirectorKey::open_or_create(path, options.allow_example_keys);
+    };
+    let opened = DirectorKey::open(path, options.allow_example_keys);
+    opened.with_context(|| {
+        format!(
+            "the locks of this database take directives of the key {} only; put that key's file there, or name it with \
+             --director-key",
+            hex::encode(named.as_bytes())
+        )
+    })
 }
 
 async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

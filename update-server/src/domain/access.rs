@@ -15,7 +15,7 @@ use super::spelled;
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::NAME_BYTES_MAX;
-use crate::store::Store;
+use crate::store::{Change, Store};
 use crate::{Service, ids};
 
 spelled! {
@@ -249,8 +249,15 @@ impl Service {
             person: None,
             role: Role::Administrator,
         };
-        let made = self.create_token(&Caller::console(), &first).await?;
-        Ok(Some(made.1))
+        let making = Making::new(&*self.clock, &first)?;
+        let mut change = making.begin(&self.store, &Caller::console()).await?;
+        // Another instance that starts now may have been quicker: there is one first administrator.
+        if !change.tokens().await?.is_empty() {
+            return Ok(None);
+        }
+        change.insert_token(&making.token).await?;
+        change.commit().await?;
+        Ok(Some(making.secret))
     }
 
     /// Makes a token worthless, at once and for good. Doing it twice is no error.
@@ -300,6 +307,52 @@ impl Service {
     }
 }
 
+/// A token that is about to be made.
+struct Making {
+    token: Token,
+    secret: TokenSecret,
+}
+
+impl Making {
+    fn new(clock: &dyn Clock, wanted: &NewToken<'_>) -> Outcome<Self> {
+        let NewToken { name, person, role } = *wanted;
+        let person = person.unwrap_or(name).trim();
+        check_name("a token's name", name)?;
+        check_name("a person's name", person)?;
+        let id = hex::encode(ids::random::<8>()?);
+        let secret = TokenSecret::fresh(&id)?;
+        let token = Token {
+            id,
+            name: name.to_owned(),
+            person: person.to_owned(),
+            role,
+            created_at: clock.now_ms(),
+            revoked_at: None,
+            hash: Hash(secret.hash()),
+        };
+        Ok(Self { token, secret })
+    }
+
+    async fn begin(&self, store: &Store, by: &Caller) -> Outcome<Change> {
+        let Token {
+            id,
+            name,
+            person,
+            role,
+            ..
+        } = &self.token;
+        store
+            .change(&Entry {
+                actor: by.actor(),
+                at: self.token.created_at,
+                action: "token.create",
+                subject: id.clone(),
+                detail: serde_json::json!({ "name": name, "person": person, "role": role }),
+            })
+            .await
+    }
+}
+
 /// Makes a token in a database, with or without a server around it.
 pub(crate) async fn create(
     store: &Store,
@@ -307,34 +360,11 @@ pub(crate) async fn create(
     by: &Caller,
     wanted: &NewToken<'_>,
 ) -> Outcome<(Token, TokenSecret)> {
-    let NewToken { name, person, role } = *wanted;
-    let person = person.unwrap_or(name).trim();
-    check_name("a token's name", name)?;
-    check_name("a person's name", person)?;
-    let id = hex::encode(ids::random::<8>()?);
-    let secret = TokenSecret::fresh(&id)?;
-    let now = clock.now_ms();
-    let token = Token {
-        id,
-        name: name.to_owned(),
-        person: person.to_owned(),
-        role,
-        created_at: now,
-        revoked_at: None,
-        hash: Hash(secret.hash()),
-    };
-    let mut change = store
-        .change(&Entry {
-            actor: by.actor(),
-            at: now,
-            action: "token.create",
-            subject: token.id.clone(),
-            detail: serde_json::json!({ "name": name, "person": person, "role": role }),
-        })
-        .await?;
-    change.insert_token(&token).await?;
+    let making = Making::new(clock, wanted)?;
+    let mut change = making.begin(store, by).await?;
+    change.insert_token(&making.token).await?;
     change.commit().await?;
-    Ok((token, secret))
+    Ok((making.token, making.secret))
 }
 
 /// A name that people give: not empty, printable ASCII, not endless.

@@ -55,7 +55,7 @@ impl Service {
                 (Some(image), _) => Some((image, now)),
                 (None, _) => None,
             };
-            let mut record = self.store.record().await?;
+            let mut record = self.store.record_of(device.id).await?;
             if !record.put_facts(device.id, seen, &facts, offered).await? {
                 return Err(refused(ProblemCode::Replayed));
             }
@@ -140,7 +140,9 @@ impl Service {
     /// # Errors
     /// Storage; nothing is forgotten then.
     pub async fn write_presence(&self) -> Outcome<()> {
-        let batch = self.presence.unwritten();
+        let mut batch = self.presence.unwritten();
+        // In one order in all instances, so that no two wait for each other.
+        batch.sort_unstable_by_key(|(device, _)| *device);
         let now = self.clock.now_ms();
         if !batch.is_empty() {
             let mut record = self.store.record().await?;

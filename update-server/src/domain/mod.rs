@@ -7,6 +7,7 @@ pub mod check_in;
 pub mod decision;
 pub mod device;
 pub mod gate;
+pub mod instance;
 pub mod owner;
 pub mod policy;
 pub mod presence;

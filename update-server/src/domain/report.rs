@@ -47,7 +47,7 @@ impl Service {
             reason: report.reason,
             received_at: now,
         };
-        let mut record = self.store.record().await?;
+        let mut record = self.store.record_of(device.id).await?;
         match record.report(device.id, kept.sequence).await? {
             Some(before) if same(&before, &kept) => {}
             Some(_) => return Err(refused(ProblemCode::Replayed)),

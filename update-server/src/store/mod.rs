@@ -1,11 +1,15 @@
 //! The database: the only place with SQL.
 //!
-//! SQLite today; the statements use only what PostgreSQL understands too. Whoever changes the fleet gets a
-//! [`Change`], and the price of one is an audit entry that is written first in the same transaction. What
-//! devices tell goes through a [`Record`]. Neither takes effect before its `commit`, and a commit is on disk.
+//! SQLite, or PostgreSQL with as many instances of this server as it has to serve; one set of statements, in what both
+//! understand. Whoever changes the fleet gets a [`Change`], and the price of one is an audit entry that is written
+//! first in the same transaction. There is one change at a time, of all instances, so the log has one order. What
+//! devices tell goes through a [`Record`], one at a time for each device. Neither takes effect before its `commit`,
+//! and a commit is on disk.
 
 mod audit;
+mod database;
 mod devices;
+mod director;
 mod policies;
 mod releases;
 mod reports;
@@ -13,22 +17,22 @@ mod rollouts;
 mod tokens;
 
 use std::path::Path;
-use std::str::FromStr as _;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
+use latchkey_directive::DeviceId;
+use sqlx::any::AnyRow;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row as _, SqlSafeStr as _, Transaction};
 
 use crate::domain::audit::Entry;
 use crate::failure::{Failure, Outcome};
-use crate::limits::DATABASE_WAIT;
 
-/// How many readers work side by side.
-const READERS: u32 = 8;
+use database::{Database, Kind};
+
+pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -46,18 +50,17 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         include_str!("../../migrations/0004_release_notes.sql"),
     ),
     (5, "people", include_str!("../../migrations/0005_people.sql")),
+    (6, "director", include_str!("../../migrations/0006_director.sql")),
 ];
 
-/// Set on each connection: a commit is on disk before it is reported, readers never wait for the writer.
-const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                      PRAGMA busy_timeout = 5000;";
-const READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000;";
+/// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
+const ONE_CHANGE_AT_A_TIME: &str = "SELECT 1 FROM pg_advisory_xact_lock(7809632)";
 
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// One connection: SQLite has one writer at a time anyway, and waiting for it here is orderly.
-    writer: AnyPool,
+    kind: Kind,
+    writers: AnyPool,
     readers: AnyPool,
 }
 
@@ -68,39 +71,31 @@ pub struct Change(Transaction<'static, Any>);
 pub struct Record(Transaction<'static, Any>);
 
 impl Store {
-    /// Opens the database of `--database URL`, makes it when it is missing, and brings its tables up to date.
+    /// Opens the database of `--database URL`, makes it when it is a file that is missing, and brings its tables up to
+    /// date.
     ///
     /// # Errors
-    /// The URL is of another kind, the file cannot be used, or it was last used by a newer version.
+    /// The URL is of another kind, the database cannot be used, or it was last used by a newer version. Passwords
+    /// are not in the message.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         use anyhow::Context as _;
-        anyhow::ensure!(
-            url.starts_with("sqlite:"),
-            "--database {url}: this version knows sqlite:///path/to/file.db only"
-        );
         sqlx::any::install_default_drivers();
-        let pool = |connections: u32, setup: &'static str| {
-            AnyPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(DATABASE_WAIT)
-                .test_before_acquire(false)
-                .after_connect(move |connection, _| {
-                    Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
-                })
-        };
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let options = AnyConnectOptions::from_str(&format!("{url}{separator}mode=rwc"))
-            .with_context(|| format!("--database {url} cannot be used"))?;
-        let writer = pool(1, WRITER)
-            .connect_with(options.clone())
+        let database = Database::named(url)?;
+        let shown = database::shown(url);
+        let writers = database
+            .writers()
             .await
-            .with_context(|| format!("cannot open the database {url}"))?;
+            .with_context(|| format!("cannot open the database {shown}"))?;
         migrator()
-            .run(&writer)
+            .run(&writers)
             .await
-            .with_context(|| format!("cannot bring the tables of {url} up to date"))?;
-        let readers = pool(READERS, READER).connect_lazy_with(options);
-        Ok(Self { writer, readers })
+            .with_context(|| format!("cannot bring the tables of {shown} up to date"))?;
+        let readers = database.readers()?;
+        Ok(Self {
+            kind: database.kind,
+            writers,
+            readers,
+        })
     }
 
     /// The URL of a database in a file.
@@ -120,11 +115,16 @@ impl Store {
     /// Storage.
     pub async fn change(&self, entry: &Entry<'_>) -> Outcome<Change> {
         let mut transaction = self.begin().await?;
+        if self.kind == Kind::Postgres {
+            sqlx::query(ONE_CHANGE_AT_A_TIME)
+                .execute(&mut *transaction)
+                .await?;
+        }
         audit::append(&mut transaction, entry).await?;
         Ok(Change(transaction))
     }
 
-    /// Begins to keep what a device told.
+    /// Begins to keep what devices told, where the order does not matter.
     ///
     /// # Errors
     /// Storage.
@@ -132,9 +132,29 @@ impl Store {
         self.begin().await.map(Record)
     }
 
-    /// `IMMEDIATE`: whoever is to write waits for the writer's place now, not halfway.
+    /// Begins to keep what one device told. Until this is over, nobody else keeps anything of that device.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn record_of(&self, device: DeviceId) -> Outcome<Record> {
+        let mut transaction = self.begin().await?;
+        if self.kind == Kind::Postgres {
+            sqlx::query("SELECT 1 FROM devices WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(device.to_string())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(Record(transaction))
+    }
+
+    /// SQLite's `IMMEDIATE`: whoever is to write waits for the writer's place now, not halfway. In PostgreSQL each
+    /// statement sees what was committed before it, so what is read behind a lock is what holds.
     async fn begin(&self) -> Outcome<Transaction<'static, Any>> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        let statement = match self.kind {
+            Kind::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+        };
+        Ok(self.writers.begin_with(statement).await?)
     }
 
     async fn reader(&self) -> Outcome<PoolConnection<Any>> {
@@ -152,10 +172,10 @@ impl Store {
         Ok(())
     }
 
-    /// Waits for what is under way and closes the files.
+    /// Waits for what is under way and closes the connections.
     pub async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        self.writers.close().await;
     }
 }
 
@@ -231,21 +251,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn databases_of_other_kinds_are_refused_by_name() {
-        for url in ["postgres://localhost/latchkey", "mysql://x", "latchkey.db"] {
-            let error = Store::open(url).await.unwrap_err().to_string();
-            assert!(error.contains(url), "{error}");
-        }
-    }
-
-    #[tokio::test]
     async fn a_file_with_an_odd_name_is_found_again_and_written_safely() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a b?c%d.db");
         let url = Store::url_of_file(&path).unwrap();
         let store = Store::open(&url).await.unwrap();
         let pragma = |name: &'static str| {
-            let pool = store.writer.clone();
+            let pool = store.writers.clone();
             async move { sqlx::query(name).fetch_one(&pool).await.unwrap() }
         };
         assert_eq!(pragma("PRAGMA journal_mode").await.get::<String, _>(0), "wal");

@@ -6,6 +6,7 @@ use latchkey_server::domain::access::{Permission, Role};
 use latchkey_server::http::Access;
 use serde_json::{Value, json};
 
+use crate::databases;
 use crate::support::{Harness, policy};
 
 use Access::{Lock, Public};
@@ -242,6 +243,7 @@ async fn secrets_are_nowhere_on_disk_and_shown_once() {
         "{listed}"
     );
     harness.service.close().await.unwrap();
+    databases::dump_into(harness.folder.path()).await;
     let mut seen = 0;
     for file in std::fs::read_dir(harness.folder.path()).unwrap() {
         let path = file.unwrap().path();

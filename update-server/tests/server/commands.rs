@@ -6,12 +6,21 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::databases;
 use crate::program::{Operator, PATIENCE, PROGRAM, Server};
 use crate::support::{Draft, Lock, policy};
 
 /// Runs a command of the program to its end.
 pub(crate) async fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let run = Command::new(PROGRAM)
+    let mut run = Command::new(PROGRAM);
+    let data = arguments
+        .iter()
+        .skip_while(|argument| **argument != "--data")
+        .nth(1);
+    if let Some(data) = data.filter(|_| databases::is_postgres()) {
+        run.env("LATCHKEY_DATABASE", databases::of(data.as_ref()).await);
+    }
+    let run = run
         .args(arguments)
         .env_remove("LATCHKEY_TOKEN")
         .env_remove("LATCHKEY_SERVER")

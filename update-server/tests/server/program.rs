@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::databases;
 use crate::support::policy;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_latchkey-server");
@@ -43,6 +44,7 @@ impl Server {
             ])
             .arg(data)
             .args(options)
+            .env("LATCHKEY_DATABASE", databases::of(data).await)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

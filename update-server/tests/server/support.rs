@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::databases;
+
 /// When the test clock starts, in milliseconds since 1970.
 pub(crate) const START_MS: i64 = 1_800_000_000_000;
 
@@ -196,9 +198,7 @@ impl Harness {
     }
 
     async fn with(folder: TempDir, objects: Objects, allow_example_keys: bool) -> Self {
-        let store = Store::open(&Store::url_of_file(&folder.path().join("latchkey.db")).unwrap())
-            .await
-            .unwrap();
+        let store = Store::open(&databases::of(folder.path()).await).await.unwrap();
         let director = DirectorKey::open_or_create(&folder.path().join("director.pem"), false).unwrap();
         let public = PublicKey::from_bytes(&director.public()).unwrap();
         let clock = Arc::new(SetClock::at(START_MS));
