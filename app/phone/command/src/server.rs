@@ -1,30 +1,33 @@
 //! The update server, as an owner sees it: whether there is an update, and the image. It hears what runs on which
 //! hardware, and nothing of the lock or its owner.
 //!
-//! What it says proves nothing; the image proves itself. Keeps the invariants that no answer is longer than it may be,
+//! What it says proves nothing; the image proves itself. A download that breaks off goes on after a while ([`pause`]).
+//! Keeps the invariants that no answer is longer than it may be,
 //! that every wait ends, and that what was fetched is what was announced, or is thrown away.
+
+mod pause;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use latchkey_phone::release::LockFacts;
-use reqwest::header::{CONTENT_RANGE, IF_RANGE, RANGE};
+use reqwest::header::{CONTENT_RANGE, IF_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 
+use self::pause::Patience;
+use crate::clock::random;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output;
 use crate::policy::{IMAGE_MAX, read_limited};
 
 /// An answer about updates is shorter, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
-/// A connection that breaks off so often in a row is given up.
-const ATTEMPTS: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -46,6 +49,22 @@ pub(crate) struct Server {
     base: Url,
     client: Client,
     runtime: Runtime,
+    /// Lets time pass.
+    rest: Box<dyn Fn(Duration)>,
+}
+
+/// Why a download did not come to its end.
+enum Broken {
+    /// And never will.
+    ForGood(Failure),
+    /// But may, after so long where the server says how long.
+    ForNow(Failure, Option<Duration>),
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self::ForGood(failure)
+    }
 }
 
 /// An update that the server announces.
@@ -83,6 +102,7 @@ impl ServerPlace {
             base,
             client: client.map_err(|error| Failure::new(Kind::Server, words(&error)))?,
             runtime: runtime.map_err(|error| Failure::new(Kind::Server, error.to_string()))?,
+            rest: Box::new(std::thread::sleep),
         })
     }
 }
@@ -100,6 +120,9 @@ impl Server {
             let response = self.client.get(url).send().await;
             let response = response.map_err(|error| self.unreachable(&error))?;
             let status = response.status();
+            if is_busy(status) {
+                return Err(self.busy(status, told_wait(&response)));
+            }
             let body = self.read(response, ANSWER_MAX).await?;
             if status != StatusCode::OK {
                 return Err(self.nonsense(&format!("it answers {status}")));
@@ -127,21 +150,23 @@ impl Server {
     pub(crate) fn fetch(&self, update: &Announced, to: &Path) -> Outcome<Vec<u8>> {
         let part = part_of(to);
         let bar = output::bar(update.size.into(), "downloading");
-        let mut attempts = 0_u32;
+        let mut patience = Patience::default();
         let fetched = loop {
             let before = length(&part);
-            let fetched = self
-                .runtime
-                .block_on(self.fetch_rest(update, &part, &|so_far| bar.set_position(so_far)));
-            attempts = if length(&part) > before {
-                0
-            } else {
-                attempts.saturating_add(1)
+            let show = |so_far| bar.set_position(so_far);
+            let rest = self.fetch_rest(update, &part, &show);
+            let (failure, after) = match self.runtime.block_on(rest) {
+                Ok(()) => break Ok(()),
+                Err(Broken::ForGood(failure)) => break Err(failure),
+                Err(Broken::ForNow(failure, after)) => (failure, after),
             };
-            match fetched {
-                Err(failure) if failure.kind == Kind::Server && attempts < ATTEMPTS => {}
-                other => break other,
-            }
+            let jitter = u32::from_le_bytes(random()?);
+            let Some(wait) = patience.broke_off(length(&part) > before, after, jitter) else {
+                break Err(failure);
+            };
+            bar.set_message(format!("trying again in {} s", wait.as_secs().max(1)));
+            (self.rest)(wait);
+            bar.set_message("downloading");
         };
         bar.finish_and_clear();
         fetched?;
@@ -156,7 +181,7 @@ impl Server {
     }
 
     /// One connection's worth.
-    async fn fetch_rest(&self, update: &Announced, part: &Path, show: &dyn Fn(u64)) -> Outcome<()> {
+    async fn fetch_rest(&self, update: &Announced, part: &Path, show: &dyn Fn(u64)) -> Result<(), Broken> {
         let size = u64::from(update.size);
         let mut have = length(part);
         if have >= size {
@@ -169,11 +194,16 @@ impl Server {
                 .header(RANGE, format!("bytes={have}-"))
                 .header(IF_RANGE, format!("\"{}\"", update.file_sha256));
         }
-        let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let lost = |error| Broken::ForNow(self.unreachable(&error), None);
+        let mut response = request.send().await.map_err(lost)?;
         let resumes = match response.status() {
             StatusCode::OK => false,
             StatusCode::PARTIAL_CONTENT => true,
-            other => return Err(self.nonsense(&format!("it answers {other} for the image"))),
+            busy if is_busy(busy) => {
+                let after = told_wait(&response);
+                return Err(Broken::ForNow(self.busy(busy, after), after));
+            }
+            other => return Err(self.nonsense(&format!("it answers {other} for the image")).into()),
         };
         let expected = format!("bytes {have}-");
         let range = response
@@ -181,15 +211,17 @@ impl Server {
             .get(CONTENT_RANGE)
             .and_then(|range| range.to_str().ok());
         if resumes && !range.is_some_and(|range| range.starts_with(&expected)) {
-            return Err(self.nonsense("it sends another part of the image than was asked for"));
+            return Err(self
+                .nonsense("it sends another part of the image than was asked for")
+                .into());
         }
         let mut file = open_part(part, &mut have, resumes)?;
         loop {
-            let piece = response.chunk().await.map_err(|error| self.unreachable(&error))?;
+            let piece = response.chunk().await.map_err(lost)?;
             let Some(piece) = piece else { break };
             have = have.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             if have > size {
-                return Err(self.nonsense("it sends more than it announced"));
+                return Err(self.nonsense("it sends more than it announced").into());
             }
             file.write_all(&piece)
                 .map_err(|error| Failure::file(part, "write", error))?;
@@ -198,10 +230,9 @@ impl Server {
         file.sync_all()
             .map_err(|error| Failure::file(part, "write", error))?;
         if have < size {
-            return Err(Failure::new(
-                Kind::Server,
-                format!("the download broke off after {have} of {size} bytes; the next goes on from there"),
-            ));
+            let words =
+                format!("the download broke off after {have} of {size} bytes; the next goes on from there");
+            return Err(Broken::ForNow(Failure::new(Kind::Server, words), None));
         }
         Ok(())
     }
@@ -234,6 +265,20 @@ impl Server {
         )
     }
 
+    fn busy(&self, status: StatusCode, after: Option<Duration>) -> Failure {
+        let when = match after {
+            Some(wait) => format!(
+                "it asks to be left alone for {} s; try again then",
+                wait.as_secs()
+            ),
+            None => "try again in a while".to_owned(),
+        };
+        Failure::new(
+            Kind::Server,
+            format!("the update server {} answers {status}: {when}", self.base),
+        )
+    }
+
     fn nonsense(&self, why: &str) -> Failure {
         Failure::new(
             Kind::Server,
@@ -243,6 +288,21 @@ impl Server {
             ),
         )
     }
+}
+
+/// Whether a server that answers so may answer otherwise later.
+fn is_busy(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        )
+}
+
+/// How long a server asks to be left alone.
+fn told_wait(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    pause::retry_after(value, SystemTime::now())
 }
 
 /// An error of the network with its causes.

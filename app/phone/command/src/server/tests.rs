@@ -1,7 +1,9 @@
 //! A server that does not mean well.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::thread;
 
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
@@ -14,7 +16,7 @@ use super::*;
 const IMAGE: &[u8] = b"an image, as far as a server knows";
 
 /// Gives each connection the next of these answers, whole; gives the requests' heads.
-fn serve(answers: Vec<Vec<u8>>) -> (Server, thread::JoinHandle<Vec<String>>) {
+fn serve(answers: Vec<Vec<u8>>) -> (Server, Heads) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     let heads = thread::spawn(move || {
@@ -33,7 +35,23 @@ fn serve(answers: Vec<Vec<u8>>) -> (Server, thread::JoinHandle<Vec<String>>) {
         }
         heads
     });
-    (ServerPlace { server }.open().unwrap(), heads)
+    let mut server = ServerPlace { server }.open().unwrap();
+    server.rest = Box::new(|_| {});
+    (server, heads)
+}
+
+/// The requests' heads, once all answers are given.
+type Heads = thread::JoinHandle<Vec<String>>;
+/// How long was waited between attempts.
+type Waits = Rc<RefCell<Vec<Duration>>>;
+
+/// The same, with the waits between attempts.
+fn serve_and_wait(answers: Vec<Vec<u8>>) -> (Server, Waits, Heads) {
+    let (mut server, heads) = serve(answers);
+    let waits = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&waits);
+    server.rest = Box::new(move |wait| noted.borrow_mut().push(wait));
+    (server, waits, heads)
 }
 
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -146,6 +164,51 @@ fn a_download_that_breaks_off_goes_on_from_there() {
     let again = heads.join().unwrap()[1].to_ascii_lowercase();
     assert!(again.contains(&format!("range: bytes={half}-\r\n")), "{again}");
     assert!(again.contains("if-range: \""), "{again}");
+}
+
+#[test]
+fn a_server_that_is_busy_is_left_alone_as_long_as_it_asks() {
+    let busy = |after: &str| {
+        answer(
+            "503 Service Unavailable",
+            &format!("retry-after: {after}\r\n"),
+            b"",
+        )
+    };
+    let (server, waits, _) = serve_and_wait(vec![busy("30"), busy("0"), answer("200 OK", "", IMAGE)]);
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("image");
+    assert_eq!(server.fetch(&announced(), &to).unwrap(), IMAGE);
+    let waits = waits.take();
+    assert_eq!(waits[0], Duration::from_secs(30));
+    assert!(waits[1] >= Duration::from_secs(1), "{waits:?}");
+
+    // Nobody sits in front of it for an hour.
+    let (server, waits, heads) = serve_and_wait(vec![busy("3600")]);
+    let refused = server
+        .fetch(&announced(), &folder.path().join("other"))
+        .unwrap_err();
+    assert!(refused.to_string().contains("3600 s"), "{refused}");
+    assert_eq!((waits.take().len(), heads.join().unwrap().len()), (0, 1));
+
+    let (server, _, _) = serve_and_wait(vec![busy("90")]);
+    let refused = server.ask(&lock()).unwrap_err();
+    assert!(refused.to_string().contains("90 s"), "{refused}");
+}
+
+#[test]
+fn a_server_that_stays_away_is_given_up_and_one_that_refuses_is_not_asked_again() {
+    let gone = answer("502 Bad Gateway", "", b"");
+    let (server, waits, heads) = serve_and_wait(vec![gone; 5]);
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("image");
+    assert_eq!(server.fetch(&announced(), &to).unwrap_err().kind, Kind::Server);
+    assert_eq!((waits.take().len(), heads.join().unwrap().len()), (4, 5));
+
+    let (server, waits, _) = serve_and_wait(vec![answer("404 Not Found", "", b"")]);
+    let refused = server.fetch(&announced(), &to).unwrap_err();
+    assert!(refused.to_string().contains("404"), "{refused}");
+    assert!(waits.take().is_empty());
 }
 
 #[test]
