@@ -13,6 +13,8 @@ pub enum Kind {
     Busy,
     /// What is asked for contradicts what is already there.
     Conflict,
+    /// A form that is not of this session's own pages.
+    CrossSite,
     /// The token does not allow this.
     Forbidden,
     /// No lock of this class would boot the image.

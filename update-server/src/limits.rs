@@ -86,3 +86,19 @@ pub const OPEN_ROLLOUTS_MAX: i64 = 100;
 
 /// Most reports of one device in an hour. A lock in good health sends a handful a month.
 pub const REPORTS_PER_HOUR_MAX: i64 = 120;
+
+/// How long somebody stays signed in at the dashboard, in milliseconds: a working day and a bit.
+pub const SESSION_LIFE_MS: i64 = 12 * 3_600_000;
+
+/// Most sessions of one login at one time; a further one ends the oldest.
+pub const SESSIONS_PER_LOGIN_MAX: i64 = 16;
+
+/// Longest form of the dashboard, in bytes: a rollout to a list of some thousand devices.
+pub const FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a failed sign-in takes at least. A token has 256 random bits, so nobody guesses one; this bounds what trying
+/// costs the others.
+pub const SIGN_IN_PENALTY: Duration = Duration::from_secs(1);
+
+/// Most failed sign-ins that wait at one time; those beyond are answered that the server is busy. Good tokens never wait.
+pub const SIGN_IN_PENALTIES_MAX: usize = 16;

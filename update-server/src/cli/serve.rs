@@ -18,7 +18,7 @@ use super::{CliError, show};
 use crate::clock::SystemClock;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
-use crate::http::{self, App, Door, InTheClear, Tls};
+use crate::http::{self, App, Door, InTheClear, OverTls, Tls};
 use crate::limits;
 use crate::objects::Objects;
 use crate::store::{self, Store};
@@ -261,7 +261,7 @@ fn doors(router: Router, listener: TcpListener, tls: Option<(Tls, (TcpListener, 
             plain(router.clone().layer(Extension(InTheClear))),
             Door {
                 listener,
-                router,
+                router: router.layer(Extension(OverTls)),
                 tls: Some(tls),
             },
         ],

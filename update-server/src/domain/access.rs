@@ -130,6 +130,28 @@ pub struct Token {
     pub(crate) hash: Hash,
 }
 
+impl Token {
+    /// Who holds it and what they may do, while it is good.
+    pub(crate) fn holder(&self) -> Option<Caller> {
+        self.revoked_at.is_none().then(|| Caller {
+            actor: Actor::Token {
+                id: self.id.clone(),
+                name: self.name.clone(),
+            },
+            person: self.person.clone(),
+            role: self.role,
+        })
+    }
+}
+
+fn unknown() -> Failure {
+    Failure::new(
+        Kind::Unauthenticated,
+        "the token is not known here or was revoked; an administrator can make one with \
+         `latchkey-server token create`",
+    )
+}
+
 /// SHA-256 of a token: not printed, compared in constant time.
 #[derive(Clone)]
 pub(crate) struct Hash(pub(crate) [u8; 32]);
@@ -181,6 +203,12 @@ impl Caller {
         &self.person
     }
 
+    /// What they are here for.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
     /// Goes on only when the token's role allows it.
     ///
     /// # Errors
@@ -205,27 +233,21 @@ impl Service {
     /// # Errors
     /// [`Kind::Unauthenticated`], the same for an unknown, a wrong and a revoked one.
     pub async fn authenticate(&self, presented: &TokenSecret) -> Outcome<Caller> {
-        let refused = || {
-            Failure::new(
-                Kind::Unauthenticated,
-                "the token is not known here or was revoked; an administrator can make one with \
-                 `latchkey-server token create`",
-            )
-        };
-        let id = presented.id().ok_or_else(refused)?;
-        let token = self.store.token(id).await?.ok_or_else(refused)?;
+        self.good_token(presented).await?.holder().ok_or_else(unknown)
+    }
+
+    /// The token that was presented.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`].
+    pub(crate) async fn good_token(&self, presented: &TokenSecret) -> Outcome<Token> {
+        let id = presented.id().ok_or_else(unknown)?;
+        let token = self.store.token(id).await?.ok_or_else(unknown)?;
         let same: bool = token.hash.0.ct_eq(&presented.hash()).into();
         if !same || token.revoked_at.is_some() {
-            return Err(refused());
+            return Err(unknown());
         }
-        Ok(Caller {
-            actor: Actor::Token {
-                id: token.id,
-                name: token.name,
-            },
-            person: token.person,
-            role: token.role,
-        })
+        Ok(token)
     }
 
     /// Makes a token. The secret is given here and nowhere else.

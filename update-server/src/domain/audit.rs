@@ -30,6 +30,17 @@ pub enum Actor {
     },
 }
 
+impl Actor {
+    /// What people call them.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Token { name, .. } => name.clone(),
+            Self::Console | Self::Device(_) | Self::Gate => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

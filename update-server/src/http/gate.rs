@@ -1,4 +1,5 @@
-//! What every request passes before its handler: an id, a place, a token, a time limit; and what is noted after.
+//! What every request passes before its handler: an id, a place, a token or a session, a time limit; and what is noted
+//! after.
 
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use latchkey_directive::ProblemCode;
 use tracing::Instrument as _;
 
 use super::App;
+use super::dashboard::{self, forms};
 use crate::domain::access::{Permission, TokenSecret};
 use crate::domain::device::Refused;
 use crate::failure::{Failure, Kind};
@@ -26,11 +28,20 @@ pub enum Access {
     Lock,
     /// Whoever has a token with this permission.
     Token(Permission),
+    /// Whoever wants to sign in at the dashboard, by this server's own form.
+    SignIn,
+    /// Whoever has signed in at the dashboard and has this permission; what they send comes by their session's own
+    /// forms. Failures are pages.
+    Session(Permission),
 }
 
 /// On requests that came without TLS to a server that has it.
 #[derive(Clone, Copy, Debug)]
 pub struct InTheClear;
+
+/// On requests that came with TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -40,6 +51,7 @@ pub(super) struct Gate {
     pub(super) app: App,
     pub(super) route: &'static str,
     pub(super) access: Access,
+    pub(super) body_bytes_max: usize,
 }
 
 /// Takes a request through the gate.
@@ -47,16 +59,21 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
     let started = Instant::now();
     // The id is for finding a log line; without randomness it is merely less good for that.
     let id = hex::encode(ids::random::<8>().unwrap_or_default());
+    let asked = dashboard::Asked::of(&request);
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
     let work = gate.admit(request, next);
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, work.instrument(span.clone())).await;
     let _in_span = span.enter();
-    let mut response = answered.unwrap_or_else(|_| {
-        gate.refuse(Failure::new(
+    let answered = answered.unwrap_or_else(|_| {
+        Err(Failure::new(
             Kind::Busy,
             "the request took too long and was given up; whether it took effect is not known, so look first",
         ))
     });
+    let mut response = answered.unwrap_or_else(|failure| gate.refuse(failure, &asked));
+    if matches!(gate.access, Access::SignIn | Access::Session(_)) {
+        dashboard::guard(response.headers_mut());
+    }
     let status = response.status().as_u16();
     gate.app
         .service
@@ -74,27 +91,35 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
 }
 
 impl Gate {
-    async fn admit(&self, mut request: Request, next: Next) -> Response {
-        let Ok(_place) = self.app.places.clone().try_acquire_owned() else {
-            return self.refuse(Failure::new(
+    async fn admit(&self, mut request: Request, next: Next) -> Result<Response, Failure> {
+        let _place = self.app.places.clone().try_acquire_owned().map_err(|_| {
+            Failure::new(
                 Kind::Busy,
                 "the server has as many requests as it can work on; nothing was done, try again in a minute",
-            ));
-        };
-        if let Access::Token(permission) = self.access {
-            if request.extensions().get::<InTheClear>().is_some() {
-                return self.refuse(Failure::new(
-                    Kind::Unauthenticated,
-                    "tokens are taken over TLS only, and this came in the clear; nothing was done. Use the server's \
-                     https address, and have a token that was sent here revoked: it may have been seen",
-                ));
+            )
+        })?;
+        match self.access {
+            Access::Public | Access::Lock => {}
+            Access::Token(permission) => {
+                not_in_the_clear(&request)?;
+                let caller = self.caller(request.headers(), permission).await?;
+                request.extensions_mut().insert(caller);
             }
-            match self.caller(request.headers(), permission).await {
-                Ok(caller) => request.extensions_mut().insert(caller),
-                Err(failure) => return self.refuse(failure),
-            };
+            Access::SignIn => {
+                not_in_the_clear(&request)?;
+                forms::same_site(&request)?;
+            }
+            Access::Session(permission) => {
+                not_in_the_clear(&request)?;
+                forms::same_site(&request)?;
+                let session = dashboard::session(&self.app, request.headers()).await?;
+                session.caller().must(permission)?;
+                request = forms::marked(request, session.mark(), self.body_bytes_max).await?;
+                request.extensions_mut().insert(session.caller().clone());
+                request.extensions_mut().insert(session);
+            }
         }
-        next.run(request).await
+        Ok(next.run(request).await)
     }
 
     async fn caller(
@@ -118,7 +143,7 @@ impl Gate {
         Ok(caller)
     }
 
-    fn refuse(&self, failure: Failure) -> Response {
+    fn refuse(&self, failure: Failure, asked: &dashboard::Asked) -> Response {
         match self.access {
             Access::Lock => Refused {
                 code: ProblemCode::Busy,
@@ -127,6 +152,18 @@ impl Gate {
             }
             .into_response(),
             Access::Public | Access::Token(_) => failure.into_response(),
+            Access::SignIn | Access::Session(_) => dashboard::refused(failure, asked),
         }
     }
+}
+
+fn not_in_the_clear(request: &Request) -> Result<(), Failure> {
+    if request.extensions().get::<InTheClear>().is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Unauthenticated,
+        "tokens are taken over TLS only, and this came in the clear; nothing was done. Use the server's https address, \
+         and have a token that was sent here revoked: it may have been seen",
+    ))
 }

@@ -2,6 +2,7 @@
 //!
 //! [`routes`] is the one list of what can be asked and who may ask it; nothing is reachable that is not on it.
 
+mod dashboard;
 mod devices;
 mod gate;
 mod image_file;
@@ -21,7 +22,7 @@ mod tokens;
 mod views;
 mod web_app;
 
-pub use gate::{Access, InTheClear};
+pub use gate::{Access, InTheClear, OverTls};
 pub use openapi::document;
 pub use routes::{Route, routes};
 pub use serve::{Door, serve};
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::Service;
-use crate::limits::REQUESTS_MAX;
+use crate::limits::{REQUESTS_MAX, SIGN_IN_PENALTIES_MAX};
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub struct App {
     service: Arc<Service>,
     places: Arc<Semaphore>,
     web_app: Arc<WebApp>,
+    /// Where failed sign-ins wait.
+    penalties: Arc<Semaphore>,
 }
 
 impl App {
@@ -51,7 +54,15 @@ impl App {
             service,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
             web_app: Arc::new(WebApp::built_in()),
+            penalties: Arc::new(Semaphore::new(SIGN_IN_PENALTIES_MAX)),
         }
+    }
+
+    /// With room for so many failed sign-ins to wait at one time.
+    #[must_use]
+    pub fn with_sign_in_penalties(mut self, most: usize) -> Self {
+        self.penalties = Arc::new(Semaphore::new(most));
+        self
     }
 
     /// With another web app than the one that was built in.

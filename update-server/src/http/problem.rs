@@ -32,11 +32,11 @@ pub(super) struct Document {
     refusal_code: Option<u16>,
 }
 
-const fn status(kind: Kind) -> StatusCode {
+pub(super) const fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Conflict => StatusCode::CONFLICT,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::CrossSite | Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::ImageRefused | Kind::PolicyMissing | Kind::PolicyRefused => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Invalid => StatusCode::BAD_REQUEST,
         Kind::NotFound => StatusCode::NOT_FOUND,
@@ -47,10 +47,11 @@ const fn status(kind: Kind) -> StatusCode {
 }
 
 /// Last part of the problem's type, and its title.
-const fn named(kind: Kind) -> (&'static str, &'static str) {
+pub(super) const fn named(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Busy => ("busy", "The server is busy"),
         Kind::Conflict => ("conflict", "That contradicts what is there"),
+        Kind::CrossSite => ("cross-site", "The form is not from this server's pages"),
         Kind::Forbidden => ("forbidden", "This token may not do that"),
         Kind::ImageRefused => ("image-refused", "The image is refused"),
         Kind::PolicyMissing => ("policy-missing", "No policy is registered"),
@@ -64,7 +65,7 @@ const fn named(kind: Kind) -> (&'static str, &'static str) {
 }
 
 /// Writes the causes down, outermost first.
-fn log(failure: &Failure) {
+pub(super) fn log(failure: &Failure) {
     let mut causes = Vec::new();
     let mut next = failure.source();
     while let Some(cause) = next {
@@ -104,6 +105,7 @@ impl IntoResponse for Failure {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Kind::Conflict
+            | Kind::CrossSite
             | Kind::Forbidden
             | Kind::ImageRefused
             | Kind::Invalid

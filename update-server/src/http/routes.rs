@@ -9,12 +9,12 @@ use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
 use super::{
-    App, devices, image_file, locks, openapi, operations, owners, policies, releases, rollouts, tokens,
-    web_app,
+    App, dashboard, devices, image_file, locks, openapi, operations, owners, policies, releases, rollouts,
+    tokens, web_app,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
-use crate::limits::{DEVICE_BODY_BYTES_MAX, IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX};
+use crate::limits::{DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX};
 
 /// A route, for whoever wants to check them all.
 #[derive(Clone, Debug)]
@@ -260,11 +260,45 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             NONE,
             rollouts::abort,
         );
+    let all = pages(all);
     let router = all.router.fallback(nothing).method_not_allowed_fallback(nothing);
     (router.with_state(app.clone()), all.table)
 }
 
+/// The dashboard: what people see and click. A form is answered by "see other".
+fn pages(all: Routes) -> Routes {
+    const FORM: usize = FORM_BYTES_MAX;
+    const SEE: Access = Access::Session(Read);
+    all.page("/", Access::Public, dashboard::root)
+        .page("/dashboard/assets/{file}", Access::Public, dashboard::asset)
+        .page("/dashboard/sign-in", Access::SignIn, dashboard::sign_in::show)
+        .form(
+            "/dashboard/sign-in",
+            Access::SignIn,
+            FORM,
+            dashboard::sign_in::enter,
+        )
+        .form("/dashboard/sign-out", SEE, FORM, dashboard::sign_in::leave)
+        .page("/dashboard", SEE, dashboard::fleet)
+}
+
 impl Routes {
+    fn page<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, access, 0, handler)
+    }
+
+    fn form<H, T>(self, path: &'static str, access: Access, bytes_max: usize, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, access, bytes_max, handler)
+    }
+
     fn add<H, T>(
         mut self,
         method: Method,
@@ -281,6 +315,7 @@ impl Routes {
             app: self.app.clone(),
             route: path,
             access,
+            body_bytes_max,
         };
         // A method axum cannot route would be a route nobody reaches: GET then, which the route table's test sees.
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);

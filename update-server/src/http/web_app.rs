@@ -57,11 +57,36 @@ pub struct WebApp {
     files: BTreeMap<&'static str, Entry>,
 }
 
+/// A file with its type and tag.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     kind: &'static str,
     tag: String,
     bytes: &'static [u8],
+}
+
+impl Entry {
+    pub(super) fn new(file: &File) -> Self {
+        Self {
+            kind: kind(file.name),
+            tag: format!("\"{}\"", hex::encode(Sha256::digest(file.bytes))),
+            bytes: file.bytes,
+        }
+    }
+
+    /// The file, or that the client has it.
+    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
+        let tag = [(header::ETAG, self.tag.as_str())];
+        let known = request
+            .get(header::IF_NONE_MATCH)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|list| list.split(',').any(|one| one.trim() == self.tag));
+        if known {
+            return (StatusCode::NOT_MODIFIED, HEADERS, tag).into_response();
+        }
+        let kind = [(header::CONTENT_TYPE, self.kind)];
+        (HEADERS, tag, kind, self.bytes).into_response()
+    }
 }
 
 impl WebApp {
@@ -74,30 +99,16 @@ impl WebApp {
     /// These files.
     #[must_use]
     pub fn new(files: &[File]) -> Self {
-        let entry = |file: &File| Entry {
-            kind: kind(file.name),
-            tag: format!("\"{}\"", hex::encode(Sha256::digest(file.bytes))),
-            bytes: file.bytes,
-        };
         Self {
-            files: files.iter().map(|file| (file.name, entry(file))).collect(),
+            files: files.iter().map(|file| (file.name, Entry::new(file))).collect(),
         }
     }
 
     fn answer(&self, name: &str, request: &HeaderMap) -> Result<Response, Failure> {
-        let Some(entry) = self.files.get(name) else {
-            return Err(Failure::new(Kind::NotFound, missing(self.files.is_empty())));
-        };
-        let tag = [(header::ETAG, entry.tag.as_str())];
-        let known = request
-            .get(header::IF_NONE_MATCH)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|list| list.split(',').any(|one| one.trim() == entry.tag));
-        if known {
-            return Ok((StatusCode::NOT_MODIFIED, HEADERS, tag).into_response());
-        }
-        let kind = [(header::CONTENT_TYPE, entry.kind)];
-        Ok((HEADERS, tag, kind, entry.bytes).into_response())
+        let entry = self.files.get(name);
+        entry
+            .map(|entry| entry.answer(request))
+            .ok_or_else(|| Failure::new(Kind::NotFound, missing(self.files.is_empty())))
     }
 }
 

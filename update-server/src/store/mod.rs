@@ -10,10 +10,12 @@ mod audit;
 mod database;
 mod devices;
 mod director;
+mod fleet;
 mod policies;
 mod releases;
 mod reports;
 mod rollouts;
+mod sessions;
 mod tokens;
 
 use std::path::Path;
@@ -32,7 +34,7 @@ use database::{Database, Kind};
 pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -51,6 +53,7 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
     ),
     (5, "people", include_str!("../../migrations/0005_people.sql")),
     (6, "director", include_str!("../../migrations/0006_director.sql")),
+    (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

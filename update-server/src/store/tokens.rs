@@ -7,7 +7,7 @@ use super::{Change, Store, column, spelled};
 use crate::domain::access::{Hash, Role, Token};
 use crate::failure::Outcome;
 
-fn token(row: &AnyRow) -> Outcome<Token> {
+pub(super) fn token(row: &AnyRow) -> Outcome<Token> {
     let hash = |text: &str| {
         let mut hash = [0; 32];
         hex::decode_to_slice(text, &mut hash).ok().map(|()| Hash(hash))

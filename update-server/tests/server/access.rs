@@ -9,16 +9,18 @@ use serde_json::{Value, json};
 use crate::databases;
 use crate::support::{Harness, policy};
 
-use Access::{Lock, Public};
+use Access::{Lock, Public, SignIn};
 
 const ADMINISTER: Access = Access::Token(Permission::Administer);
 const OPERATE: Access = Access::Token(Permission::Operate);
 const PUBLISH: Access = Access::Token(Permission::Publish);
 const READ: Access = Access::Token(Permission::Read);
+const SEE: Access = Access::Session(Permission::Read);
 
 /// Every route there is, and who may use it. A new route must be put here, deliberately.
 const EXPECTED: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/tokens/{id}", ADMINISTER),
+    ("GET", "/", Public),
     ("GET", "/api/v1/audit", READ),
     ("GET", "/api/v1/devices", READ),
     ("GET", "/api/v1/devices/{id}", READ),
@@ -33,6 +35,9 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/tokens", ADMINISTER),
     ("GET", "/app/", Public),
     ("GET", "/app/{file}", Public),
+    ("GET", "/dashboard", SEE),
+    ("GET", "/dashboard/assets/{file}", Public),
+    ("GET", "/dashboard/sign-in", SignIn),
     ("GET", "/device/v1/images/{digest}", Lock),
     ("GET", "/healthz", Public),
     ("GET", "/metrics", READ),
@@ -49,6 +54,8 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/rollouts/{id}/resume", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
     ("POST", "/api/v1/tokens", ADMINISTER),
+    ("POST", "/dashboard/sign-in", SignIn),
+    ("POST", "/dashboard/sign-out", SEE),
     ("POST", "/device/v1/check-in", Lock),
     ("POST", "/device/v1/enrol", Lock),
     ("POST", "/device/v1/report", Lock),
@@ -71,7 +78,7 @@ async fn the_table_names_every_route_and_only_those() {
 }
 
 /// A path that fits the template.
-fn filled(path: &str) -> String {
+pub(crate) fn filled(path: &str) -> String {
     path.replace("{id}", &"ab".repeat(16))
         .replace("{device}", &"ab".repeat(16))
         .replace("{digest}", &"ab".repeat(32))
@@ -92,7 +99,7 @@ fn body(path: &str) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-async fn token(harness: &Harness, role: Role) -> (String, String) {
+pub(crate) async fn token(harness: &Harness, role: Role) -> (String, String) {
     let body = json!({ "name": format!("{role}"), "role": role }).to_string();
     let made = harness.call(Method::POST, "/api/v1/tokens", body).await;
     assert_eq!(made.status, StatusCode::CREATED);
@@ -105,7 +112,7 @@ async fn token(harness: &Harness, role: Role) -> (String, String) {
 }
 
 /// Everything that can be changed, as an administrator sees it.
-async fn state(harness: &Harness) -> Vec<Value> {
+pub(crate) async fn state(harness: &Harness) -> Vec<Value> {
     let mut state = Vec::new();
     for path in ["audit", "devices", "policies", "releases", "rollouts", "tokens"] {
         state.push(harness.get(&format!("/api/v1/{path}")).await);
@@ -209,7 +216,7 @@ async fn every_role_may_do_exactly_what_it_is_for() {
     let others = |access: &Access| match access {
         Access::Token(Permission::Administer) => 3,
         Access::Token(Permission::Operate | Permission::Publish) => 2,
-        Access::Token(Permission::Read) | Public | Lock => 0,
+        Access::Token(Permission::Read) | Access::Session(_) | SignIn | Public | Lock => 0,
     };
     let expected: usize = EXPECTED.iter().map(|(_, _, access)| others(access)).sum();
     assert_eq!(refused, expected, "the roles and routes of the table above");

@@ -1,0 +1,127 @@
+//! The fleet now: who is there, what runs where, who was heard of when, and what is on its way.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+
+use super::Shown;
+use super::chart::{Bar, Part, version_look};
+use super::page::{Moment, Page, grouped, html, model};
+use crate::domain::device;
+use crate::domain::fleet::{Fleet, Heard, Model};
+use crate::domain::session::Session;
+use crate::http::App;
+
+#[derive(Template)]
+#[template(path = "dashboard/fleet.html")]
+struct FleetPage {
+    page: Page,
+    now: FleetNow,
+}
+
+/// What is kept fresh of it.
+#[derive(Template)]
+#[template(path = "dashboard/fleet_now.html")]
+struct FleetNow {
+    at: Moment,
+    tiles: Vec<Tile>,
+    models: Vec<ModelCard>,
+    heard: Option<Bar>,
+}
+
+struct Tile {
+    label: &'static str,
+    count: String,
+    urgent: bool,
+}
+
+struct ModelCard {
+    name: String,
+    total: String,
+    bar: Bar,
+}
+
+/// The dashboard's first page.
+pub(in crate::http) async fn show(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+) -> Shown<Response> {
+    let fleet = app.service.fleet().await?;
+    Ok(html(&FleetPage {
+        page: Page::new("Fleet", "fleet", Some(&session)),
+        now: FleetNow::new(&fleet),
+    }))
+}
+
+impl FleetNow {
+    fn new(fleet: &Fleet) -> Self {
+        let tile = |label, state| {
+            let count = fleet.in_state(state);
+            Tile {
+                label,
+                count: grouped(count),
+                urgent: state == device::State::Awaiting && count > 0,
+            }
+        };
+        let approved = fleet.in_state(device::State::Approved);
+        Self {
+            at: Moment(fleet.at),
+            tiles: vec![
+                tile("locks in the fleet", device::State::Approved),
+                tile("wait for approval", device::State::Awaiting),
+                tile("expected, not enrolled", device::State::Expected),
+                tile("revoked", device::State::Revoked),
+            ],
+            models: fleet.models.iter().map(ModelCard::new).collect(),
+            heard: (approved > 0).then(|| heard(fleet.heard)),
+        }
+    }
+}
+
+impl ModelCard {
+    fn new(model_: &Model) -> Self {
+        let name = model(model_.vendor, model_.class);
+        let versions = model_.versions.iter().enumerate();
+        let mut parts: Vec<Part> = versions
+            .map(|(index, running)| Part {
+                look: version_look(index),
+                label: match running.on_trial {
+                    0 => format!("run {}", running.version),
+                    on_trial => format!("run {}, {} on trial", running.version, grouped(on_trial)),
+                },
+                count: running.total(),
+            })
+            .collect();
+        if model_.silent > 0 {
+            parts.push(Part {
+                look: "waiting",
+                label: "have not told yet".to_owned(),
+                count: model_.silent,
+            });
+        }
+        Self {
+            bar: Bar::new(&format!("Versions on {name}"), parts),
+            total: grouped(model_.total()),
+            name,
+        }
+    }
+}
+
+fn heard(heard: Heard) -> Bar {
+    let part = |look, label: &str, count| Part {
+        look,
+        label: label.to_owned(),
+        count,
+    };
+    Bar::new(
+        "Last heard of",
+        vec![
+            part("good", "on time", heard.on_time),
+            part("under-way", "late, within a day", heard.day),
+            part("deferred", "within a week", heard.week),
+            part("silent", "longer ago", heard.longer),
+            part("waiting", "never", heard.never),
+        ],
+    )
+}

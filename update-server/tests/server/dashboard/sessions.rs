@@ -1,0 +1,141 @@
+//! Sessions: begun with a token, bounded in life and number, ended by either side.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use latchkey_server::domain::access::Role;
+use latchkey_server::http::{App, routes};
+use latchkey_server::limits::{SESSION_LIFE_MS, SESSIONS_PER_LOGIN_MAX};
+
+use crate::access::token;
+use crate::support::{Answer, Harness};
+use crate::visit::{ORIGIN, Visit, form, post};
+
+async fn sign_in(harness: &Harness, token: &str, next: &str) -> Answer {
+    let request = post("/dashboard/sign-in").header(header::ORIGIN, ORIGIN);
+    let body = form(&[("token", token), ("next", next)]);
+    harness.send(request.body(Body::from(body)).unwrap()).await
+}
+
+async fn is_in(visit: &Visit<'_>) -> bool {
+    visit.get("/dashboard").await.status == StatusCode::OK
+}
+
+#[tokio::test]
+async fn signing_in_leads_where_one_wanted_to_go_and_nowhere_else() {
+    let harness = Harness::new().await;
+    for (next, leads_to) in [
+        ("/dashboard/rollouts?x=1", "/dashboard/rollouts?x=1"),
+        ("https://evil.example/", "/dashboard"),
+        ("//evil.example/dashboard", "/dashboard"),
+    ] {
+        let answer = sign_in(&harness, &harness.admin, next).await;
+        assert_eq!(answer.leads_to(), leads_to);
+        let cookie = answer.header(header::SET_COOKIE);
+        assert!(
+            cookie.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"),
+            "{cookie}"
+        );
+    }
+    // As a person copies it.
+    let answer = sign_in(&harness, &format!("  {}\n", harness.admin), "").await;
+    assert_eq!(answer.leads_to(), "/dashboard");
+}
+
+#[tokio::test]
+async fn a_bad_token_begins_nothing_and_is_not_shown_again() {
+    let harness = Harness::new().await;
+    let last_changed = format!("{}x", &harness.admin[..harness.admin.len() - 1]);
+    let bad = ["", "lks_0", "<script>alert(1)</script>", &last_changed];
+    let tried = bad.map(|bad| sign_in(&harness, bad, "/dashboard"));
+    for (bad, answer) in bad.iter().zip(futures_util::future::join_all(tried).await) {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.page_problem(), "unauthenticated");
+        assert!(!answer.headers.contains_key(header::SET_COOKIE));
+        assert!(bad.is_empty() || !answer.page().contains(bad));
+    }
+    let audit = harness.get("/api/v1/audit").await.to_string();
+    assert!(!audit.contains("session.begin"), "{audit}");
+}
+
+#[tokio::test]
+async fn when_too_many_guess_they_are_put_off_and_good_tokens_are_not() {
+    let mut harness = Harness::new().await;
+    let nobody_may_wait = App::new(harness.service.clone()).with_sign_in_penalties(0);
+    harness.router = routes(&nobody_may_wait).0;
+    let bad = sign_in(&harness, "lks_", "").await;
+    assert_eq!(bad.page_problem(), "busy");
+    assert!(bad.headers.contains_key(header::RETRY_AFTER));
+    assert_eq!(
+        sign_in(&harness, &harness.admin, "").await.leads_to(),
+        "/dashboard"
+    );
+}
+
+#[tokio::test]
+async fn a_session_ends_by_time_by_its_holder_and_with_its_token() {
+    let harness = Harness::new().await;
+    let (id, secret) = token(&harness, Role::Operator).await;
+    let (one, two) = (
+        Visit::with(&harness, &secret).await,
+        Visit::with(&harness, &secret).await,
+    );
+    let out = one.send("/dashboard/sign-out", &[]).await;
+    assert_eq!(out.leads_to(), "/dashboard/sign-in");
+    assert!(
+        out.header(header::SET_COOKIE)
+            .starts_with("latchkey=; Path=/; Max-Age=0;")
+    );
+    assert!(
+        !is_in(&one).await,
+        "the cookie is worth nothing, wherever it went"
+    );
+    assert!(is_in(&two).await);
+
+    let revoked = harness
+        .call(Method::DELETE, &format!("/api/v1/tokens/{id}"), Body::empty())
+        .await;
+    assert_eq!(revoked.status, StatusCode::OK);
+    assert!(!is_in(&two).await);
+
+    let visit = Visit::new(&harness).await;
+    harness.clock.advance_ms(SESSION_LIFE_MS - 1);
+    assert!(is_in(&visit).await);
+    harness.clock.advance_ms(1);
+    assert!(!is_in(&visit).await);
+    let audit = harness.get("/api/v1/audit").await.to_string();
+    assert!(audit.contains("session.begin") && audit.contains("session.end"));
+}
+
+#[tokio::test]
+async fn a_token_has_so_many_sessions_and_the_oldest_makes_room() {
+    let harness = Harness::new().await;
+    let mut visits = Vec::new();
+    for _ in 0..=SESSIONS_PER_LOGIN_MAX {
+        visits.push(Visit::new(&harness).await);
+        harness.clock.advance_ms(1);
+    }
+    assert!(!is_in(&visits[0]).await);
+    for visit in &visits[1..] {
+        assert!(is_in(visit).await);
+    }
+}
+
+#[tokio::test]
+async fn the_secret_of_a_session_is_nowhere_on_disk() {
+    let harness = Harness::new().await;
+    let visit = Visit::new(&harness).await;
+    let (_, secret) = visit.cookie.split_once('=').unwrap();
+    harness.service.close().await.unwrap();
+    for file in std::fs::read_dir(harness.folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            for hidden in [secret, &visit.mark] {
+                let found = bytes
+                    .windows(hidden.len())
+                    .any(|window| window == hidden.as_bytes());
+                assert!(!found, "in {}", path.display());
+            }
+        }
+    }
+}
