@@ -3,12 +3,19 @@
     air.py NAME[=ADDRESS]...
 
 Prints `air: NAME HOST:PORT` a controller, then `air: ready`; a Bluetooth host (the emulated lock, a phone, a
-test) that connects to a port has that controller until another one does. A line on standard input is answered with
-`air: carried BYTES`: L2CAP packets with their headers, over all connections and both ways since the start. Ends when
-standard input does, so that it never outlives whoever started it.
+test) that connects to a port has that controller until another one does. Each line on standard input is answered by one:
+
+    carried             `air: carried BYTES`: L2CAP packets with their headers, over all connections and both ways
+                        since the start
+    lose NAME BYTES...  `air: losses COUNT`: once this controller has carried so many bytes more, both ways, its
+                        connections are lost, as by a supervision time-out at both ends; after the next number of
+                        bytes again, and so on. COUNT is how many of these are still to come
+    losses NAME         `air: losses COUNT`
+
+Ends when standard input does, so that it never outlives whoever started it.
 
 The controllers are Bumble's. What they lack for a lock with a public address, and for tests that cut power, is
-added here, and only that; there is no loss, no delay and no range on this air.
+added here, and only that; there is no loss that nobody asked for, no delay and no range on this air.
 """
 
 import asyncio
@@ -53,6 +60,9 @@ class Air(LocalLink):
         if link is None or receiver is None:
             return
         self.carried += len(data)
+        lost = [radio.carry(len(data)) for radio in (sender_controller, receiver)]
+        if any(lost):
+            return
         asyncio.get_running_loop().call_soon(
             receiver.on_link_acl_data, link.self_address, transport, data
         )
@@ -71,6 +81,31 @@ class Radio(Controller):
     supported_max_rx_octets = OCTETS
     # Legacy advertising only, which is what locks use; hosts then ask for legacy reports.
     le_features = Controller.le_features & ~hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        # After how many more bytes connections are lost, the next time first.
+        self.losses = []
+
+    def carry(self, length):
+        """Takes note of data; says whether it was lost with the connection."""
+        if not self.losses:
+            return False
+        self.losses[0] -= length
+        if self.losses[0] > 0:
+            return False
+        self.losses.pop(0)
+        # Not in the midst of a packet's way through the stack that sends it.
+        asyncio.get_running_loop().call_soon(self.lose)
+        return True
+
+    def lose(self):
+        """Ends every connection, and both ends see their supervision time-out."""
+        for link in list(self.le_connections.values()):
+            other = self.link.find_le_controller(link.peer_address)
+            if other and (there := other.le_connections.get(link.self_address)):
+                other.on_le_disconnected(there, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+            self.on_le_disconnected(link, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
     def on_hci_write_bd_addr_command(self, command):
         self.public_address = hci.Address(
@@ -212,10 +247,11 @@ async def serve(names):
     air = Air()
     loop = asyncio.get_running_loop()
     servers = []
+    radios = {}
     for number, argument in enumerate(names, 1):
         name, _, address = argument.partition("=")
         address = address or f"C0:FF:EE:00:00:{number:02X}"
-        radio = Radio(name, link=air, public_address=address)
+        radio = radios[name] = Radio(name, link=air, public_address=address)
         server = await loop.create_server(
             lambda radio=radio: Socket(radio), "127.0.0.1", 0
         )
@@ -223,8 +259,15 @@ async def serve(names):
         print(f"air: {name} {host}:{port}", flush=True)
         servers.append(server)
     print("air: ready", flush=True)
-    while await loop.run_in_executor(None, sys.stdin.readline):
-        print(f"air: carried {air.carried}", flush=True)
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        match line.split():
+            case ["lose", name, *numbers]:
+                radios[name].losses.extend(map(int, numbers))
+                print(f"air: losses {len(radios[name].losses)}", flush=True)
+            case ["losses", name]:
+                print(f"air: losses {len(radios[name].losses)}", flush=True)
+            case _:
+                print(f"air: carried {air.carried}", flush=True)
 
 
 if __name__ == "__main__":

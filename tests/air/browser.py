@@ -10,6 +10,7 @@ Each line on standard input is one command, a JSON array of strings; it is answe
     click-role ROLE NAME SECONDS    the same by accessible role and name
     type SELECTOR TEXT SECONDS      replaces what an input holds
     key NAME                        Tab, Enter, Escape, Space, Backspace, Arrow..., Shift+...
+    insert TEXT                     types into whatever has the focus
     file SELECTOR PATH SECONDS      chooses a file
     wait SELECTOR TEXT SECONDS      until such an element is seen, and says TEXT somewhere; gives all it says
     wait-role ROLE NAME SECONDS     until there is such an element
@@ -17,6 +18,13 @@ Each line on standard input is one command, a JSON array of strings; it is answe
     eval EXPRESSION SECONDS         in the page; gives the value, of a promise what it comes to
     screenshot FILE SIZE SCHEME     SIZE as 360x800, SCHEME light or dark; empty for as it is. Both stay
     offline on|off
+    tree                            what those are told who do not see the page: [role, name, id] for each node
+    axe PATH                        what axe-core, the script at PATH, finds wrong with the page, a line each
+    permit NAME...                  what the person allows this page, as DevTools call it; without a name, nothing
+    aside                           another tab comes to the front, and this page is not seen any more
+    back                            it is again
+    later HOURS                     clocks and timers of the page live through so many hours in a moment
+    periodic TAG                    the browser finds it time for the service worker's periodic work of this name
     console                         messages, policy violations, uncaught errors and failed requests since last asked
     requests                        every URL asked for since last asked, by the page and its service worker
     range ADDRESS SECONDS           until this device is in range
@@ -28,6 +36,7 @@ Ends, and Chromium with it, when standard input does.
 import asyncio
 import json
 import logging
+import pathlib
 import signal
 import sys
 
@@ -57,16 +66,42 @@ class Browser:
         await self.page.reload()
 
     async def do_click(self, selector, seconds):
-        await self.page.click(await self.page.find(selector, "", float(seconds)), float(seconds))
+        await self.page.click(lambda: self.page.find(selector, "", float(seconds)), float(seconds))
 
     async def do_click_role(self, role, name, seconds):
-        await self.page.click(await self.page.find_role(role, name, float(seconds)), float(seconds))
+        await self.page.click(lambda: self.page.find_role(role, name, float(seconds)), float(seconds))
 
     async def do_type(self, selector, text, seconds):
-        await self.page.type(await self.page.find(selector, "", float(seconds)), text, float(seconds))
+        await self.page.type(lambda: self.page.find(selector, "", float(seconds)), text, float(seconds))
 
     async def do_key(self, name):
         await self.page.key(name)
+
+    async def do_insert(self, text):
+        await self.page.call("Input.insertText", {"text": text})
+
+    async def do_tree(self):
+        return await self.page.tree()
+
+    async def do_axe(self, path):
+        return await self.page.axe(pathlib.Path(path).read_text())
+
+    async def do_permit(self, *names):
+        await self.page.permit(names)
+
+    async def do_aside(self):
+        await self.chromium.call("Page.bringToFront", session=self.bridge.beside)
+        await self.page.until_visibility("hidden")
+
+    async def do_back(self):
+        await self.page.call("Page.bringToFront")
+        await self.page.until_visibility("visible")
+
+    async def do_later(self, hours):
+        await self.page.later(float(hours))
+
+    async def do_periodic(self, tag):
+        await self.page.periodic(tag)
 
     async def do_file(self, selector, path, seconds):
         # File inputs are often hidden behind a label.
@@ -145,7 +180,7 @@ async def hold_adapter(chromium, page):
     available = await chromium.call("Runtime.evaluate", asked, session)
     if page.value(available).get("value") is not True:
         raise Failure("Chromium has no Bluetooth")
-    return server
+    return server, session
 
 
 async def serve(address, lines, chromium):
@@ -165,7 +200,7 @@ async def serve(address, lines, chromium):
         )
         page.on_leave = bridge.leave
         await bridge.start(page.session)
-        server = await hold_adapter(chromium, page)
+        server, bridge.beside = await hold_adapter(chromium, page)
         # Only the tab in front is drawn, and takes input.
         await page.call("Page.bringToFront")
         browser = Browser(chromium, page, bridge)

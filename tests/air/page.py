@@ -53,6 +53,7 @@ class Page:
         self.urls = {}
         self.offline = False
         self.loads = {}
+        self.registration = None
         self.on_leave = lambda: None
 
     async def start(self):
@@ -290,6 +291,91 @@ class Page:
             raise Failure(f"there is no {role} {name!r}; the page says: {await self.whole()}")
         return found
 
+    async def tree(self):
+        """Role, accessible name and id of every node that a screen reader has."""
+        nodes = (await self.call("Accessibility.getFullAXTree"))["nodes"]
+        ids = await self.ids()
+        return [
+            [node["role"]["value"], node.get("name", {}).get("value", ""), ids.get(node.get("backendDOMNodeId"), "")]
+            for node in nodes
+            if not node["ignored"]
+        ]
+
+    async def ids(self):
+        """The ids of elements, by the numbers that DevTools know them by."""
+        found = {}
+        document = await self.call("DOM.getDocument", {"depth": -1})
+
+        def visit(node):
+            attributes = node.get("attributes", [])
+            names = dict(zip(attributes[::2], attributes[1::2], strict=True))
+            found[node["backendNodeId"]] = names.get("id", "")
+            for child in node.get("children", []):
+                visit(child)
+
+        visit(document["root"])
+        return found
+
+    async def axe(self, source):
+        """What axe-core finds wrong, in the driver's world: the page's own does not see it."""
+        await self.evaluate(source, PATIENCE)
+        run = "axe.run(document).then(({violations}) => JSON.stringify(violations))"
+        violations = json.loads((await self.evaluate(run, PATIENCE))["value"])
+        return [
+            f"{violation['id']}: {node['failureSummary']} {node['html'][:200]}"
+            for violation in violations
+            for node in violation["nodes"]
+        ]
+
+    async def permit(self, names):
+        origin = await self.origin()
+        await self.chromium.call("Browser.resetPermissions")
+        if names:
+            await self.chromium.call("Browser.grantPermissions", {"origin": origin, "permissions": list(names)})
+
+    async def origin(self):
+        return (await self.call("Runtime.evaluate", {"expression": "location.origin"}))["result"]["value"]
+
+    async def until_visibility(self, state):
+        words = json.dumps(state)
+        await self.call(
+            "Runtime.evaluate",
+            {
+                "expression": f"""new Promise((resolve) => {{
+                    const look = () => document.visibilityState === {words} && resolve();
+                    document.addEventListener("visibilitychange", look);
+                    look();
+                }})""",
+                "awaitPromise": True,
+            },
+        )
+
+    async def later(self, hours):
+        """Virtual time: what the page waits for with timers comes at once, one after the other."""
+        ended = asyncio.get_running_loop().create_future()
+        self.chromium.on(
+            "Emulation.virtualTimeBudgetExpired",
+            lambda _parameters, session: session == self.session and not ended.done() and ended.set_result(None),
+        )
+        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": hours * 3_600_000}
+        await self.call("Emulation.setVirtualTimePolicy", policy)
+        await asyncio.wait_for(ended, PATIENCE)
+
+    async def periodic(self, tag):
+        if self.registration is None:
+            # Told once, when it is first listened to.
+            self.registration = asyncio.get_running_loop().create_future()
+            self.chromium.on("ServiceWorker.workerRegistrationUpdated", self.on_registration)
+            await self.call("ServiceWorker.enable")
+        registration = await asyncio.wait_for(asyncio.shield(self.registration), PATIENCE)
+        event = {"origin": await self.origin(), "registrationId": registration, "tag": tag}
+        await self.call("ServiceWorker.dispatchPeriodicSyncEvent", event)
+
+    def on_registration(self, parameters, _session):
+        for registration in parameters["registrations"]:
+            if not registration["isDeleted"] and not self.registration.done():
+                self.registration.set_result(registration["registrationId"])
+
     async def ask(self, element, function):
         """Calls a function of the driver with an element."""
         result = await self.call(
@@ -305,12 +391,16 @@ class Page:
 
     # Acting
 
-    async def click(self, element, limit):
+    async def click(self, find, limit):
+        """Clicks on what `find` finds, and finds again when the page has put another element in its place."""
         place = None
+        element = await find()
 
         async def look(left):
-            nonlocal place
+            nonlocal place, element
             seen = (await self.evaluate("latchkey.revision()", left))["value"]
+            if not await self.ask(element, "this.isConnected"):
+                element = await find()
             # Into the middle: what stays at a page's edges would cover it there.
             await self.ask(element, "this.scrollIntoView({block: 'center', behavior: 'instant'})")
             place = await self.ask(element, "latchkey.place(this)")
@@ -330,8 +420,9 @@ class Page:
                 | place,
             )
 
-    async def type(self, element, text, limit):
+    async def type(self, find, text, limit):
         """Replaces what an input holds."""
+        element = await find()
         kind = await self.ask(element, "this.tagName === 'SELECT' ? 'select' : this.type ?? ''")
         if kind in PICKERS:
             await self.ask(element, f"latchkey.fill(this, {json.dumps(text)})")
@@ -341,7 +432,7 @@ class Page:
             for letter in text:
                 await self.press(letter, 0, letter)
         else:
-            await self.click(element, limit)
+            await self.click(find, limit)
             await self.ask(element, "this.select?.()")
             await self.call("Input.insertText", {"text": text})
 

@@ -50,6 +50,20 @@ def encoded(data):
     return base64.b64encode(data).decode()
 
 
+async def unless(ended, work):
+    """Does the work, unless the connection ends before: Bumble would wait for answers that cannot come."""
+    doing = asyncio.ensure_future(work)
+    ending = asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.is_set():
+            raise ConnectionError("the device has disconnected")
+        await doing
+    finally:
+        doing.cancel()
+        ending.cancel()
+
+
 class Attribute:
     """A characteristic or descriptor of a device that the page knows too."""
 
@@ -113,9 +127,7 @@ class Peripheral:
                 connection.on("disconnection", lambda _: ended.set())
                 connection.on("disconnection", lambda reason: self.on_disconnection(peer, reason))
                 try:
-                    await self.discover(peer)
-                    if ended.is_set():
-                        raise ConnectionError("the device has disconnected")
+                    await unless(ended, self.discover(peer))
                 except BaseException:
                     if not ended.is_set():
                         await connection.disconnect()
@@ -284,6 +296,8 @@ class Bridge:
         self.say = say
         self.complain = complain
         self.page = None
+        # The tab beside it.
+        self.beside = None
         self.peripherals = {}
         self.arrived = asyncio.Condition()
         self.tasks = set()

@@ -21,6 +21,7 @@ pub(crate) fn everything() -> Result<()> {
     sodium()?;
     browser()?;
     postgres()?;
+    npm()?;
     peers().map(drop)
 }
 
@@ -113,6 +114,42 @@ pub(crate) fn postgres() -> Result<()> {
         &["postgresql"],
         "the server's tests run on it as well as on SQLite",
     )
+}
+
+/// Node, which runs the tests of the web app's own modules.
+pub(crate) fn node() -> Result<()> {
+    if command::succeeds(Command::new("node").arg("--version")) {
+        return Ok(());
+    }
+    debian(&["nodejs"], "the web app's modules are tested in it")
+}
+
+/// What the tests take from npm, as the lock file has it.
+pub(crate) fn npm() -> Result<()> {
+    node()?;
+    let folder = workspace::scratch().join("npm");
+    let files = ["package.json", "package-lock.json"];
+    let wanted = |name: &str| fs::read(workspace::root().join("xtask/peers").join(name));
+    let is_there =
+        |name| wanted(name).is_ok_and(|wanted| fs::read(folder.join(name)).is_ok_and(|held| held == wanted));
+    let stamp = folder.join("installed");
+    if stamp.exists() && files.into_iter().all(is_there) {
+        return Ok(());
+    }
+    if !command::succeeds(Command::new("npm").arg("--version")) {
+        debian(&["npm"], "the tests measure the web app by axe-core's rules")?;
+    }
+    eprintln!("setup: installing axe-core into {}", folder.display());
+    fs::create_dir_all(&folder)?;
+    if stamp.exists() {
+        fs::remove_file(&stamp)?;
+    }
+    for name in files {
+        fs::write(folder.join(name), wanted(name)?)?;
+    }
+    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    command::output(Command::new("npm").current_dir(&folder).args(quiet))?;
+    Ok(fs::write(stamp, "")?)
 }
 
 /// The emulator.

@@ -58,11 +58,35 @@ impl Air {
     /// # Errors
     /// The air has ended.
     pub fn carried(&mut self) -> Result<u64> {
+        self.tell("carried", "air: carried ")
+    }
+
+    /// Has the connections of this controller be lost once it has carried `after[0]` bytes more, both ways, again after
+    /// `after[1]` more, and so on.
+    ///
+    /// # Errors
+    /// The air has ended, perhaps because there is no controller of that name.
+    pub fn lose(&mut self, controller: &str, after: &[u64]) -> Result<()> {
+        let numbers: Vec<_> = after.iter().map(u64::to_string).collect();
+        let command = format!("lose {controller} {}", numbers.join(" "));
+        self.tell(&command, "air: losses ").map(drop)
+    }
+
+    /// How many of these losses are still to come.
+    ///
+    /// # Errors
+    /// As [`Self::lose`].
+    pub fn losses_to_come(&mut self, controller: &str) -> Result<u64> {
+        self.tell(&format!("losses {controller}"), "air: losses ")
+    }
+
+    /// Tells it something; gives the number that it answers with.
+    fn tell(&mut self, command: &str, answer: &str) -> Result<u64> {
         let input = self.process.stdin.as_mut().context("the air has no input")?;
-        writeln!(input, "carried").context("the air has ended")?;
-        let line = self.printed.wait_for("air: carried ", START)?;
-        let bytes = line.split_whitespace().last().unwrap_or_default();
-        bytes.parse().with_context(|| format!("the air says {line:?}"))
+        writeln!(input, "{command}").context("the air has ended")?;
+        let line = self.printed.wait_for(answer, START)?;
+        let number = line.split_whitespace().last().unwrap_or_default();
+        number.parse().with_context(|| format!("the air says {line:?}"))
     }
 
     /// Where the controller of this name listens, `HOST:PORT`.

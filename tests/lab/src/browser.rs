@@ -15,6 +15,9 @@ use crate::{Air, Console};
 /// How long it may take to start, on a machine that does something else too.
 const START: Duration = Duration::from_secs(120);
 
+/// Deque's rules for accessible pages, where `cargo xtask setup` has put them.
+const AXE: &str = ".latchkey/npm/node_modules/axe-core/axe.min.js";
+
 /// How long it waits for a page unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -49,6 +52,17 @@ pub enum Choice<'a> {
     Address(&'a str),
     /// Closes the question.
     None,
+}
+
+/// What a screen reader has of an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessibleNode {
+    /// What it is, as ARIA has it.
+    pub role: String,
+    /// What it is called; empty when it has no name.
+    pub name: String,
+    /// The element's id; empty when it has none.
+    pub id: String,
 }
 
 impl Browser {
@@ -180,6 +194,74 @@ impl Browser {
     /// One stays.
     pub fn wait_until_gone(&mut self, selector: &str, text: &str) -> Result<()> {
         self.tell_patiently(&["gone", selector, text]).map(drop)
+    }
+
+    /// Types into whatever has the focus.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn insert_text(&mut self, text: &str) -> Result<()> {
+        self.tell(&["insert", text]).map(drop)
+    }
+
+    /// What those are told who do not see the page.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn accessible_nodes(&mut self) -> Result<Vec<AccessibleNode>> {
+        let nodes: Vec<[String; 3]> = serde_json::from_value(self.tell(&["tree"])?)?;
+        let node = |[role, name, id]: [String; 3]| AccessibleNode { role, name, id };
+        Ok(nodes.into_iter().map(node).collect())
+    }
+
+    /// What axe-core finds wrong with the page as it is now.
+    ///
+    /// # Errors
+    /// It has not been set up.
+    pub fn axe(&mut self) -> Result<Vec<String>> {
+        let script = checkout().join(AXE);
+        let script = script.to_str().context("the file's name is not UTF-8")?;
+        Ok(serde_json::from_value(self.tell(&["axe", script])?)?)
+    }
+
+    /// What the person allows this page from now on, by the names that DevTools have for it.
+    ///
+    /// # Errors
+    /// There is no such name.
+    pub fn permit(&mut self, names: &[&str]) -> Result<()> {
+        self.tell(&[&["permit"], names].concat()).map(drop)
+    }
+
+    /// Another tab comes to the front.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn look_away(&mut self) -> Result<()> {
+        self.tell(&["aside"]).map(drop)
+    }
+
+    /// The page comes to the front again.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn look_back(&mut self) -> Result<()> {
+        self.tell(&["back"]).map(drop)
+    }
+
+    /// The page's clocks and timers live through so many hours in a moment, and stand still afterwards.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn live_through(&mut self, hours: u32) -> Result<()> {
+        self.tell(&["later", &hours.to_string()]).map(drop)
+    }
+
+    /// The browser finds it time for the service worker's periodic work of this name.
+    ///
+    /// # Errors
+    /// There is no service worker.
+    pub fn periodic_sync(&mut self, tag: &str) -> Result<()> {
+        self.tell(&["periodic", tag]).map(drop)
     }
 
     /// The value of an expression in the page; of a promise, what it comes to.

@@ -23,7 +23,7 @@ mod smp;
 
 pub use air::Air;
 pub use bluez::Bluez;
-pub use browser::{Browser, Choice, Scheme};
+pub use browser::{AccessibleNode, Browser, Choice, Scheme};
 pub use builds::{
     Builds, NUKI_RS_TARGET, Variant, nuki_rs_program, owner_program, peer_program, server_program,
 };

@@ -134,9 +134,22 @@ impl Server {
     /// # Errors
     /// The server refuses.
     pub fn publish(&self, image: &SignedImage) -> Result<()> {
+        self.upload(image, &[])
+    }
+
+    /// Publishes an image, with what it changes in words.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn publish_with_notes(&self, image: &SignedImage, notes: &str) -> Result<()> {
+        self.upload(image, &["--notes", notes])
+    }
+
+    fn upload(&self, image: &SignedImage, options: &[&str]) -> Result<()> {
         let file = self.data.with_extension(image.digest.to_string());
         std::fs::write(&file, &image.bytes)?;
-        self.operator(&["release", "upload", text(&file)?]).map(drop)
+        self.operator(&[&["release", "upload", text(&file)?], options].concat())
+            .map(drop)
     }
 
     /// Rolls a published image out to every lock; gives the rollout's name.

@@ -114,6 +114,30 @@ impl Door {
         self.air.address(name).unwrap().to_owned()
     }
 
+    /// Has the connections of this controller be lost after so many bytes each, one after the other.
+    ///
+    /// # Panics
+    /// When there is no such controller.
+    pub fn lose(&mut self, name: &str, after: &[u64]) {
+        self.air.lose(name, after).unwrap();
+    }
+
+    /// Bytes that the air has carried since the start.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn carried(&mut self) -> u64 {
+        self.air.carried().unwrap()
+    }
+
+    /// Whether all of these losses have come.
+    ///
+    /// # Panics
+    /// When there is no such controller.
+    pub fn has_lost(&mut self, name: &str) -> bool {
+        self.air.losses_to_come(name).unwrap() == 0
+    }
+
     /// Somebody at the lock puts it into pairing mode.
     ///
     /// # Panics
