@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use latchkey_lab::Variant;
 
-use crate::{command, firmware, lab, setup, workspace};
+use crate::{command, firmware, lab, setup, web, workspace};
 
 /// One step: what it proves, and how.
 struct Step {
@@ -38,6 +38,10 @@ const STEPS: &[Step] = &[
     Step {
         proves: "the server does on PostgreSQL what it does on SQLite",
         by: By::Function(server_on_postgres),
+    },
+    Step {
+        proves: "the web app's own modules do what they say",
+        by: By::Function(web::test_modules),
     },
     Step {
         proves: "fuzzing finds nothing, for as long as a test run has",

@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
 use crate::toolchain::{self, WEB_TARGET};
-use crate::{command, firmware, workspace};
+use crate::{command, firmware, setup, workspace};
 
 /// What to build.
 #[derive(Args, Clone, Default)]
@@ -31,6 +32,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("web app  {} (WebAssembly: {size} bytes)", folder.display());
     println!("next: `cargo build --release --package latchkey-server --features web-app`");
     Ok(())
+}
+
+/// Runs the tests of the page's own modules, in Node and without a browser. What they do in one is tested in one.
+pub(crate) fn test_modules() -> Result<()> {
+    setup::node()?;
+    let folder = workspace::root().join("app/phone/web");
+    command::output(Command::new("node").current_dir(folder).arg("--test")).map(drop)
 }
 
 /// Builds it; gives the folder.

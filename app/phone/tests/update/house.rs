@@ -185,7 +185,7 @@ impl House {
         }
     }
 
-    fn disconnect(&mut self) {
+    pub(crate) fn disconnect(&mut self) {
         self.connected = false;
         self.burst = 0;
         self.notifications.clear();
@@ -247,7 +247,7 @@ impl House {
     }
 
     /// Lets time pass; says whether the lock has restarted.
-    fn wait(&mut self, ms: u64) -> bool {
+    pub(crate) fn wait(&mut self, ms: u64) -> bool {
         self.door.wait(ms);
         let now_ms = self.door.now_ms;
         let conditions = self.conditions();
@@ -303,7 +303,7 @@ impl House {
         notified
     }
 
-    fn connect(&mut self) -> Happened {
+    pub(crate) fn connect(&mut self) -> Happened {
         if self.out_of_reach > 0 {
             self.out_of_reach -= 1;
             return Happened::NotConnected;
@@ -313,7 +313,7 @@ impl House {
         Happened::Connected(self.mtu)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Happened {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Happened {
         self.pieces += 1;
         self.burst += 1;
         let notified = if self.burst > self.holds {
@@ -357,7 +357,7 @@ pub(crate) struct Shell {
     pub(crate) meanwhile: fn(&mut House),
 }
 
-enum Happened {
+pub(crate) enum Happened {
     Done,
     Connected(u16),
     NotConnected,

@@ -34,31 +34,61 @@ export function padlock() {
 let toastTimer;
 /** Something that has gone well, in passing. */
 export function say(text) {
+  announce(text);
   byId("status").textContent = text;
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => (byId("status").textContent = ""), 5000);
 }
 
+/** The same for those alone who do not see the page: it says elsewhere, in its own place, what they are told here. */
+export function announce(text) {
+  byId("live").textContent = text;
+}
+
 /** Something that has not; it stays until the next attempt. */
 export function complain(text) {
   const alert = byId("alert");
-  alert.textContent = text ? text[0].toUpperCase() + text.slice(1) + "." : "";
+  alert.textContent = text ? sentence(text) : "";
   alert.hidden = !text;
   if (text) byId("status").textContent = "";
 }
 
-/** Runs what a button does, with the button held down, and says what went wrong. */
-export async function attempt(button, work) {
+/** What was said as a part of something, as a sentence. */
+export const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+
+/** Buttons, by id, whose work goes on. They outlive the elements, which are made anew meanwhile. */
+const busy = new Set();
+
+/** Shows which buttons are busy. Not by `disabled`, which would take the focus away from them. */
+export function showBusy() {
+  for (const button of document.querySelectorAll("button[id]")) {
+    if (busy.has(button.id)) button.setAttribute("aria-disabled", "true");
+    else button.removeAttribute("aria-disabled");
+  }
+}
+
+/** Runs what a control does, once at a time, and says what went wrong. */
+export async function attempt(control, work) {
+  const { id } = control;
+  if (busy.has(id)) return undefined;
   complain("");
-  if (button) button.disabled = true;
+  busy.add(id);
+  showBusy();
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof Abandoned)) complain(words(error));
     return undefined;
   } finally {
-    if (button) button.disabled = false;
+    busy.delete(id);
+    showBusy();
+    refocus(id);
   }
+}
+
+/** Gives the focus back to who had it, where it got lost with an element that is not there any more. */
+function refocus(id) {
+  if (id && !document.querySelector("dialog") && (document.activeElement ?? document.body) === document.body) byId(id)?.focus();
 }
 
 /** The owner thought better of it; there is nothing to complain about. */
@@ -70,6 +100,7 @@ export const words = (error) => (typeof error === "string" ? error : error?.mess
 export function ask({ title, id, body, yes, no = "Cancel", danger = false, read = () => true }) {
   return new Promise((resolve, reject) => {
     let result;
+    const opener = document.activeElement?.id;
     const form = h("form", { method: "dialog" },
       h("h2", { id: `${id}-title` }, title), body,
       h("div", { class: "row end" },
@@ -79,6 +110,7 @@ export function ask({ title, id, body, yes, no = "Cancel", danger = false, read 
     form.addEventListener("submit", () => (result = { value: read(form) }));
     dialog.addEventListener("close", () => {
       dialog.remove();
+      refocus(opener);
       result ? resolve(result.value) : reject(new Abandoned());
     });
     document.body.append(dialog);
@@ -92,7 +124,8 @@ const CLOCK_SET = Date.UTC(2020) / 1000;
 
 /** A moment in words. */
 export function when(unix) {
-  return unix >= CLOCK_SET ? new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(unix * 1000)) : "while the lock’s clock was not set";
+  if (unix < CLOCK_SET) return "Time not known: the lock’s clock was not set";
+  return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(unix * 1000));
 }
 
 /** How often, for people. */

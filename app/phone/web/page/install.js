@@ -2,45 +2,17 @@
 
 import { Install, mtu_max } from "./latchkey.js";
 import { Machine } from "./machine.js";
+import { PieceLength } from "./pieces.js";
 import { Link } from "./radio.js";
 
 const CHANNELS = ["keyturner", "userData", "smp"];
-/** What every link takes. */
-const MTU_MIN = 23;
-/** Links in a row that ended with a long piece unanswered, before pieces are made short. */
-const UNANSWERED_MOST = 2;
-
-/** Web Bluetooth does not tell the MTU. Locks agree to the largest; where long pieces come to nothing, the smallest is taken. */
-export class PieceLength {
-  #unanswered = 0;
-  #pending = false;
-
-  get mtu() {
-    return this.#unanswered >= UNANSWERED_MOST ? MTU_MIN : mtu_max();
-  }
-
-  sent(bytes) {
-    if (bytes.length > MTU_MIN - 3) this.#pending = true;
-  }
-
-  answered() {
-    this.#pending = false;
-    if (this.#unanswered < UNANSWERED_MOST) this.#unanswered = 0;
-  }
-
-  ended() {
-    if (this.#pending) this.#unanswered += 1;
-    this.#pending = false;
-  }
-}
-
 /**
  * Installs `release` on the lock behind `device`. `show(news)` is told what goes on; for the plan it gives a promise of
  * yes or no. Gives the last news.
  */
 export async function install({ release, credentials, pin, device, show, open = Link.open }) {
   const inner = new Install(release, credentials, pin);
-  const pieces = new PieceLength();
+  const pieces = new PieceLength(mtu_max());
   let link;
   let attempt = 0;
   let machine;

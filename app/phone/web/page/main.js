@@ -2,7 +2,7 @@
 
 import init, { trusts_example_keys } from "./latchkey.js";
 import { app, changed, load, onChange } from "./app.js";
-import { byId, h, words } from "./dom.js";
+import { byId, h, showBusy, words } from "./dom.js";
 import * as codes from "./page-codes.js";
 import * as door from "./page-lock.js";
 import * as locks from "./page-locks.js";
@@ -43,23 +43,32 @@ function show() {
     else link.removeAttribute("aria-current");
   }
   byId("link-state").textContent = app.current?.isConnected ? "Connected" : "";
-  byId("update-badge").hidden = !app.updates.has(app.current?.id);
+  byId("update-badge").hidden = !app.updates.has(app.current?.id) && app.interrupted?.lock !== app.current?.id;
   tellOfUpdates();
+  showBusy();
 }
 
 function tellOfUpdates() {
-  const names = app.locks.filter((lock) => app.updates.has(lock.id)).map((lock) => lock.facts.name);
   const news = byId("news");
-  news.hidden = names.length === 0 || page() === update;
-  if (!news.hidden) {
-    news.replaceChildren(`There is an update for ${names.join(" and ")}. `, h("a", { href: "#/update", id: "news-update" }, "See what it changes"));
-  }
+  const words = !app.installing && page() !== update && newsOfUpdates();
+  news.hidden = !words;
+  // Only what is new is put there: a screen reader reads it out.
+  if (words && news.dataset.words !== words) news.replaceChildren(`${words} `, h("a", { href: "#/update", id: "news-update" }, "Look at it"));
+  news.dataset.words = words || "";
+}
+
+function newsOfUpdates() {
+  const unfinished = app.locks.find(({ id }) => id === app.interrupted?.lock);
+  if (unfinished) return `The update of ${unfinished.facts.name} is not finished.`;
+  const names = app.locks.filter((lock) => app.updates.has(lock.id)).map((lock) => lock.facts.name);
+  return names.length > 0 && `There is an update for ${names.join(" and ")}.`;
 }
 
 function turned() {
   byId("alert").hidden = true;
   show();
-  byId("main").focus();
+  byId("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 /** Has the browser keep the page for when there is no network. */
@@ -72,7 +81,7 @@ async function keep() {
 async function start() {
   await init({ module_or_path: "latchkey_bg.wasm" });
   await load();
-  if (trusts_example_keys()) document.querySelector("header").after(h("p", { class: "banner warn", id: "example-keys" }, "For trying out: this page trusts the example keys."));
+  byId("example-keys").hidden = !trusts_example_keys();
   onChange(show);
   addEventListener("hashchange", turned);
   show();

@@ -1,6 +1,6 @@
 // Keypad codes: they live on the lock, and are shown here while this page is.
 
-import { administer, app } from "./app.js";
+import { administer, app, certain } from "./app.js";
 import { ask, attempt, h, say, times } from "./dom.js";
 import { describeLimits, limitsField } from "./limits.js";
 
@@ -16,7 +16,7 @@ export function render(again) {
     again();
   };
   const change = (what, done) => async () => {
-    await administer(what);
+    await certain(administer(what), load);
     await load();
     say(done);
   };

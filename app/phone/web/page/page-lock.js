@@ -1,9 +1,11 @@
 // The door: how it is, and what to do with it.
 
-import { app, forget, pinOf } from "./app.js";
-import { ask, attempt, h, padlock, say, when } from "./dom.js";
+import { app, forget, pinOf, setClock } from "./app.js";
+import { announce, ask, attempt, h, padlock, say, when } from "./dom.js";
 
 const DONE = { lock: "Locked", unlock: "Unlocked", unlatch: "Unlatched", "lock-n-go": "Unlocked; it will lock by itself" };
+/** How the bolt is afterwards, in one of these ways. */
+const AFTER = { lock: ["locked"], unlock: ["unlocked"], unlatch: ["unlatched", "unlocked"], "lock-n-go": ["unlocked", "locked"] };
 
 export const title = "Door";
 
@@ -14,20 +16,19 @@ export function render() {
   const move = (action, text, kind = "") =>
     h("button", {
       id: `action-${action}`, class: `big ${kind}`, disabled: busy,
-      onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
-        await lock.ask({ ask: "move", action });
-        await lock.ask({ ask: "states" });
-        say(DONE[action]);
-      }),
+      onclick: ({ currentTarget }) => attempt(currentTarget, () => perform(lock, action)),
     }, text);
   return [
     h("section", { class: "card door", "data-lock": states?.lock ?? "unknown", "aria-label": "State" },
       padlock(),
-      h("p", { id: "state", "aria-live": "polite" }, states?.words ?? "Not asked yet"),
+      h("p", { id: "state" }, states?.words ?? "Not asked yet"),
       h("p", { class: "quiet", id: "state-more" }, more(states))),
     h("div", { class: "row" }, move("unlock", "Unlock", "main"), move("lock", "Lock", "main")),
     h("div", { class: "row" }, move("unlatch", "Unlatch"), move("lock-n-go", "Lock’n’go")),
     states?.battery.critical && h("p", { class: "card bad", id: "battery-critical" }, "The lock’s battery is nearly empty. Change it now."),
+    states?.clockOff && h("div", { class: "card", id: "clock-off" },
+      h("p", {}, "The lock’s clock is wrong. Its log and every “only at certain times” go by it."),
+      h("div", { class: "row end" }, clock(lock, "clock-off-set", "Set it now"))),
     states?.keypadBatteryCritical && h("p", { class: "card warn" }, "The keypad’s battery is nearly empty."),
     h("div", { class: "row end" },
       h("button", {
@@ -38,6 +39,30 @@ export function render() {
     settings(lock),
   ];
 }
+
+async function perform(lock, action) {
+  try {
+    await lock.ask({ ask: "move", action });
+  } catch (error) {
+    if (!error.unknownEffect) throw error;
+    // The bolt turns by itself, whoever listens: what came of it is seen at the bolt.
+    const { lock: bolt, words } = await lock.atRest();
+    if (!AFTER[action].includes(bolt)) throw new Error(`the connection was lost on the way, and the lock says: ${words}. Try again`);
+    say(`${words}. The connection was lost on the way`);
+    return;
+  }
+  await lock.ask({ ask: "states" });
+  // The page shows it large enough.
+  announce(DONE[action]);
+}
+
+const clock = (lock, id, text) => h("button", {
+  id, disabled: app.installing,
+  onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
+    await setClock(lock);
+    say("The lock’s clock is set");
+  }),
+}, text);
 
 function more(states) {
   if (!states) return "Connect to see how the door is.";
@@ -55,6 +80,7 @@ function settings(lock) {
   const name = h("input", { id: "lock-name", value: lock.facts.name, maxlength: "40", autocomplete: "off" });
   return h("details", { class: "card" },
     h("summary", { id: "settings" }, "This lock"),
+    lock.facts.withoutPin && h("p", { class: "small", id: "without-pin" }, "No security PIN is set: whoever uses this device can manage the lock. Set one below."),
     h("label", { for: "lock-name" }, "What you call it here"), name,
     h("div", { class: "row end" },
       h("button", { id: "rename", onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
@@ -62,10 +88,7 @@ function settings(lock) {
         say("Renamed");
       }) }, "Rename"),
       h("button", { id: "set-pin", onclick: ({ currentTarget }) => attempt(currentTarget, () => changePin(lock)) }, "Change security PIN"),
-      h("button", { id: "set-clock", onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
-        await lock.ask({ ask: "set-time", pin: await pinOf(lock), unix: Math.floor(Date.now() / 1000) });
-        say("The lock’s clock is set");
-      }) }, "Set its clock"),
+      clock(lock, "set-clock", "Set its clock"),
       h("button", { id: "forget", class: "danger", onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
         await ask({
           id: "forget-lock", title: `Remove ${lock.facts.name} here?`, yes: "Remove", danger: true,
@@ -78,14 +101,15 @@ function settings(lock) {
 
 async function changePin(lock) {
   const pin = await pinOf(lock);
-  const input = h("input", { id: "new-pin", type: "password", inputmode: "numeric", autocomplete: "off", pattern: "[0-9]{1,6}", maxlength: "6", required: true });
+  const input = h("input", { id: "new-pin", type: "password", inputmode: "numeric", autocomplete: "off", pattern: "[0-9]{1,6}", maxlength: "6", required: true, "aria-describedby": "new-pin-hint" });
   const wanted = await ask({
     id: "change-pin", title: "New security PIN", yes: "Set",
-    body: h("label", {}, "New PIN", h("span", { class: "hint" }, "Digits only. Whoever has it manages the lock."), input),
+    body: h("div", {}, h("label", { for: "new-pin" }, "New PIN"), h("p", { class: "hint", id: "new-pin-hint" }, "Digits only. Whoever has it manages the lock."), input),
     read: () => Number(input.value),
   });
   await lock.ask({ ask: "set-pin", pin, new: wanted });
   lock.pin = wanted;
+  await lock.learn({ withoutPin: false });
   say("The PIN is set");
 }
 

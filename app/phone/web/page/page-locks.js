@@ -1,6 +1,6 @@
 // All locks of this browser, and how one comes in: by pairing, or by an invitation.
 
-import { add, app, askForPin, choose } from "./app.js";
+import { add, app, askForPin, choose, replace, welcome } from "./app.js";
 import { attempt, h, say } from "./dom.js";
 import { accept, pair } from "./lock.js";
 import { isSupported } from "./radio.js";
@@ -20,7 +20,7 @@ export function render() {
 function row(lock) {
   const here = lock === app.current;
   return h("li", {},
-    h("p", { class: "strong" }, lock.facts.name, here && h("span", { class: "quiet" }, " (shown)")),
+    h("p", { class: "strong" }, lock.facts.name, here && h("span", { class: "quiet" }, " (shown)"), lock.facts.unsure && h("span", { class: "warn" }, " perhaps not paired")),
     lock.facts.running && h("p", { class: "quiet small" }, `Firmware ${lock.facts.running.version}`),
     h("div", { class: "row end" },
       h("button", { id: `lock-${lock.id}`, "aria-label": `Show ${lock.facts.name}`, onclick: async () => {
@@ -40,7 +40,11 @@ function pairing() {
     event.preventDefault();
     attempt(form.querySelector("#pair"), async () => {
       say("Pairing…");
-      await arrive(await pair(name.value, askForPin), "Paired");
+      const lock = await pair(name.value, askForPin).catch(keepUnsure);
+      // Paired is paired: what cannot be asked now is asked later.
+      await welcome(lock).catch(() => undefined);
+      await replace(lock);
+      arrive("Paired");
     });
   });
   return form;
@@ -54,13 +58,21 @@ function invitation() {
     h("div", { class: "row end" }, h("button", { id: "accept", type: "submit" }, "Accept")));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(form.querySelector("#accept"), async () => arrive(await accept(text.value), "Accepted"));
+    attempt(form.querySelector("#accept"), async () => {
+      await add(await accept(text.value));
+      arrive("Accepted");
+    });
   });
   return form;
 }
 
-async function arrive(lock, words) {
-  await add(lock);
+/** A pairing of which nobody knows whether the lock holds it is shown among the locks, so that it can be tried. */
+async function keepUnsure(error) {
+  if (error.lock) await add(error.lock);
+  throw error;
+}
+
+function arrive(words) {
   say(words);
   location.hash = "#/lock";
 }

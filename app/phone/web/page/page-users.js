@@ -1,6 +1,6 @@
 // Who may use the lock.
 
-import { administer, app } from "./app.js";
+import { administer, app, certain } from "./app.js";
 import { ask, attempt, h, say, times } from "./dom.js";
 import { describeLimits, limitsField } from "./limits.js";
 
@@ -16,7 +16,7 @@ export function render(again) {
     again();
   };
   const change = (what, done) => async () => {
-    await administer(what);
+    await certain(administer(what), load);
     await load();
     say(done);
   };
@@ -26,7 +26,7 @@ export function render(again) {
       h("button", { id: "users-load", disabled: app.installing, onclick: ({ currentTarget }) => attempt(currentTarget, load) }, users ? "Read again" : "Show people"),
       h("button", { id: "user-invite", class: "main", disabled: app.installing, onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
         const guest = await form("Invite somebody");
-        const { invitation } = await administer({ ask: "invite", ...guest });
+        const { invitation } = await certain(administer({ ask: "invite", lock: await lock.nukiId(), ...guest }), load, "If it has the new name, nobody has the key to it: remove it and invite again");
         await load();
         await hand(guest.name, invitation);
       }) }, "Invite")),

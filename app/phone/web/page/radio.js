@@ -7,14 +7,19 @@ const names = () => (table ??= JSON.parse(gatt_names()));
 
 export const isSupported = () => Boolean(navigator.bluetooth);
 
-/** Has the owner choose a lock. Only from a click. */
-export function choose() {
+/** An attempt to connect that fails sooner than this had reached something, in milliseconds. */
+const QUICK_MS = 3_000;
+const NAME_START = "Nuki_";
+
+/** What a lock calls itself on air. */
+export const nameOf = (nukiId) => NAME_START + nukiId;
+
+/** Has the owner choose a lock: this one, or any. Only from a click. */
+export function choose(nukiId) {
   const { unused, pairing, pairing5, keyturner, smp } = names();
   const services = [pairing.service, pairing5.service, keyturner.service, smp.service];
-  return navigator.bluetooth.requestDevice({
-    filters: [{ namePrefix: "Nuki_" }, ...[unused, ...services].map((service) => ({ services: [service] }))],
-    optionalServices: services,
-  });
+  const any = [{ namePrefix: NAME_START }, ...[unused, ...services].map((service) => ({ services: [service] }))];
+  return navigator.bluetooth.requestDevice({ filters: nukiId ? [{ name: nameOf(nukiId) }] : any, optionalServices: services });
 }
 
 /** A lock that this page may use already, where the browser tells. */
@@ -37,8 +42,11 @@ export class Link {
     const ended = () => link.#end(gone);
     link.#gone = ended;
     device.addEventListener("gattserverdisconnected", ended, { once: true });
+    let reached = false;
+    const begun = performance.now();
     try {
       const server = await device.gatt.connect();
+      reached = true;
       const services = new Map();
       for (const channel of channels) {
         const { service: uuid, characteristic: id } = names()[channel];
@@ -57,7 +65,10 @@ export class Link {
       return link;
     } catch (error) {
       link.close();
-      throw new Error(`the lock could not be reached (${error.message}); go nearer and try again`);
+      const words = `the lock could not be reached (${error.message}); go nearer and try again`;
+      // Out of reach is one thing, and takes a while to be found out; a connection that breaks is another.
+      const broke = reached || performance.now() - begun < QUICK_MS;
+      throw Object.assign(new Error(words), { lost: broke && error.name === "NetworkError" });
     }
   }
 

@@ -42,14 +42,14 @@ async function sealing() {
   return get("keys", "sealing");
 }
 
-/** Stores credentials, sealed, under the lock's id; `facts` are not secret. Wipes the bytes. */
-export async function saveLock(id, facts, credentials) {
+/** Stores credentials, sealed, with `facts`, which are not secret, under `facts.id`. Wipes the bytes. */
+export async function saveLock(facts, credentials) {
   const iv = crypto.getRandomValues(new Uint8Array(12));
-  const additionalData = encoder.encode(id);
+  const additionalData = encoder.encode(facts.id);
   const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, await sealing(), credentials);
   credentials.fill(0);
-  await put("locks", id, { ...facts, id, iv, sealed });
-  navigator.storage?.persist?.();
+  await put("locks", facts.id, { ...facts, iv, sealed });
+  globalThis.navigator?.storage?.persist?.();
 }
 
 /** The credentials of a lock. */
@@ -78,6 +78,7 @@ export async function changeLock(id, facts) {
 export const forgetLock = (id) => remove("locks", id);
 export const fact = (name) => get("facts", name);
 export const saveFact = (name, value) => put("facts", name, value);
+export const forgetFact = (name) => remove("facts", name);
 export const image = (digest) => get("images", digest);
 export const saveImage = (digest, bytes) => put("images", digest, bytes);
 export const forgetImage = (digest) => remove("images", digest);

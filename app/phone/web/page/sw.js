@@ -1,10 +1,13 @@
-// Keeps the page for when there is no network: all its files, of one version, or none of them.
+// Keeps the page for when there is no network: all its files, of one version, or none of them. And looks for updates
+// once a day while the page is closed, where the browser has it do so and the owner wants to be told.
 //
 // Which files these are, and the version that stands for all their bytes, `cargo xtask web` writes down. A new version
 // is fetched whole beside the old one, and takes its place when no page shows the old one any more. What locks and
 // servers say never comes in here.
 
 import { FILES, VERSION } from "./files.js";
+import { look, notification, untold } from "./look.js";
+import * as store from "./store.js";
 
 const CACHE = `latchkey-${VERSION}`;
 
@@ -27,4 +30,29 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
   const kept = caches.open(CACHE).then((cache) => cache.match(request, { ignoreSearch: true }));
   event.respondWith(kept.then((response) => response ?? fetch(request)));
+});
+
+self.addEventListener("periodicsync", (event) => {
+  if (event.tag === "updates") event.waitUntil(lookWhileClosed());
+});
+
+async function lookWhileClosed() {
+  const locks = (await store.locks()).filter(({ running }) => running);
+  const looked = await Promise.all(locks.map(async ({ id, running }) => [id, await look(running)]));
+  const updates = new Map(looked.filter(([, update]) => update));
+  if (updates.size > 0) await self.navigator.setAppBadge?.(updates.size);
+  if (self.Notification?.permission !== "granted") return;
+  const news = await untold(updates, store);
+  const names = news.map(([id]) => locks.find((lock) => lock.id === id).name);
+  if (names.length > 0) await self.registration.showNotification(...notification(names));
+}
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const there = new URL("#/update", self.registration.scope).href;
+  event.waitUntil(self.clients.matchAll({ type: "window" }).then(async ([open]) => {
+    if (!open) return self.clients.openWindow(there);
+    await open.navigate(there);
+    return open.focus();
+  }));
 });

@@ -1,8 +1,10 @@
-// Whether there are updates, and the images of them. The server is told which hardware and version is asked about, and
-// nothing else; what it answers is believed only as far as the image's own signatures go.
+// Whether there are updates, who is told of them, and their images. What the server answers is believed only as far as
+// the image's own signatures go.
 
 import { app } from "./app.js";
+import { daily } from "./daily.js";
 import { Release } from "./latchkey.js";
+import { look, notification, untold } from "./look.js";
 import * as store from "./store.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -15,31 +17,54 @@ export async function askWhatRuns(lock) {
   await lock.learn({ running: told });
 }
 
-/** Asks the server for an update of this lock. Gives whether there is one; throws when the server cannot be asked. */
-export async function look(lock) {
+/** Asks the server for an update of this lock; gives it, if there is one. Throws when the server cannot be asked. */
+export async function lookFor(lock) {
   const { running } = lock.facts;
-  if (!running) return false;
-  const { vendor, class: hardware, version, counter } = running;
-  const query = new URLSearchParams({ vendor, class: hardware, version, counter });
-  let answer;
-  try {
-    const response = await fetch(`/owner/v1/update?${query}`, { credentials: "omit" });
-    if (!response.ok) throw new Error();
-    answer = await response.json();
-  } catch {
-    throw new Error("the update server cannot be asked now; try again when there is a network");
-  }
-  const update = answer?.update;
+  if (!running) return undefined;
+  const update = await look(running);
   if (update) app.updates.set(lock.id, update);
   else app.updates.delete(lock.id);
-  return Boolean(update);
+  return update;
 }
 
-/** Looks for updates of all locks now, and once a day while the page is open. `changed` is told when there is one. */
-export async function lookDaily(changed) {
-  const found = await Promise.allSettled(app.locks.map(look));
-  if (found.some(({ value }) => value)) changed();
-  setTimeout(() => lookDaily(changed), DAY_MS);
+/** Looks for updates of all locks now, and once a day while the page is open. `changed` is told when there is news. */
+export function lookDaily(changed) {
+  const known = () => [...app.updates].map(([id, { digest }]) => id + digest).join();
+  return daily(async () => {
+    const before = known();
+    const looked = await Promise.allSettled(app.locks.map(lookFor));
+    if (known() !== before) changed();
+    await tell();
+    const failed = looked.find(({ status }) => status === "rejected");
+    if (failed) throw failed.reason;
+  });
+}
+
+/** Tells the owner who is not looking at this page: on its icon, and by a notification, where the owner allows that. */
+async function tell() {
+  const count = app.updates.size;
+  await (count > 0 ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.());
+  // Who looks at the page sees it there.
+  if (document.visibilityState === "visible" || !isTold()) return;
+  const news = await untold(app.updates, store);
+  const names = news.map(([id]) => app.locks.find((lock) => lock.id === id)?.facts.name).filter(Boolean);
+  const worker = await navigator.serviceWorker?.ready;
+  if (names.length > 0) await worker?.showNotification(...notification(names));
+}
+
+/** Whether the owner wants notifications. */
+export const isTold = () => globalThis.Notification?.permission === "granted";
+export const canBeTold = () => globalThis.Notification?.permission === "default";
+
+/** Asks for that; also to look daily while the page is closed, where the browser does that for installed pages. */
+export async function wantToBeTold() {
+  if ((await Notification.requestPermission()) !== "granted") throw new Error("the browser does not allow notifications for this page; its settings decide that");
+  await lookWhileClosed();
+}
+
+export async function lookWhileClosed() {
+  const worker = await navigator.serviceWorker?.ready;
+  await worker?.periodicSync?.register("updates", { minInterval: DAY_MS }).catch(() => undefined);
 }
 
 /** The image of an update: stored, or fetched now. Its signatures are checked either way. */
@@ -54,7 +79,7 @@ export async function fetchImage(update, progress) {
 
 function checked(bytes, digest) {
   const release = Release.check(bytes.slice());
-  if (JSON.parse(release.about()).image !== digest) throw new Error("the server sent another image than the one it named; nothing was kept");
+  if (digestOf(release) !== digest) throw new Error("the server sent another image than the one it named; nothing was kept");
   return release;
 }
 
@@ -77,15 +102,27 @@ async function download({ image_path: path, size }, progress) {
   return bytes;
 }
 
-/** An image that the owner brings as a file. */
+/** An image that the owner brings as a file; kept, so that an install can go on when the page is loaded anew. */
 export async function openFile(file) {
   if (file.size > IMAGE_BYTES_MAX) throw new Error("the file is larger than any lock has room for; choose the right one");
-  return Release.check(new Uint8Array(await file.arrayBuffer()));
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const release = Release.check(bytes.slice());
+  await store.saveImage(digestOf(release), bytes);
+  return release;
 }
 
+/** The image of an install that was interrupted. */
+export async function openKept(digest) {
+  const stored = await store.image(digest);
+  if (!stored) throw new Error("this browser does not have the image any more; look for the update anew");
+  return checked(stored, digest);
+}
+
+/** What engineers signed, by which an image is known. */
+export const digestOf = (release) => JSON.parse(release.about()).image;
+
 /** The update has arrived, or never will: its image is not needed any more. */
-export async function forget(lock) {
-  const update = app.updates.get(lock.id);
+export async function forget(lock, digest) {
   app.updates.delete(lock.id);
-  if (update && ![...app.updates.values()].some(({ digest }) => digest === update.digest)) await store.forgetImage(update.digest);
+  if (![...app.updates.values()].some((update) => update.digest === digest)) await store.forgetImage(digest);
 }

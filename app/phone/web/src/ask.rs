@@ -7,7 +7,7 @@ use latchkey_phone::request::{Act, Administer, Report};
 use latchkey_protocol::pairing::Family;
 use latchkey_protocol::value::{
     ActionFlags, AuthorizationId, AuthorizationType, CarriedKey, CodeId, DateTime, KeypadCode, LockAction,
-    LogIndex, Name, Pin, SortOrder, TimeLimits,
+    LogIndex, Name, NukiId, Pin, SortOrder, TimeLimits,
 };
 use latchkey_protocol::wire::Tail;
 use serde::Deserialize;
@@ -29,6 +29,7 @@ pub(crate) enum Ask {
     States {},
     Running {},
     Battery {},
+    Config {},
     Move {
         action: Move,
     },
@@ -63,6 +64,8 @@ pub(crate) enum Ask {
     },
     Invite {
         pin: u32,
+        /// The lock's Nuki ID, which the invitation names.
+        lock: String,
         name: String,
         limits: Option<Limits>,
     },
@@ -124,11 +127,11 @@ impl Ask {
         })
     }
 
-    /// The request, to a lock of this family. `carried` makes the key of an invitation.
+    /// The request, to a lock of this family. `carried` makes the key of an invitation to this lock.
     pub(crate) fn into_request(
         self,
         family: Family,
-        carried: impl FnOnce() -> Result<CarriedKey, String>,
+        carried: impl FnOnce(NukiId) -> Result<CarriedKey, String>,
     ) -> Result<Request, String> {
         let pin = |value| pin(family, value);
         let with = |asked: Administer, value| Ok(asked.with(pin(value)?));
@@ -136,6 +139,7 @@ impl Ask {
             Self::States {} => Ok(Report::States {}.into()),
             Self::Running {} => Ok(Report::Running {}.into()),
             Self::Battery {} => Ok(Report::Battery {}.into()),
+            Self::Config {} => Ok(Act::Config {}.into()),
             Self::Move { action } => Ok(Act::Lock {
                 action: action.into(),
                 flags: ActionFlags::default(),
@@ -198,8 +202,14 @@ impl Ask {
                 },
                 pin,
             ),
-            Self::Invite { pin, name, limits } => {
-                let (name, limits, key) = (self::name(&name)?, time_limits(limits)?, carried()?);
+            Self::Invite {
+                pin,
+                lock,
+                name,
+                limits,
+            } => {
+                let (name, limits) = (self::name(&name)?, time_limits(limits)?);
+                let key = carried(nuki_id(&lock)?)?;
                 let (kind, remote_allowed) = (AuthorizationType::App, false);
                 with(
                     Administer::Invite {
@@ -272,6 +282,11 @@ pub(crate) fn name<const N: usize>(text: &str) -> Result<Name<N>, String> {
     })
 }
 
+fn nuki_id(text: &str) -> Result<NukiId, String> {
+    let id = u32::from_str_radix(text, 16).ok().and_then(NukiId::new);
+    id.ok_or_else(|| "the lock's ID is not known; connect to the lock and try again".to_owned())
+}
+
 fn keypad_code(code: u32) -> Result<KeypadCode, String> {
     KeypadCode::new(code).ok_or_else(|| {
         "a keypad code has six digits from 1 to 9, and does not begin with 12; choose another".to_owned()
@@ -287,7 +302,7 @@ mod tests {
     use super::*;
 
     fn request(json: &str) -> Result<Request, String> {
-        Ask::read(json)?.into_request(Family::ToFourth, || Ok(CarriedKey::new([7; 32])))
+        Ask::read(json)?.into_request(Family::ToFourth, |_| Ok(CarriedKey::new([7; 32])))
     }
 
     #[test]
@@ -306,11 +321,11 @@ mod tests {
         let asked = |json| {
             Ask::read(json)
                 .unwrap()
-                .into_request(Family::ToFourth, || Err("made".into()))
+                .into_request(Family::ToFourth, |lock| Err(format!("made {lock}")))
         };
         assert_eq!(
-            asked(r#"{"ask":"invite","pin":0,"name":"Guest","limits":null}"#),
-            Err("made".into())
+            asked(r#"{"ask":"invite","pin":0,"lock":"1A2B3C4D","name":"Guest","limits":null}"#),
+            Err("made 1A2B3C4D".into())
         );
         assert!(asked(r#"{"ask":"users","pin":0}"#).is_ok());
     }
@@ -329,6 +344,8 @@ mod tests {
             r#"{"ask":"add-code","pin":0,"code":345678,"name":"a name of twenty-one b","limits":null}"#,
             r#"{"ask":"add-code","pin":0,"code":345678,"name":"A","limits":{"from":"2026-02-30T00:00"}}"#,
             r#"{"ask":"set-time","pin":0,"unix":99999999999999}"#,
+            r#"{"ask":"invite","pin":0,"lock":"Home","name":"A","limits":null}"#,
+            r#"{"ask":"invite","pin":0,"lock":"00000000","name":"A","limits":null}"#,
         ] {
             let refused = request(json).err().unwrap_or_else(|| panic!("{json}"));
             assert!(!refused.contains("654321"), "{refused}");

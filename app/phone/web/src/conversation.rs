@@ -1,5 +1,6 @@
 //! A session with one lock: what a page holds while it is connected.
 
+use latchkey_phone::invitation::Invitation;
 use latchkey_phone::session::{Action, Event, Frame, News};
 use latchkey_phone::{Credentials, Session};
 use latchkey_protocol::frame::sealed::FRAME_MAX;
@@ -7,14 +8,14 @@ use latchkey_protocol::key::{SecretKey, SharedKey};
 use latchkey_protocol::message::FromLock;
 use latchkey_protocol::pairing::client::Way;
 use latchkey_protocol::pairing::{Family, Identity};
-use latchkey_protocol::value::{AppId, AuthorizationId, AuthorizationType, CarriedKey};
+use latchkey_protocol::value::{AppId, AuthorizationId, AuthorizationType, CarriedKey, NukiId};
 use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;
 
 use crate::ask::{Ask, name, pin};
 use crate::moment::{moment, random, whole_ms};
 use crate::step::{Step, characteristic};
-use crate::{invitation, tell};
+use crate::tell;
 
 /// See the module's header. One for each connection; what a lock is known by outlives it in
 /// [`Conversation::credentials`].
@@ -23,8 +24,10 @@ pub struct Conversation {
     session: Session,
     /// What a pairing begins with.
     first: Option<Step>,
-    /// The key of an invitation that the lock has not answered yet.
-    invited: Option<SharedKey>,
+    /// An invitation that the lock has not answered yet: to which lock, and its key.
+    invited: Option<(NukiId, SharedKey)>,
+    /// What an invitation that was accepted says of the lock.
+    lock: Option<NukiId>,
 }
 
 #[wasm_bindgen]
@@ -52,6 +55,7 @@ impl Conversation {
             session,
             first: Some(first),
             invited: None,
+            lock: None,
         })
     }
 
@@ -68,7 +72,11 @@ impl Conversation {
     /// # Errors
     /// In words: it is none.
     pub fn invited(text: &str) -> Result<Self, String> {
-        invitation::read(text).map(Self::holding)
+        let Invitation { lock, credentials } = Invitation::read(text).map_err(|why| why.to_string())?;
+        Ok(Self {
+            lock: Some(lock),
+            ..Self::holding(credentials)
+        })
     }
 
     fn holding(credentials: Credentials) -> Self {
@@ -76,6 +84,7 @@ impl Conversation {
             session: Session::open(credentials),
             first: None,
             invited: None,
+            lock: None,
         }
     }
 
@@ -92,9 +101,9 @@ impl Conversation {
         let json = Zeroizing::new(json);
         let family = self.family().ok_or("not paired yet; nothing was sent")?;
         let invited = &mut self.invited;
-        let request = Ask::read(&json)?.into_request(family, || {
+        let request = Ask::read(&json)?.into_request(family, |lock| {
             let mut key = random()?;
-            *invited = Some(SharedKey::from_bytes(&mut Zeroizing::new(key)));
+            *invited = Some((lock, SharedKey::from_bytes(&mut Zeroizing::new(key))));
             let carried = CarriedKey::new(key);
             zeroize::Zeroize::zeroize(&mut key);
             Ok(carried)
@@ -149,28 +158,37 @@ impl Conversation {
         if let Action::Tell(news) = &action {
             match news {
                 News::Done(Some(FromLock::InvitedAuthorization(answer))) => {
-                    made = invited.take().map(|key| (answer.authorization, key));
+                    made = invited
+                        .take()
+                        .map(|(lock, key)| (lock, answer.authorization, key));
                 }
                 News::Done(_) | News::Failed(_) => *invited = None,
                 News::Paired | News::Accepted | News::States(_) | News::Part(_) => {}
             }
         }
         let mut step = Step::of_session(action, |news| tell::news(&news));
-        if let Some((id, key)) = made {
-            step.news = self.with_invitation(&step.news, id, key)?;
+        if let Some((lock, id, key)) = made {
+            step.news = self.with_invitation(&step.news, lock, id, key)?;
         }
         Ok(step)
     }
 
     /// Puts the invitation beside what the lock answered.
-    fn with_invitation(&self, news: &str, id: AuthorizationId, key: SharedKey) -> Result<String, String> {
+    fn with_invitation(
+        &self,
+        news: &str,
+        lock: NukiId,
+        id: AuthorizationId,
+        key: SharedKey,
+    ) -> Result<String, String> {
         const LOST: &str = "the invitation could not be written down; remove the user and invite again";
         let ours = self.session.credentials().ok_or(LOST)?;
         let app = AppId(u32::from_le_bytes(random()?));
-        let theirs = Credentials::invited(ours.family, ours.uuid, id, app, key);
+        let credentials = Credentials::invited(ours.family, ours.uuid, id, app, key);
+        let word = Invitation { lock, credentials }.word();
         let mut told: serde_json::Value = serde_json::from_str(news).map_err(|_| LOST)?;
         let fields = told.as_object_mut().ok_or(LOST)?;
-        fields.insert("invitation".to_owned(), invitation::write(&theirs).into());
+        fields.insert("invitation".to_owned(), word.expose(|word| word.into()));
         Ok(told.to_string())
     }
 
@@ -199,6 +217,12 @@ impl Conversation {
     pub fn lock_id(&self) -> Option<String> {
         let held = self.session.credentials()?;
         Some(held.uuid.0.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The lock's Nuki ID, as an invitation has it.
+    #[must_use]
+    pub fn nuki_id(&self) -> Option<String> {
+        self.lock.map(|lock| lock.to_string())
     }
 
     /// This client's number on the lock.

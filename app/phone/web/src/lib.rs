@@ -13,7 +13,6 @@
 mod ask;
 mod conversation;
 mod install;
-mod invitation;
 mod limits;
 mod moment;
 mod step;
@@ -24,7 +23,9 @@ pub use conversation::Conversation;
 pub use install::{Install, Release, trusts_example_keys};
 pub use step::Step;
 
+use latchkey_phone::clock;
 use latchkey_protocol::gatt;
+use latchkey_protocol::value::DateTime;
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -56,4 +57,14 @@ pub fn gatt_names() -> String {
 #[must_use]
 pub fn mtu_max() -> u16 {
     gatt::MTU_MAX
+}
+
+/// Whether a lock's clock that showed `told_unix` is to be set when it is `now_unix`, both in seconds since 1970; 0 is a
+/// clock that showed no time.
+#[wasm_bindgen]
+#[must_use]
+pub fn clock_is_off(told_unix: f64, now_unix: f64) -> bool {
+    // Saturates, and is 0 for what is no number.
+    let (told, now) = (told_unix as u64, now_unix as u64);
+    clock::correction(DateTime::from_unix(told).unwrap_or(DateTime::UNSET), now).is_some()
 }

@@ -35,6 +35,8 @@ fn failed(failure: &Failure) -> Value {
         "news": "failed",
         "words": failure.to_string(),
         "wrongPin": wrong_pin,
+        "lost": matches!(failure.error, Error::Disconnected | Error::Silence),
+        "stranger": matches!(failure.error, Error::RefusedInPlain(_)),
         "unknownEffect": failure.effect == Effect::Unknown,
     })
 }
@@ -58,12 +60,14 @@ fn told(message: &FromLock) -> Value {
             "millivolts": report.millivolts,
             "battery": battery(report.battery),
         }),
+        FromLock::Config(config) => {
+            json!({ "what": "config", "nukiId": config.nuki_id.to_string(), "name": config.name.as_str() })
+        }
         FromLock::Challenge(_)
         | FromLock::StatusReport(_)
         | FromLock::MostRecentCommand(_)
         | FromLock::OpeningsClosingsSummary(_)
         | FromLock::ErrorReport(_)
-        | FromLock::Config(_)
         | FromLock::FirmwareStatus(_)
         | FromLock::AdvancedConfig(_)
         | FromLock::TimeControlEntryId(_)

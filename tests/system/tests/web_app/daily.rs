@@ -1,0 +1,92 @@
+//! The web app looks for updates when it is opened and once a day, and tells its owner.
+
+use super::Visit;
+
+const NEWS: &str = "There is an update for";
+
+impl Visit {
+    /// The page knows what the lock runs, and that there is nothing newer.
+    fn up_to_date(&mut self) {
+        self.pair();
+        self.click("#nav-update");
+        self.click("#look");
+        self.see("#status", "up to date");
+        self.click("#nav-lock");
+    }
+
+    /// What the browser has notified the owner of; waits until there is something.
+    fn notification(&mut self) -> String {
+        self.value(
+            "navigator.serviceWorker.ready.then(async (worker) => {
+                for (;;) {
+                    const [first] = await worker.getNotifications();
+                    if (first) return first.body;
+                    await new Promise((resolve) => setTimeout(resolve, 50));
+                }
+            })",
+        )
+    }
+
+    /// The service worker looks for updates, as browsers have it do while no page is open.
+    fn look_while_closed(&mut self) {
+        self.browser.requests().unwrap();
+        self.browser.periodic_sync("updates").unwrap();
+        while !self
+            .browser
+            .requests()
+            .unwrap()
+            .iter()
+            .any(|url| url.contains("/owner/v1/update"))
+        {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_opened_tells_of_an_update() {
+    let mut visit = Visit::new();
+    visit.up_to_date();
+    visit.publish();
+    visit.browser.reload().unwrap();
+    visit.see("#news", NEWS);
+    visit.see("#nav-update", "available");
+    visit.picture("news");
+    visit.click("#news-update");
+    visit.see("#update", "Version 2.0.0");
+    visit.nothing_amiss();
+}
+
+#[test]
+fn a_page_that_stays_open_looks_again_after_a_day() {
+    let mut visit = Visit::new();
+    visit.up_to_date();
+    visit.publish();
+    visit.browser.live_through(23).unwrap();
+    assert_eq!(visit.value("document.querySelector('#news').hidden"), "true");
+    visit.browser.live_through(2).unwrap();
+    visit.see("#news", NEWS);
+}
+
+#[test]
+fn an_owner_who_wants_to_be_told_is_notified_once_of_each_update() {
+    let mut visit = Visit::new();
+    visit
+        .browser
+        .permit(&["notifications", "periodicBackgroundSync"])
+        .unwrap();
+    visit.up_to_date();
+    visit.look_while_closed();
+    visit.publish();
+    visit.look_while_closed();
+    assert!(visit.notification().contains(NEWS));
+    // Of the same one it is not notified again.
+    let close = "navigator.serviceWorker.ready
+        .then((worker) => worker.getNotifications())
+        .then((all) => all.forEach((one) => one.close()))";
+    visit.browser.evaluate(close).unwrap();
+    visit.look_while_closed();
+    let count = "navigator.serviceWorker.ready.then((worker) => worker.getNotifications()).then(({ length }) => length)";
+    assert_eq!(visit.value(count), "0");
+    visit.nothing_amiss();
+}

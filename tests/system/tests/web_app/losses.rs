@@ -1,0 +1,107 @@
+//! Connections that break under the web app, and a page that is loaded anew, at any stage of what it does: it goes on
+//! where it can, and what it says of the lock is so.
+
+use latchkey_lab::SignedImage;
+
+use super::Visit;
+
+const BROWSER: &str = "browser";
+
+impl Visit {
+    fn lose(&mut self, after: &[u64]) {
+        self.door.lose(BROWSER, after);
+    }
+
+    fn assert_lost(&mut self) {
+        assert!(self.door.has_lost(BROWSER), "not every loss has come");
+    }
+
+    /// Names of all that may use the lock.
+    fn people(&mut self) -> Vec<String> {
+        self.click("#nav-users");
+        self.click("#users-load");
+        self.see("#users", "");
+        let names = "[...document.querySelectorAll('#users > li .strong')].map((one) => one.textContent)";
+        serde_json::from_value(self.browser.evaluate(names).unwrap()).unwrap()
+    }
+
+    fn begin_update(&mut self) -> SignedImage {
+        let new = self.publish();
+        self.click("#nav-update");
+        self.click("#look");
+        self.click("#install");
+        self.click("#consent-yes");
+        new
+    }
+}
+
+#[test]
+fn a_pairing_whose_connection_breaks_begins_anew_and_the_lock_knows_the_page_once() {
+    let mut visit = Visit::new();
+    // While the browser still finds its way about the lock, in the midst of pairing, and late in it.
+    visit.lose(&[300, 1_300, 1_700]);
+    visit.pair();
+    visit.assert_lost();
+    visit.click("#action-lock");
+    visit.see("#state", "Locked");
+    assert_eq!(visit.people(), ["Web app"]);
+}
+
+#[test]
+fn an_action_whose_connection_breaks_is_tried_again_or_its_outcome_is_asked_for() {
+    let mut visit = Visit::new();
+    visit.pair();
+    // Before the lock has heard what is asked.
+    visit.lose(&[1]);
+    visit.click("#action-lock");
+    visit.see("#state", "Locked");
+    visit.assert_lost();
+    // After.
+    visit.lose(&[350]);
+    visit.click("#action-unlock");
+    visit.see("#status", "The connection was lost on the way");
+    visit.see("#state", "Unlocked");
+    visit.assert_lost();
+}
+
+#[test]
+fn an_update_goes_on_after_every_loss_and_tells_its_true_end() {
+    let mut visit = Visit::new();
+    visit.pair();
+    visit.begin_update();
+    visit.see("#update-stage", "Sending");
+    visit.lose(&[5_000, 40_000, 3_000, 90_000, 20_000]);
+    visit.see("#outcome", "2.0.0 and has confirmed it");
+    visit.assert_lost();
+    visit.see("#running", "version 2.0.0");
+}
+
+#[test]
+fn an_update_goes_on_in_a_page_that_is_loaded_anew() {
+    const ENOUGH: u64 = 150_000;
+    let mut visit = Visit::new();
+    visit.pair();
+    let size = visit.begin_update().bytes.len() as u64;
+    let enough = format!(
+        "new Promise((resolve) => {{
+            const look = () => document.querySelector('#update-progress')?.value >= {ENOUGH} && resolve(true);
+            new MutationObserver(look).observe(document.body, {{ attributes: true, childList: true, subtree: true }});
+        }})"
+    );
+    visit.browser.evaluate(&enough).unwrap();
+    visit.browser.reload().unwrap();
+    let before = visit.door.carried();
+    visit.see("#interrupted", "is not finished");
+    visit.picture("interrupted");
+    visit.click("#go-on");
+    visit.see("#outcome", "2.0.0 and has confirmed it");
+    let carried = visit.door.carried() - before;
+    assert!(
+        carried < size - ENOUGH / 2,
+        "{carried} bytes for the rest of {size}"
+    );
+    // What has ended is not gone on with.
+    visit.browser.reload().unwrap();
+    visit.see("#running", "version 2.0.0");
+    visit.browser.wait_until_gone("#interrupted", "").unwrap();
+}
