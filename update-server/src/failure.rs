@@ -21,6 +21,8 @@ pub enum Kind {
     ImageRefused,
     /// The request is not of the documented form.
     Invalid,
+    /// TUF metadata do not verify, or list what is no release.
+    MetadataRefused,
     /// There is nothing of that name.
     NotFound,
     /// No policy is registered for the image's vendor and class.

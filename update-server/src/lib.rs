@@ -5,7 +5,7 @@
 //!
 //! * [`domain`] decides. It knows neither HTTP nor SQL.
 //! * [`store`] keeps: the only SQL. [`objects`] keeps image files.
-//! * [`director`] holds the one private key.
+//! * [`director`] and [`online`] hold the two private keys.
 //! * [`http`] speaks: one file of routes, thin handlers, bounds on everything.
 //! * [`cli`] is the command `latchkey-server`.
 #![forbid(unsafe_code)]
@@ -17,9 +17,11 @@ pub mod domain;
 pub mod failure;
 pub mod http;
 pub mod ids;
+mod key_file;
 pub mod limits;
 pub mod metrics;
 pub mod objects;
+pub mod online;
 pub mod store;
 
 use std::ops::Range;
@@ -37,6 +39,7 @@ use domain::release::Release;
 use failure::Outcome;
 use metrics::Metrics;
 use objects::Objects;
+use online::OnlineKey;
 use store::Store;
 
 /// What an operator may set at start.
@@ -60,11 +63,20 @@ impl Default for Settings {
     }
 }
 
+/// The private keys that the server holds.
+pub struct Keys {
+    /// Signs what locks are told.
+    pub director: DirectorKey,
+    /// Signs which TUF metadata are the newest.
+    pub online: OnlineKey,
+}
+
 /// The server's insides: everything the domain works with.
 pub struct Service {
     store: Store,
     objects: Objects,
     director: DirectorKey,
+    online: OnlineKey,
     clock: Arc<dyn Clock>,
     settings: Settings,
     presence: Presence,
@@ -77,14 +89,15 @@ impl Service {
     pub fn new(
         store: Store,
         objects: Objects,
-        director: DirectorKey,
+        keys: Keys,
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
         Self {
             store,
             objects,
-            director,
+            director: keys.director,
+            online: keys.online,
             clock,
             settings,
             presence: Presence::default(),

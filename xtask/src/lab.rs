@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use latchkey_lab::{Builds, NUKI_RS_TARGET, Variant};
+use latchkey_lab::{Builds, NUKI_RS_TARGET, TOUGH_TARGET, Variant};
 
 use crate::firmware::{self, Board, Fault};
 use crate::{command, setup, web, workspace};
@@ -49,6 +49,20 @@ pub(crate) fn build_nuki_rs() -> Result<()> {
         .arg("--manifest-path")
         .arg(manifest)
         .env("SODIUM_LIB_DIR", setup::sodium()?);
+    command::run(&mut build)
+}
+
+/// Builds the program that reads TUF repositories with tough, in a workspace of its own.
+pub(crate) fn build_tough() -> Result<()> {
+    eprintln!("building tough, a client by others");
+    let manifest = workspace::root().join("tests/tuf/Cargo.toml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .current_dir(workspace::root())
+        .args(["build", "--quiet", "--locked", "--target-dir", TOUGH_TARGET])
+        .arg("--manifest-path")
+        .arg(manifest);
     command::run(&mut build)
 }
 

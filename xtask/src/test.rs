@@ -133,6 +133,7 @@ fn server_on_postgres() -> Result<()> {
 fn system() -> Result<()> {
     lab::build(&Variant::ALL)?;
     lab::build_nuki_rs()?;
+    lab::build_tough()?;
     command::cargo(&[
         "test",
         "--quiet",

@@ -136,6 +136,14 @@ pub fn owner_program() -> Result<PathBuf> {
     program("latchkey", "LATCHKEY_PROGRAM")
 }
 
+/// The `latchkey-sign` program: where `LATCHKEY_SIGN_PROGRAM` says, or in the folder that cargo put this program in.
+///
+/// # Errors
+/// It has not been built; the message says what builds it.
+pub fn sign_program() -> Result<PathBuf> {
+    program("latchkey-sign", "LATCHKEY_SIGN_PROGRAM")
+}
+
 fn program(name: &str, variable: &str) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
         return there(path.into());
@@ -172,6 +180,17 @@ pub const NUKI_RS_TARGET: &str = "target/nuki-rs";
 /// It has not been built; the message says what builds it.
 pub fn nuki_rs_program() -> Result<PathBuf> {
     there(checkout().join(NUKI_RS_TARGET).join("debug/latchkey-nuki-rs"))
+}
+
+/// Where `tests/tuf` is built.
+pub const TOUGH_TARGET: &str = "target/tough";
+
+/// The program that reads a TUF repository with tough.
+///
+/// # Errors
+/// It has not been built; the message says what builds it.
+pub fn tough_program() -> Result<PathBuf> {
+    there(checkout().join(TOUGH_TARGET).join("debug/latchkey-tough"))
 }
 
 /// The root of this checkout.

@@ -319,8 +319,22 @@ impl Server {
         )
     }
 
+    /// The server's public key for the TUF repository, as PEM.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn tuf_key(&self) -> Result<String> {
+        let data = text(&self.data)?;
+        let said = self.operator(&["tuf", "key", "--data", data])?;
+        let pem = said.get("pem").and_then(Value::as_str);
+        Ok(pem.context("no key")?.to_owned())
+    }
+
     /// One of the operator's commands; gives what it prints.
-    fn operator(&self, arguments: &[&str]) -> Result<Value> {
+    ///
+    /// # Errors
+    /// It fails; the message holds what it said.
+    pub fn operator(&self, arguments: &[&str]) -> Result<Value> {
         let output = Command::new(&self.program)
             .args(arguments)
             .arg("--json")

@@ -21,6 +21,7 @@ mod radio_attacks;
 mod soak;
 mod stolen_server;
 mod strangers;
+mod tuf;
 mod update_by_phone;
 mod updates_and_radio;
 mod upgrade;

@@ -431,7 +431,7 @@ fn segment(name: &str) -> Result<&str, CliError> {
 }
 
 /// Reads a file that should fit an image's slot at most.
-fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     use std::io::Read as _;
     let cannot = |error: std::io::Error| CliError::failed(format!("cannot read {}: {error}", path.display()));
     let mut bytes = Vec::new();

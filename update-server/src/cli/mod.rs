@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod serve;
 mod show;
+mod tuf;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,6 +57,9 @@ enum Command {
     /// Roll a release out, pause it, abort it, see how it goes.
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// Publish releases as a repository of The Update Framework, for standard clients.
+    #[command(subcommand)]
+    Tuf(tuf::Command),
     /// Show who changed what, and whether the log of it is whole.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -392,6 +396,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Release(command) => commands::release(command, cli.json).await,
         Command::Device(command) => commands::device(command, cli.json).await,
         Command::Rollout(command) => commands::rollout(command, cli.json).await,
+        Command::Tuf(command) => tuf::run(command, cli.json).await,
         Command::Audit(command) => audit::run(command, cli.json).await,
     }
 }

@@ -21,14 +21,18 @@ use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
 use crate::http::{self, App, Door, InTheClear, OverTls, Tls};
 use crate::limits;
 use crate::objects::Objects;
+use crate::online::OnlineKey;
 use crate::store::{self, Store};
-use crate::{Service, Settings};
+use crate::{Keys, Service, Settings};
 
 /// How often "last seen" is written.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often running rollouts are looked at for locks that fell silent.
 const WATCH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether the TUF timestamp is to be renewed.
+const RENEW_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Where the server keeps what it keeps.
 #[derive(Args)]
@@ -61,6 +65,25 @@ pub(super) struct KeyPlace {
     /// The director key, PKCS#8 PEM. Without it: director.pem in the data folder, made when it is missing.
     #[arg(long, value_name = "FILE", env = "LATCHKEY_DIRECTOR_KEY")]
     director_key: Option<PathBuf>,
+    /// Use an example key. For trying things out.
+    #[arg(long)]
+    allow_example_keys: bool,
+}
+
+/// Where the server's key for the TUF repository is.
+#[derive(Args)]
+pub(super) struct TufKeyPlace {
+    /// Folder for everything that has no place of its own.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LATCHKEY_DATA",
+        default_value = "latchkey-data"
+    )]
+    data: PathBuf,
+    /// The key, PKCS#8 PEM. Without it: tuf.pem in the data folder, made when it is missing.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_TUF_KEY")]
+    tuf_key: Option<PathBuf>,
     /// Use an example key. For trying things out.
     #[arg(long)]
     allow_example_keys: bool,
@@ -119,6 +142,10 @@ pub(super) struct Serve {
     /// Direct the locks of this database with another key than so far, for those that trust it by now.
     #[arg(long)]
     replace_director_key: bool,
+    /// The key for snapshot and timestamp of the TUF repository, PKCS#8 PEM. Without it: tuf.pem in the data folder,
+    /// made when it is missing.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_TUF_KEY")]
+    tuf_key: Option<PathBuf>,
     /// Take example keys in policies and as director key. For trying things out.
     #[arg(long)]
     allow_example_keys: bool,
@@ -155,6 +182,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     start_logging(options.log, options.log_format);
     make_folder(&options.place.data)?;
     let key_path = key_path(&options.place.data, options.director_key.as_deref());
+    let tuf_path = tuf_key_path(&options.place.data, options.tuf_key.as_deref());
+    let online = OnlineKey::open_or_create(&tuf_path, options.allow_example_keys)?;
     let database = options.place.database_url()?;
     let store = Store::open(&database).await?;
     let director = director(&store, &key_path, &options).await?;
@@ -173,7 +202,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let service = Arc::new(Service::new(
         store,
         objects,
-        director,
+        Keys { director, online },
         Arc::new(SystemClock),
         settings,
     ));
@@ -211,12 +240,14 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
 
     let writing = tokio::spawn(write_presence(service.clone()));
     let watching = tokio::spawn(watch_rollouts(service.clone()));
+    let renewing = tokio::spawn(renew_tuf(service.clone()));
     let (router, _) = http::routes(&App::new(service.clone()));
     let connections = limits::connections();
     tracing::info!(connections, "serving");
     http::serve(doors(router, listener, tls), connections, stop).await;
     writing.abort();
     watching.abort();
+    renewing.abort();
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(())
@@ -285,6 +316,25 @@ pub(super) fn director_key(place: &KeyPlace, json: bool) -> Result<(), CliError>
     Ok(())
 }
 
+pub(super) fn tuf_key(place: &TufKeyPlace, json: bool) -> Result<(), CliError> {
+    make_folder(&place.data)?;
+    let path = tuf_key_path(&place.data, place.tuf_key.as_deref());
+    let key = OnlineKey::open_or_create(&path, place.allow_example_keys)?;
+    let pem = key.public_pem()?;
+    if json {
+        let public = key.public().context("the TUF key")?;
+        show::json(&serde_json::json!({
+            "path": shown(&path),
+            "public": hex::encode(public.public()),
+            "key_id": public.id().to_string(),
+            "pem": pem,
+        }));
+    } else {
+        show::text(pem.trim_end());
+    }
+    Ok(())
+}
+
 /// Makes a token without a server: for whoever may write the server's files anyway.
 pub(super) async fn create_token_offline(
     place: &DataPlace,
@@ -324,6 +374,10 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 fn key_path(data: &Path, given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| data.join("director.pem"), Path::to_owned)
+}
+
+fn tuf_key_path(data: &Path, given: Option<&Path>) -> PathBuf {
+    given.map_or_else(|| data.join("tuf.pem"), Path::to_owned)
 }
 
 fn shown(path: &Path) -> String {
@@ -408,6 +462,16 @@ async fn watch_rollouts(service: Arc<Service>) {
     loop {
         ticks.tick().await;
         service.watch_rollouts().await;
+    }
+}
+
+async fn renew_tuf(service: Arc<Service>) {
+    let mut ticks = tokio::time::interval(RENEW_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(failure) = service.renew_tuf().await {
+            tracing::error!(%failure, "the TUF timestamp could not be renewed; clients refuse it once it expires");
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use chain::Link;
 /// Who does something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
+    /// The server itself, because time has passed.
+    Clock,
     /// Whoever can start this program on the server's data.
     Console,
     /// A lock.
@@ -36,7 +38,7 @@ impl Actor {
     pub fn name(&self) -> String {
         match self {
             Self::Token { name, .. } => name.clone(),
-            Self::Console | Self::Device(_) | Self::Gate => self.to_string(),
+            Self::Clock | Self::Console | Self::Device(_) | Self::Gate => self.to_string(),
         }
     }
 }
@@ -44,6 +46,7 @@ impl Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Clock => f.write_str("clock"),
             Self::Console => f.write_str("console"),
             Self::Device(id) => write!(f, "device:{id}"),
             Self::Gate => f.write_str("gate"),

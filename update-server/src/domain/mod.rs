@@ -18,6 +18,7 @@ pub mod rollout;
 pub mod session;
 pub mod share;
 pub mod stage;
+pub mod tuf;
 pub mod watch;
 
 /// An enum whose values have one spelling each, in the database, in JSON and on the command line.

@@ -13,7 +13,8 @@ use latchkey_directive::ProblemCode;
 
 use super::App;
 use crate::domain::device::Refused;
-use crate::failure::Kind;
+use crate::domain::release::Release;
+use crate::failure::{Kind, Outcome};
 use crate::ids;
 use crate::limits::BUSY_RETRY_S;
 
@@ -59,9 +60,22 @@ pub(super) async fn get(
         Err(failure) if failure.kind == Kind::NotFound => return Err(missing()),
         other => other?,
     };
+    Ok(answer(&app, &release, &method, &request).await?)
+}
+
+/// Answers with a release's file, or the part of it that was asked for.
+///
+/// # Errors
+/// Storage.
+pub(super) async fn answer(
+    app: &App,
+    release: &Release,
+    method: &Method,
+    request: &HeaderMap,
+) -> Outcome<Response> {
     let size = u64::from(release.size);
     let tag = format!("\"{}\"", hex::encode(release.file.0));
-    let part = part(&request, size, &tag);
+    let part = part(request, size, &tag);
     let fixed = [
         (header::ETAG, tag.as_str()),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
@@ -88,11 +102,11 @@ pub(super) async fn get(
             format!("bytes {}-{last}/{size}", range.start),
         ));
     }
-    let body = if method == Method::HEAD {
+    let body = if *method == Method::HEAD {
         Body::empty()
     } else {
         let counted = app.service.clone();
-        let bytes = app.service.read_image(&release, range).await?;
+        let bytes = app.service.read_image(release, range).await?;
         Body::from_stream(bytes.inspect(move |piece| {
             if let Ok(piece) = piece {
                 counted.metrics.image_bytes(piece.len() as u64);
@@ -106,6 +120,11 @@ pub(super) async fn get(
         }
     }
     Ok(response)
+}
+
+/// Whether the client says that it has what this tag stands for.
+pub(super) fn has(request: &HeaderMap, tag: &str) -> bool {
+    part(request, 0, tag) == Part::NotModified
 }
 
 fn part(request: &HeaderMap, size: u64, tag: &str) -> Part {

@@ -19,6 +19,7 @@ mod routes;
 mod serve;
 mod tls;
 mod tokens;
+mod tuf;
 mod views;
 mod web_app;
 

@@ -4,7 +4,9 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{devices, image_file, locks, operations, owners, policies, releases, rollouts, tokens, web_app};
+use super::{
+    devices, image_file, locks, operations, owners, policies, releases, rollouts, tokens, tuf, web_app,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +25,7 @@ use super::{devices, image_file, locks, operations, owners, policies, releases, 
         tokens::list, tokens::create, tokens::revoke,
         policies::list, policies::set,
         releases::list, releases::upload, releases::get,
+        tuf::overview, tuf::publish, tuf::metadata, tuf::target,
         devices::list, devices::expect, devices::get, devices::decision, devices::reports, devices::approve,
         devices::revoke,
         rollouts::list, rollouts::create, rollouts::get, rollouts::members, rollouts::retry, rollouts::widen, rollouts::pause, rollouts::resume, rollouts::abort,

@@ -37,7 +37,9 @@ pub(super) const fn status(kind: Kind) -> StatusCode {
         Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::CrossSite | Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::ImageRefused | Kind::PolicyMissing | Kind::PolicyRefused => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::ImageRefused | Kind::MetadataRefused | Kind::PolicyMissing | Kind::PolicyRefused => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Kind::Invalid => StatusCode::BAD_REQUEST,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
@@ -54,6 +56,7 @@ pub(super) const fn named(kind: Kind) -> (&'static str, &'static str) {
         Kind::CrossSite => ("cross-site", "The form is not from this server's pages"),
         Kind::Forbidden => ("forbidden", "This token may not do that"),
         Kind::ImageRefused => ("image-refused", "The image is refused"),
+        Kind::MetadataRefused => ("metadata-refused", "The metadata are refused"),
         Kind::PolicyMissing => ("policy-missing", "No policy is registered"),
         Kind::PolicyRefused => ("policy-refused", "The policy is refused"),
         Kind::Invalid => ("invalid", "The request is not understood"),
@@ -109,6 +112,7 @@ impl IntoResponse for Failure {
             | Kind::Forbidden
             | Kind::ImageRefused
             | Kind::Invalid
+            | Kind::MetadataRefused
             | Kind::NotFound
             | Kind::PolicyMissing
             | Kind::PolicyRefused

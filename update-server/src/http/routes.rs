@@ -10,11 +10,13 @@ use axum::routing::{MethodFilter, on};
 use super::gate::{Access, Gate, pass};
 use super::{
     App, dashboard, devices, image_file, locks, openapi, operations, owners, policies, releases, rollouts,
-    tokens, web_app,
+    tokens, tuf, web_app,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
-use crate::limits::{DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX};
+use crate::limits::{
+    DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, IMAGE_BYTES_MAX, METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX,
+};
 
 /// A route, for whoever wants to check them all.
 #[derive(Clone, Debug)]
@@ -78,6 +80,34 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
         .add(Method::GET, "/openapi.json", Access::Public, NONE, openapi::get)
         .add(Method::GET, "/app/", Access::Public, NONE, web_app::index)
         .add(Method::GET, "/app/{file}", Access::Public, NONE, web_app::file)
+        .add(
+            Method::GET,
+            "/tuf/metadata/{file}",
+            Access::Public,
+            NONE,
+            tuf::metadata,
+        )
+        .add(
+            Method::GET,
+            "/tuf/targets/{file}",
+            Access::Public,
+            NONE,
+            tuf::target,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/tuf",
+            Access::Token(Read),
+            NONE,
+            tuf::overview,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tuf",
+            Access::Token(Publish),
+            METADATA_BODY_BYTES_MAX,
+            tuf::publish,
+        )
         .add(
             Method::GET,
             "/metrics",

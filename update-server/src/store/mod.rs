@@ -17,6 +17,7 @@ mod reports;
 mod rollouts;
 mod sessions;
 mod tokens;
+mod tuf;
 
 use std::path::Path;
 
@@ -34,7 +35,7 @@ use database::{Database, Kind};
 pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -54,6 +55,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "people", include_str!("../../migrations/0005_people.sql")),
     (6, "director", include_str!("../../migrations/0006_director.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
+    (8, "tuf", include_str!("../../migrations/0008_tuf.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

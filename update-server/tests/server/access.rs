@@ -33,6 +33,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/rollouts/{id}", READ),
     ("GET", "/api/v1/rollouts/{id}/devices", READ),
     ("GET", "/api/v1/tokens", ADMINISTER),
+    ("GET", "/api/v1/tuf", READ),
     ("GET", "/app/", Public),
     ("GET", "/app/{file}", Public),
     ("GET", "/dashboard", SEE),
@@ -43,6 +44,8 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/metrics", READ),
     ("GET", "/openapi.json", Public),
     ("GET", "/owner/v1/update", Public),
+    ("GET", "/tuf/metadata/{file}", Public),
+    ("GET", "/tuf/targets/{file}", Public),
     ("POST", "/api/v1/devices", OPERATE),
     ("POST", "/api/v1/devices/{id}/approve", OPERATE),
     ("POST", "/api/v1/devices/{id}/revoke", OPERATE),
@@ -54,6 +57,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/rollouts/{id}/resume", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
     ("POST", "/api/v1/tokens", ADMINISTER),
+    ("POST", "/api/v1/tuf", PUBLISH),
     ("POST", "/dashboard/sign-in", SignIn),
     ("POST", "/dashboard/sign-out", SEE),
     ("POST", "/device/v1/check-in", Lock),
@@ -83,6 +87,7 @@ pub(crate) fn filled(path: &str) -> String {
         .replace("{device}", &"ab".repeat(16))
         .replace("{digest}", &"ab".repeat(32))
         .replace("{class}", "lock-emulator-1")
+        .replace("{file}", "timestamp.json")
 }
 
 /// A body that would do something, were it allowed.
@@ -93,6 +98,7 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
         "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),
+        "/api/v1/tuf" => json!({ "targets": "{}" }),
         "/api/v1/releases" => return crate::support::Draft::new(2, 7).file(),
         _ => Value::Null,
     };
@@ -114,7 +120,9 @@ pub(crate) async fn token(harness: &Harness, role: Role) -> (String, String) {
 /// Everything that can be changed, as an administrator sees it.
 pub(crate) async fn state(harness: &Harness) -> Vec<Value> {
     let mut state = Vec::new();
-    for path in ["audit", "devices", "policies", "releases", "rollouts", "tokens"] {
+    for path in [
+        "audit", "devices", "policies", "releases", "rollouts", "tokens", "tuf",
+    ] {
         state.push(harness.get(&format!("/api/v1/{path}")).await);
     }
     state

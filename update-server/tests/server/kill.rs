@@ -16,7 +16,7 @@ use crate::support::{Draft, Lock};
 const KILLS: usize = 12;
 
 /// The seed of a test with chance in it: from LATCHKEY_SEED, or new. Printed, so that a failure can be repeated.
-fn chance(test: &str) -> fastrand::Rng {
+pub(crate) fn chance(test: &str) -> fastrand::Rng {
     let given = std::env::var("LATCHKEY_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
@@ -25,7 +25,7 @@ fn chance(test: &str) -> fastrand::Rng {
     fastrand::Rng::with_seed(seed)
 }
 
-fn moment(chance: &mut fastrand::Rng, longest_us: u64) -> Duration {
+pub(crate) fn moment(chance: &mut fastrand::Rng, longest_us: u64) -> Duration {
     let later = if chance.bool() {
         0
     } else {
@@ -35,7 +35,7 @@ fn moment(chance: &mut fastrand::Rng, longest_us: u64) -> Duration {
 }
 
 /// What was acknowledged, and when to pull the plug: after so many acknowledgements, a random moment later.
-struct Plug<T> {
+pub(crate) struct Plug<T> {
     acknowledged: Mutex<Vec<T>>,
     this_round: AtomicUsize,
     reached: tokio::sync::Notify,
@@ -43,7 +43,7 @@ struct Plug<T> {
 }
 
 impl<T: Clone> Plug<T> {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             acknowledged: Mutex::default(),
             this_round: AtomicUsize::new(0),
@@ -52,25 +52,25 @@ impl<T: Clone> Plug<T> {
         })
     }
 
-    fn arm(&self, after: usize) {
+    pub(crate) fn arm(&self, after: usize) {
         self.this_round.store(0, Ordering::Relaxed);
         self.after.store(after, Ordering::Relaxed);
     }
 
-    fn acknowledge(&self, what: T) {
+    pub(crate) fn acknowledge(&self, what: T) {
         self.acknowledged.lock().unwrap().push(what);
         if self.this_round.fetch_add(1, Ordering::Relaxed) + 1 == self.after.load(Ordering::Relaxed) {
             self.reached.notify_one();
         }
     }
 
-    fn all(&self) -> Vec<T> {
+    pub(crate) fn all(&self) -> Vec<T> {
         self.acknowledged.lock().unwrap().clone()
     }
 
     /// The moment itself is chance: every other time right behind an acknowledgement, where what was promised
     /// too early is lost; else anywhere in the work on a request.
-    async fn pull(&self, server: Server, later: Duration) {
+    pub(crate) async fn pull(&self, server: Server, later: Duration) {
         tokio::time::timeout(PATIENCE, self.reached.notified())
             .await
             .unwrap();

@@ -32,6 +32,7 @@ mod stages;
 mod stop;
 mod support;
 mod tls;
+mod tuf;
 mod vectors;
 mod visit;
 mod web_app;

@@ -21,8 +21,9 @@ use latchkey_server::clock::SetClock;
 use latchkey_server::director::DirectorKey;
 use latchkey_server::http::{App, Route, WebApp, routes};
 use latchkey_server::objects::Objects;
+use latchkey_server::online::OnlineKey;
 use latchkey_server::store::Store;
-use latchkey_server::{Service, Settings};
+use latchkey_server::{Keys, Service, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -200,6 +201,7 @@ impl Harness {
     async fn with(folder: TempDir, objects: Objects, allow_example_keys: bool) -> Self {
         let store = Store::open(&databases::of(folder.path()).await).await.unwrap();
         let director = DirectorKey::open_or_create(&folder.path().join("director.pem"), false).unwrap();
+        let online = OnlineKey::open_or_create(&folder.path().join("tuf.pem"), false).unwrap();
         let public = PublicKey::from_bytes(&director.public()).unwrap();
         let clock = Arc::new(SetClock::at(START_MS));
         let settings = Settings {
@@ -207,7 +209,13 @@ impl Harness {
             allow_example_keys,
             awaiting_devices_max: AWAITING_MAX,
         };
-        let service = Arc::new(Service::new(store, objects, director, clock.clone(), settings));
+        let service = Arc::new(Service::new(
+            store,
+            objects,
+            Keys { director, online },
+            clock.clone(),
+            settings,
+        ));
         let admin = service
             .first_admin()
             .await
