@@ -23,7 +23,7 @@ Each line on standard input is one command, a JSON array of strings; it is answe
     permit NAME...                  what the person allows this page, as DevTools call it; without a name, nothing
     aside                           another tab comes to the front, and this page is not seen any more
     back                            it is again
-    later HOURS                     clocks and timers of the page live through so many hours in a moment
+    later SECONDS                   clocks and timers of the page live through so much time in a moment
     periodic TAG                    the browser finds it time for the service worker's periodic work of this name
     console                         messages, policy violations, uncaught errors and failed requests since last asked
     requests                        every URL asked for since last asked, by the page and its service worker
@@ -97,8 +97,8 @@ class Browser:
         await self.page.call("Page.bringToFront")
         await self.page.until_visibility("visible")
 
-    async def do_later(self, hours):
-        await self.page.later(float(hours))
+    async def do_later(self, seconds):
+        await self.page.later(float(seconds))
 
     async def do_periodic(self, tag):
         await self.page.periodic(tag)

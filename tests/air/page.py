@@ -54,6 +54,7 @@ class Page:
         self.offline = False
         self.loads = {}
         self.registration = None
+        self.lived = None
         self.on_leave = lambda: None
 
     async def start(self):
@@ -70,6 +71,7 @@ class Page:
         on("Page.loadEventFired", self.on_load)
         on("Page.javascriptDialogOpening", self.on_dialog)
         on("Target.attachedToTarget", self.on_attached)
+        on("Emulation.virtualTimeBudgetExpired", self.on_lived)
         self.session = await self.tab("about:blank")
         self.sessions.append(self.session)
         await self.call("Page.enable")
@@ -350,16 +352,16 @@ class Page:
             },
         )
 
-    async def later(self, hours):
+    async def later(self, seconds):
         """Virtual time: what the page waits for with timers comes at once, one after the other."""
-        ended = asyncio.get_running_loop().create_future()
-        self.chromium.on(
-            "Emulation.virtualTimeBudgetExpired",
-            lambda _parameters, session: session == self.session and not ended.done() and ended.set_result(None),
-        )
-        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": hours * 3_600_000}
+        self.lived = asyncio.get_running_loop().create_future()
+        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": seconds * 1_000}
         await self.call("Emulation.setVirtualTimePolicy", policy)
-        await asyncio.wait_for(ended, PATIENCE)
+        await asyncio.wait_for(self.lived, PATIENCE)
+
+    def on_lived(self, _parameters, session):
+        if session == self.session and self.lived and not self.lived.done():
+            self.lived.set_result(None)
 
     async def periodic(self, tag):
         if self.registration is None:

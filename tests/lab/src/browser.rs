@@ -248,12 +248,12 @@ impl Browser {
         self.tell(&["back"]).map(drop)
     }
 
-    /// The page's clocks and timers live through so many hours in a moment, and stand still afterwards.
+    /// The page's clocks and timers live through so much time in a moment, and stand still afterwards.
     ///
     /// # Errors
     /// The browser has ended.
-    pub fn live_through(&mut self, hours: u32) -> Result<()> {
-        self.tell(&["later", &hours.to_string()]).map(drop)
+    pub fn live_through(&mut self, time: Duration) -> Result<()> {
+        self.tell(&["later", &time.as_secs().to_string()]).map(drop)
     }
 
     /// The browser finds it time for the service worker's periodic work of this name.

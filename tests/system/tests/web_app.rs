@@ -13,7 +13,7 @@ use latchkey_phone::session::News;
 use latchkey_protocol::gatt;
 use latchkey_protocol::message::FromLock;
 use latchkey_protocol::value::{EnteredCode, KeypadAction, KeypadSource, LockState};
-use latchkey_system_tests::{Door, FAST_MOTOR_DEG_S, PATIENCE};
+use latchkey_system_tests::{Door, FAST_MOTOR_DEG_S, Latchkey, PATIENCE, Way};
 use serde_json::Value;
 
 /// What the release changes, in its publisher's words.
@@ -217,4 +217,43 @@ fn install_file(visit: &mut Visit, file: &Path) {
     visit.click("#nav-update");
     visit.click("#from-file");
     visit.browser.choose_file("#update-file", file).unwrap();
+}
+
+#[test]
+fn an_invitation_by_the_page_opens_in_the_command_and_the_other_way_about() {
+    let mut visit = Visit::new();
+    visit.pair();
+    visit.click("#nav-users");
+    visit.click("#user-invite");
+    visit.browser.type_text("#user-name", "Bob").unwrap();
+    visit.click("#user-form-yes");
+    visit.see("#invitation-shown-dialog", "");
+    visit.picture("invitation");
+    let bob = Latchkey::new(Way::Hci(visit.door.controller("phone")));
+    let word = visit.value("document.querySelector('#invitation-text').value");
+    let file = bob.home().join("bob.latchkey");
+    std::fs::write(&file, &word).unwrap();
+    visit.click("#invitation-shown-yes");
+    visit.see("#users", "Bob");
+    let file = file.to_str().unwrap();
+    let accepted = bob.facts(&["pair", "--lock", "home", "--invitation", file]);
+    assert_eq!(accepted["lock"], visit.door.nuki_id.as_str());
+    assert_eq!(bob.facts(&["lock"])["done"], true);
+
+    let file = bob.home().join("carol.latchkey");
+    let _ = bob.facts(&["users", "invite", "Carol", "--out", file.to_str().unwrap()]);
+    visit.click("#locks-link");
+    visit.see("#accept", "");
+    visit.browser.choose_file("#invitation-file", &file).unwrap();
+    visit.see("#invitation", "latchkey:");
+    visit.click("#accept");
+    visit.click("#action-unlock");
+    visit.see("#state", "Unlocked");
+    visit.click("#nav-log");
+    visit.click("#log-load");
+    // The page was told no PIN with the invitation, and none was set.
+    visit.click("#pin-yes");
+    let log = visit.see("#log", "Carol");
+    assert!(log.contains("Bob"), "{log}");
+    visit.nothing_amiss();
 }

@@ -6,6 +6,8 @@ import { accept, pair } from "./lock.js";
 import { isSupported } from "./radio.js";
 
 export const title = "Your locks";
+/** More than any invitation has, however its lines are broken. */
+const INVITATION_BYTES_MAX = 4_096;
 
 export function render() {
   return [
@@ -52,9 +54,16 @@ function pairing() {
 
 function invitation() {
   const text = h("textarea", { id: "invitation", autocomplete: "off", spellcheck: "false", required: true, placeholder: "latchkey:…" });
+  const file = h("input", { id: "invitation-file", type: "file", accept: ".latchkey,.txt" });
+  file.addEventListener("change", () => attempt(file, async () => {
+    const [given] = file.files;
+    if (given?.size > INVITATION_BYTES_MAX) throw new Error("this file is no invitation; choose the one that you were given");
+    if (given) text.value = await given.text();
+  }));
   const form = h("form", { class: "card", "aria-labelledby": "accept-title" },
     h("h2", { id: "accept-title" }, "Have you been invited?"),
     h("label", { for: "invitation" }, "The invitation, all of it"), text,
+    h("label", { for: "invitation-file" }, "Or the file that you were given"), file,
     h("div", { class: "row end" }, h("button", { id: "accept", type: "submit" }, "Accept")));
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -66,12 +66,20 @@ function form(heading, user) {
 function hand(name, invitation) {
   const text = h("textarea", { id: "invitation-text", readonly: true, "aria-label": "Invitation" });
   text.value = invitation;
-  const copy = h("button", { type: "button", id: "invitation-copy", onclick: async () => {
+  const button = (id, label, work) => h("button", { type: "button", id, onclick: ({ currentTarget }) => attempt(currentTarget, work) }, label);
+  const copy = button("invitation-copy", "Copy", async () => {
     await navigator.clipboard.writeText(invitation);
     say("Copied");
-  } }, "Copy");
+  });
+  const share = navigator.share && button("invitation-share", "Pass on", () => navigator.share({ text: invitation }));
+  const save = button("invitation-save", "Save as a file", () => {
+    const url = URL.createObjectURL(new Blob([invitation, "\n"], { type: "text/plain" }));
+    h("a", { href: url, download: `${name.replace(/[^\p{L}\p{N}]+/gu, "-")}.latchkey` }).click();
+    URL.revokeObjectURL(url);
+  });
   return ask({
     id: "invitation-shown", title: `Invitation for ${name}`, yes: "Done", no: "Close",
-    body: h("div", {}, h("p", {}, "Whoever has this opens the door. Pass it on by a way that only they read. It is shown this once."), text, copy),
+    body: h("div", {}, h("p", {}, "Whoever has this opens the door. Pass it on by a way that only they read. It is shown this once. This page takes it, and so does the command ", h("code", {}, "latchkey"), "."),
+      text, h("div", { class: "row" }, copy, share, save)),
   }).catch(() => undefined);
 }

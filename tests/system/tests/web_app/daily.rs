@@ -1,7 +1,11 @@
 //! The web app looks for updates when it is opened and once a day, and tells its owner.
 
+use std::time::Duration;
+
 use super::Visit;
 
+const HOUR: Duration = Duration::from_secs(3_600);
+const MOMENT: Duration = Duration::from_secs(1);
 const NEWS: &str = "There is an update for";
 
 impl Visit {
@@ -25,6 +29,13 @@ impl Visit {
                 }
             })",
         )
+    }
+
+    fn notifications(&mut self) -> u64 {
+        let count = "navigator.serviceWorker.ready
+            .then((worker) => worker.getNotifications())
+            .then(({ length }) => length)";
+        self.browser.evaluate(count).unwrap().as_u64().unwrap()
     }
 
     /// The service worker looks for updates, as browsers have it do while no page is open.
@@ -62,9 +73,9 @@ fn a_page_that_stays_open_looks_again_after_a_day() {
     let mut visit = Visit::new();
     visit.up_to_date();
     visit.publish();
-    visit.browser.live_through(23).unwrap();
+    visit.browser.live_through(23 * HOUR).unwrap();
     assert_eq!(visit.value("document.querySelector('#news').hidden"), "true");
-    visit.browser.live_through(2).unwrap();
+    visit.browser.live_through(2 * HOUR).unwrap();
     visit.see("#news", NEWS);
 }
 
@@ -86,7 +97,26 @@ fn an_owner_who_wants_to_be_told_is_notified_once_of_each_update() {
         .then((all) => all.forEach((one) => one.close()))";
     visit.browser.evaluate(close).unwrap();
     visit.look_while_closed();
-    let count = "navigator.serviceWorker.ready.then((worker) => worker.getNotifications()).then(({ length }) => length)";
-    assert_eq!(visit.value(count), "0");
+    assert_eq!(visit.notifications(), 0);
     visit.nothing_amiss();
+}
+
+#[test]
+fn a_page_in_the_background_notifies_of_what_it_finds() {
+    let mut visit = Visit::new();
+    visit.browser.permit(&["notifications"]).unwrap();
+    visit.up_to_date();
+    visit.publish();
+    visit.browser.look_away().unwrap();
+    visit.browser.live_through(25 * HOUR).unwrap();
+    // The page's time stands still now but for the moments that it is given.
+    let count = "void navigator.serviceWorker.ready
+        .then((worker) => worker.getNotifications())
+        .then(({ length }) => (globalThis.counted = length))";
+    while visit.value("globalThis.counted") != "1" {
+        visit.browser.evaluate(count).unwrap();
+        visit.browser.live_through(MOMENT).unwrap();
+    }
+    visit.browser.look_back().unwrap();
+    visit.see("#news", NEWS);
 }
