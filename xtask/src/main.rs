@@ -6,6 +6,7 @@ mod command;
 mod demo;
 mod emulate;
 mod firmware;
+mod fleet;
 mod fuzz;
 mod lab;
 mod lint;
@@ -46,6 +47,8 @@ enum Task {
     Measure(measure::Options),
     /// Glitch the emulated bootloader: one skipped instruction, anywhere, must not boot a bad image
     Attack(attack::Options),
+    /// Thousands of simulated locks against a real server: a good release, a bad one, a kill, an outage
+    Fleet(fleet::Options),
     /// Fuzz every parser, guided by coverage
     Fuzz(fuzz::Options),
     /// Check the sources' form, and everything that lints say
@@ -87,6 +90,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         }
         Task::Measure(options) => measure::run(&options),
         Task::Attack(options) => attack::run(&options),
+        Task::Fleet(options) => fleet::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Lint => lint::run(),
         Task::Test(options) => test::run(&options),

@@ -22,6 +22,7 @@ pub(crate) fn everything() -> Result<()> {
     browser()?;
     postgres()?;
     npm()?;
+    clock()?;
     peers().map(drop)
 }
 
@@ -95,6 +96,21 @@ pub(crate) fn browser() -> Result<()> {
         return Ok(());
     }
     debian(&["chromium"], "the tests open web pages in it")
+}
+
+/// A clock that a test can set, for a program that does not know it is in one.
+pub(crate) fn clock() -> Result<()> {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    if folders
+        .into_iter()
+        .any(|folder| folder.path().join("faketime/libfaketimeMT.so.1").exists())
+    {
+        return Ok(());
+    }
+    debian(
+        &["faketime"],
+        "the fleet's hours pass in moments, for the server too",
+    )
 }
 
 /// PostgreSQL's programs, for clusters that tests make and end themselves. The cluster that Debian makes on its own is

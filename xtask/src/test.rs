@@ -44,6 +44,10 @@ const STEPS: &[Step] = &[
         by: By::Function(web::test_modules),
     },
     Step {
+        proves: "a fleet of 5,000 is updated; a bad release stops itself; kill and outage lose nothing",
+        by: By::Task(&["fleet"]),
+    },
+    Step {
         proves: "fuzzing finds nothing, for as long as a test run has",
         by: By::Task(&["fuzz"]),
     },

@@ -28,9 +28,6 @@ use crate::{Keys, Service, Settings};
 /// How often "last seen" is written.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often running rollouts are looked at for locks that fell silent.
-const WATCH_INTERVAL: Duration = Duration::from_secs(60);
-
 /// How often it is looked whether the TUF timestamp is to be renewed.
 const RENEW_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -153,6 +150,11 @@ pub(super) struct Serve {
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     check_in_interval: u32,
+    /// How often running rollouts are looked at, for locks that fell silent and for the next stage, in seconds. A
+    /// failure that is reported is looked at at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch_interval: u64,
     /// How log lines look; they go to standard error.
     #[arg(long, value_enum, default_value = "text", env = "LATCHKEY_LOG_FORMAT")]
     log_format: LogFormat,
@@ -239,7 +241,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     say(&started, json, options.allow_example_keys).context("cannot write to standard output")?;
 
     let writing = tokio::spawn(write_presence(service.clone()));
-    let watching = tokio::spawn(watch_rollouts(service.clone()));
+    let watch_interval = Duration::from_secs(options.watch_interval);
+    let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));
     let renewing = tokio::spawn(renew_tuf(service.clone()));
     let (router, _) = http::routes(&App::new(service.clone()));
     let connections = limits::connections();
@@ -457,8 +460,8 @@ async fn write_presence(service: Arc<Service>) {
     }
 }
 
-async fn watch_rollouts(service: Arc<Service>) {
-    let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+async fn watch_rollouts(service: Arc<Service>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
         service.watch_rollouts().await;

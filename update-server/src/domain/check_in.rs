@@ -67,6 +67,9 @@ impl Service {
                 record.put_standing(device.id, image, confirmed, now).await?;
             }
             record.commit().await?;
+            self.presence.recorded(device.id, seen);
+        } else {
+            self.presence.leave(device.id, seen);
         }
         tracing::info!(
             device = %device.id,

@@ -1,5 +1,9 @@
 //! Who called when: kept in memory, written once a second.
 //!
+//! A check-in is answered with what it told already on disk, or it tells nothing new and is left here to be written. A
+//! check-in that is still being answered is neither, and is not written by anybody else: else its own record would find
+//! its number in the database and take it for a copy.
+//!
 //! A check-in that tells nothing new is not worth a disk sync of its own. Only its sequence number, time and
 //! battery charge wait here; whatever a decision rests on is committed before the answer, together with the
 //! sequence number. So what a crash can lose is this: a copy of the last second's check-ins would be
@@ -25,10 +29,21 @@ pub struct Seen {
     pub battery_percent: u8,
 }
 
+/// How far a check-in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It is being answered, or its answer came to nothing.
+    Answering,
+    /// It is left to be written.
+    Left,
+    /// It is on disk.
+    Written,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     seen: Seen,
-    written: bool,
+    stage: Stage,
 }
 
 /// The latest check-in of each device that called lately.
@@ -50,15 +65,34 @@ impl Presence {
         if seen.sequence <= known.max(stored) {
             return Err(Replayed);
         }
-        entries.insert(device, Entry { seen, written: false });
+        let stage = Stage::Answering;
+        entries.insert(device, Entry { seen, stage });
         Ok(())
+    }
+
+    /// A check-in told nothing new: it is written with the others.
+    pub fn leave(&self, device: DeviceId, seen: Seen) {
+        self.move_to(Stage::Left, device, seen);
+    }
+
+    /// A check-in is on disk with what it told.
+    pub fn recorded(&self, device: DeviceId, seen: Seen) {
+        self.move_to(Stage::Written, device, seen);
+    }
+
+    /// Unless a later one has taken its place.
+    fn move_to(&self, stage: Stage, device: DeviceId, seen: Seen) {
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get_mut(&device).filter(|entry| entry.seen == seen) {
+            entry.stage = stage;
+        }
     }
 
     /// What has yet to be written.
     #[must_use]
     pub fn unwritten(&self) -> Vec<(DeviceId, Seen)> {
         let entries = self.entries();
-        let unwritten = entries.iter().filter(|(_, entry)| !entry.written);
+        let unwritten = entries.iter().filter(|(_, entry)| entry.stage == Stage::Left);
         unwritten.map(|(device, entry)| (*device, entry.seen)).collect()
     }
 
@@ -67,10 +101,10 @@ impl Presence {
         let mut entries = self.entries();
         for (device, seen) in batch {
             if let Some(entry) = entries.get_mut(device).filter(|entry| entry.seen == *seen) {
-                entry.written = true;
+                entry.stage = Stage::Written;
             }
         }
-        entries.retain(|_, entry| !entry.written || entry.seen.at > now.saturating_sub(KEPT_MS));
+        entries.retain(|_, entry| entry.stage == Stage::Left || entry.seen.at > now.saturating_sub(KEPT_MS));
     }
 
     /// The latest check-in of a device, if it called lately.
@@ -105,6 +139,7 @@ mod tests {
         assert_eq!(presence.admit(DEVICE, seen(5, 0), 5), Err(Replayed));
         assert_eq!(presence.admit(DEVICE, seen(6, 0), 5), Ok(()));
         assert_eq!(presence.admit(DEVICE, seen(6, 0), 5), Err(Replayed));
+        presence.leave(DEVICE, seen(6, 0));
         let batch = presence.unwritten();
         presence.written(&batch, 1);
         // A request that read the database before the write still has 5 in hand.
@@ -116,8 +151,10 @@ mod tests {
     fn what_came_during_the_writing_is_written_next_time() {
         let presence = Presence::default();
         presence.admit(DEVICE, seen(1, 0), -1).unwrap();
+        presence.leave(DEVICE, seen(1, 0));
         let batch = presence.unwritten();
         presence.admit(DEVICE, seen(2, 0), -1).unwrap();
+        presence.leave(DEVICE, seen(2, 0));
         presence.written(&batch, KEPT_MS * 2);
         assert_eq!(presence.unwritten(), [(DEVICE, seen(2, 0))]);
     }
@@ -126,10 +163,25 @@ mod tests {
     fn what_was_written_long_ago_is_forgotten() {
         let presence = Presence::default();
         presence.admit(DEVICE, seen(1, 0), -1).unwrap();
+        presence.leave(DEVICE, seen(1, 0));
         let batch = presence.unwritten();
         presence.written(&batch, 1);
         assert!(presence.of(DEVICE).is_some());
         presence.written(&[], KEPT_MS);
         assert_eq!(presence.of(DEVICE), None);
+    }
+
+    #[test]
+    fn a_check_in_that_is_being_answered_is_not_written_by_anybody_else() {
+        let presence = Presence::default();
+        presence.admit(DEVICE, seen(1, 0), -1).unwrap();
+        assert_eq!(presence.unwritten(), []);
+        presence.recorded(DEVICE, seen(1, 0));
+        assert_eq!(presence.unwritten(), []);
+        presence.admit(DEVICE, seen(2, 0), 1).unwrap();
+        presence.leave(DEVICE, seen(1, 0));
+        assert_eq!(presence.unwritten(), [], "that one is over");
+        presence.leave(DEVICE, seen(2, 0));
+        assert_eq!(presence.unwritten(), [(DEVICE, seen(2, 0))]);
     }
 }

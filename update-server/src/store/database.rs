@@ -20,8 +20,9 @@ const READERS: u32 = 8;
 /// How many writers, where the database has room for more than one.
 const WRITERS: u32 = 8;
 
-/// SQLite: a commit is on disk before it is reported, readers never wait for the writer.
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+/// SQLite: readers never wait for the writer. A commit is in the log file, and [`super::log`] brings that to disk
+/// before the commit is reported.
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
                              PRAGMA busy_timeout = 5000;";
 const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000;";
 

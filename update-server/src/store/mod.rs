@@ -11,6 +11,7 @@ mod database;
 mod devices;
 mod director;
 mod fleet;
+mod log;
 mod policies;
 mod releases;
 mod reports;
@@ -20,6 +21,7 @@ mod tokens;
 mod tuf;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use latchkey_directive::DeviceId;
 use sqlx::any::AnyRow;
@@ -31,6 +33,7 @@ use crate::domain::audit::Entry;
 use crate::failure::{Failure, Outcome};
 
 use database::{Database, Kind};
+use log::Log;
 
 pub use database::shown;
 
@@ -65,15 +68,17 @@ const ONE_CHANGE_AT_A_TIME: &str = "SELECT 1 FROM pg_advisory_xact_lock(7809632)
 #[derive(Clone, Debug)]
 pub struct Store {
     kind: Kind,
+    /// SQLite's, whose commits have yet to be brought to disk.
+    log: Option<Arc<Log>>,
     writers: AnyPool,
     readers: AnyPool,
 }
 
 /// A change to the fleet. Its audit entry is in.
-pub struct Change(Transaction<'static, Any>);
+pub struct Change(Transaction<'static, Any>, Option<Arc<Log>>);
 
 /// What a device told, to be kept.
-pub struct Record(Transaction<'static, Any>);
+pub struct Record(Transaction<'static, Any>, Option<Arc<Log>>);
 
 impl Store {
     /// Opens the database of `--database URL`, makes it when it is a file that is missing, and brings its tables up to
@@ -95,9 +100,16 @@ impl Store {
             .run(&writers)
             .await
             .with_context(|| format!("cannot bring the tables of {shown} up to date"))?;
+        let log = match database.kind {
+            Kind::Postgres => None,
+            Kind::Sqlite => Some(Arc::new(log_of(&writers).await.with_context(|| {
+                format!("cannot see to it that what is written to {shown} is on disk")
+            })?)),
+        };
         let readers = database.readers()?;
         Ok(Self {
             kind: database.kind,
+            log,
             writers,
             readers,
         })
@@ -126,7 +138,7 @@ impl Store {
                 .await?;
         }
         audit::append(&mut transaction, entry).await?;
-        Ok(Change(transaction))
+        Ok(Change(transaction, self.log.clone()))
     }
 
     /// Begins to keep what devices told, where the order does not matter.
@@ -134,7 +146,7 @@ impl Store {
     /// # Errors
     /// Storage.
     pub async fn record(&self) -> Outcome<Record> {
-        self.begin().await.map(Record)
+        Ok(Record(self.begin().await?, self.log.clone()))
     }
 
     /// Begins to keep what one device told. Until this is over, nobody else keeps anything of that device.
@@ -149,7 +161,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        Ok(Record(transaction))
+        Ok(Record(transaction, self.log.clone()))
     }
 
     /// SQLite's `IMMEDIATE`: whoever is to write waits for the writer's place now, not halfway. In PostgreSQL each
@@ -190,7 +202,7 @@ impl Change {
     /// # Errors
     /// Storage; nothing took effect then.
     pub async fn commit(self) -> Outcome<()> {
-        Ok(self.0.commit().await?)
+        commit(self.0, self.1).await
     }
 }
 
@@ -200,7 +212,27 @@ impl Record {
     /// # Errors
     /// Storage; nothing was kept then.
     pub async fn commit(self) -> Outcome<()> {
-        Ok(self.0.commit().await?)
+        commit(self.0, self.1).await
+    }
+}
+
+/// The log of SQLite's file, with everything on disk that is in it so far.
+async fn log_of(writers: &AnyPool) -> anyhow::Result<Log> {
+    let row = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        .fetch_one(writers)
+        .await?;
+    let file: String = row.try_get("file")?;
+    anyhow::ensure!(!file.is_empty(), "it is in memory; name a file");
+    let log = Log::of(&file)?;
+    log.sync().await?;
+    Ok(log)
+}
+
+async fn commit(transaction: Transaction<'static, Any>, log: Option<Arc<Log>>) -> Outcome<()> {
+    transaction.commit().await?;
+    match log {
+        Some(log) => log.sync().await,
+        None => Ok(()),
     }
 }
 
@@ -266,7 +298,7 @@ mod tests {
             async move { sqlx::query(name).fetch_one(&pool).await.unwrap() }
         };
         assert_eq!(pragma("PRAGMA journal_mode").await.get::<String, _>(0), "wal");
-        assert_eq!(pragma("PRAGMA synchronous").await.get::<i64, _>(0), 2, "FULL");
+        assert_eq!(pragma("PRAGMA synchronous").await.get::<i64, _>(0), 1, "NORMAL");
         store.close().await;
         assert!(path.exists());
         Store::open(&url).await.unwrap().check().await.unwrap();
