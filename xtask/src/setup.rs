@@ -18,6 +18,7 @@ pub(crate) fn everything() -> Result<()> {
     emulator()?;
     fuzzer()?;
     dbus()?;
+    keyring()?;
     sodium()?;
     browser()?;
     postgres()?;
@@ -88,6 +89,14 @@ pub(crate) fn dbus() -> Result<()> {
         return Ok(());
     }
     debian(&["dbus-daemon"], "some clients of the lock talk over D-Bus")
+}
+
+/// gnome-keyring, for keys that an owner keeps in the system's keyring. Some 11 MB.
+pub(crate) fn keyring() -> Result<()> {
+    if command::succeeds(Command::new("gnome-keyring-daemon").arg("--version")) {
+        return Ok(());
+    }
+    debian(&["gnome-keyring"], "the owner's command keeps keys in it")
 }
 
 /// Chromium, for web pages that use Bluetooth. Some 300 MB, and for the tests alone.

@@ -6,7 +6,7 @@ use latchkey_phone::request::Report;
 use latchkey_phone::session::News;
 use latchkey_protocol::gatt;
 use latchkey_protocol::message::FromLock;
-use latchkey_system_tests::{Door, FAST_MOTOR_DEG_S, Latchkey, Way, run};
+use latchkey_system_tests::{Desktop, Door, FAST_MOTOR_DEG_S, Latchkey, Way, run};
 use serde_json::{Value, json};
 
 fn fast(lock: &mut Lock) {
@@ -156,31 +156,47 @@ fn people(owner: &Latchkey) {
     assert_eq!(invited["name"], "Bob");
     let word = std::fs::read_to_string(file).unwrap();
     assert!(word.starts_with("latchkey:") && !invited.to_string().contains(word.trim()));
-    assert_eq!(
-        owner.facts(&["pair", "--invitation", file, "--lock", "as-bob"])["as"],
-        "app"
-    );
-    assert_eq!(owner.facts(&["status", "--lock", "as-bob"])["version"], "1.0.0+0");
+    // Bob keeps the key in the keyring of his desktop.
+    let desktop = Desktop::new();
+    let bob = |arguments: &[&str]| {
+        let arguments = [arguments, &["--lock", "as-bob", "--json"]].concat();
+        run(&mut desktop.session(&owner.command(&arguments)))
+    };
+    let taken = bob(&["pair", "--invitation", file, "--keyring"]);
+    assert_eq!(taken.code, 0, "{taken:?}");
+    let kept = std::fs::read_to_string(owner.home().join("locks/as-bob.app.latchkey")).unwrap();
+    assert!(kept.contains("\"layout\":2"), "{kept}");
+    assert!(desktop.folder().join("keyrings/login.keyring").exists());
+    let status = bob(&["status"]);
+    assert!(status.told.contains("1.0.0+0"), "{status:?}");
+    let mut outside = owner.command(&["status", "--lock", "as-bob"]);
+    let outside = run(outside.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere"));
+    assert_eq!(outside.code, 4, "{outside:?}");
+    assert!(outside.said.contains("keyring cannot be used"), "{outside:?}");
 
     assert_eq!(
         owner.facts(&["users", "disable", "Bob", "--lock", "home"])["now"],
         "disabled"
     );
-    let refused = owner.run(&["lock", "--lock", "as-bob"]);
+    let refused = bob(&["lock"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert_eq!(
         owner.facts(&["users", "enable", "Bob", "--lock", "home"])["now"],
         "enabled"
     );
-    assert_eq!(owner.facts(&["lock", "--lock", "as-bob"])["done"], true);
+    let locked = bob(&["lock"]);
+    assert_eq!(locked.code, 0, "{locked:?}");
     assert_eq!(
         owner.facts(&["users", "remove", "Bob", "--lock", "home"])["now"],
         "removed"
     );
-    let gone = owner.run(&["status", "--lock", "as-bob"]);
+    let gone = bob(&["status"]);
     assert_eq!(gone.code, 1, "{gone:?}");
     assert!(gone.said.contains("does not know this client"), "{gone:?}");
-    std::fs::remove_file(owner.home().join("locks/as-bob.app.latchkey")).unwrap();
+    let forgotten = bob(&["forget"]);
+    assert_eq!(forgotten.code, 0, "{forgotten:?}");
+    let nobody = bob(&["status"]);
+    assert_eq!(nobody.code, 4, "{nobody:?}");
 }
 
 fn log_and_pin(owner: &Latchkey) {

@@ -87,6 +87,12 @@ pub(crate) enum Command {
     Scan,
     /// Pair with a lock whose button was held for five seconds, and keep the credentials.
     Pair(Pair),
+    /// Remove what `pair` kept of a lock here. The lock is not asked, and still knows this client.
+    Forget {
+        /// As what it was paired.
+        #[arg(long = "as", value_enum, default_value = "app")]
+        kind: Role,
+    },
     /// Show lock, door, battery and what runs.
     Status,
     /// Lock the door.
@@ -140,6 +146,9 @@ pub(crate) struct Pair {
     /// or paste it in).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "user", "kind", "pin_file"])]
     pub(crate) invitation: Option<PathBuf>,
+    /// Keep the key in the system's keyring, not in a file.
+    #[arg(long, env = "LATCHKEY_KEYRING")]
+    pub(crate) keyring: bool,
     #[command(flatten)]
     pub(crate) pin: PinSource,
 }

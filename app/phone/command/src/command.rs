@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use latchkey_phone::clock::correction;
 use latchkey_protocol::value::{AuthorizationType, Name};
+use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Common};
 use crate::clock;
@@ -43,6 +44,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome<()> {
     match arguments.command {
         Command::Scan => scan::run(&context),
         Command::Pair(asked) => pair::run(&context, &asked),
+        Command::Forget { kind } => forget(&context, kind.kind()),
         Command::Status => status::run(&context),
         Command::Lock => turn::lock(&context),
         Command::Unlock => turn::unlock(&context),
@@ -67,9 +69,24 @@ pub(crate) fn run(arguments: Arguments) -> Outcome<()> {
     }
 }
 
+/// What is known of the lock here goes; the lock is not asked.
+fn forget(context: &Context, kind: AuthorizationType) -> Outcome<()> {
+    let gone = context.store()?.forget(context.common.lock.as_deref(), kind)?;
+    context
+        .output
+        .facts(&json!({ "removed": gone.display().to_string() }));
+    output::note("The lock itself still knows this client, until `latchkey users remove` is run by another.");
+    Ok(())
+}
+
 impl Context {
     fn store(&self) -> Outcome<Store> {
-        Store::new(self.common.data.clone())
+        self.store_into(false)
+    }
+
+    /// The same, to put something in; into the system's keyring or not.
+    fn store_into(&self, keyring: bool) -> Outcome<Store> {
+        Store::new(self.common.data.clone(), keyring)
     }
 
     fn link(&self) -> Outcome<Box<dyn Link>> {

@@ -2,7 +2,7 @@
 //! updates it. No account, and no server but to ask for updates.
 //!
 //! Thin: what is said to a lock, and what its answers mean, is `latchkey-phone`'s. This program finds locks ([`link`]),
-//! keeps credentials ([`store`]), asks for PINs ([`secret`]), and shows what came of it ([`output`]). It keeps the
+//! keeps credentials ([`store`], [`keyring`]), asks for PINs ([`secret`]), and shows what came of it ([`output`]). It keeps the
 //! invariants that keys and PINs are never printed, and codes never but to who just typed them; that a credential is on
 //! disk, whole and for its owner's eyes only, before a lock hears that it is held; and that every wait ends.
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@ mod clock;
 mod command;
 mod door;
 mod failure;
+mod keyring;
 mod limits;
 mod link;
 mod output;

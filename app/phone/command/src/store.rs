@@ -1,4 +1,5 @@
-//! Credentials on disk: one file for each authorization, in a folder of the user's.
+//! Credentials on disk: one file for each authorization, in a folder of the user's. What opens a lock stands in the file,
+//! or in the system's keyring where the owner wants that; then the file says where.
 //!
 //! Knows nothing of locks and radios. Keeps the invariants that a file is readable by its owner alone, or refused; that
 //! it is on disk whole, or not at all; that none is overwritten; and that what is damaged or another program's is
@@ -14,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::clock::random;
 use crate::failure::{Failure, Kind, Outcome};
+use crate::keyring;
 use crate::words;
 
 /// A file that holds one is smaller, in bytes.
@@ -24,6 +27,8 @@ const NAME_MAX: usize = 32;
 /// What the files are.
 const MARK: &str = "credentials";
 const LAYOUT: u32 = 1;
+/// That of a file whose secret is in the keyring.
+const LAYOUT_KEYRING: u32 = 2;
 const EXTENSION: &str = "latchkey";
 
 /// An authorization on a lock.
@@ -38,12 +43,28 @@ pub(crate) struct Held {
     pub(crate) credentials: Credentials,
 }
 
+/// Which authorization a file is about.
+pub(crate) struct Label {
+    name: String,
+    kind: AuthorizationType,
+    pub(crate) lock: NukiId,
+}
+
+/// Where the credentials of a file are.
+enum Kept {
+    Here(Zeroizing<[u8; Credentials::LENGTH]>),
+    /// In this entry.
+    InKeyring(String),
+}
+
 /// The folder.
 pub(crate) struct Store {
     folder: PathBuf,
+    /// Whether what comes in goes to the keyring.
+    keyring: bool,
 }
 
-/// A file's content. All is text without escapes, so that reading borrows and no copy of the secret stays behind.
+/// A file's content; `secret` is the credentials in hexadecimal, or the keyring's entry. All is text without escapes, so that reading borrows and no copy of the secret stays behind.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layout<'a> {
@@ -58,13 +79,14 @@ struct Layout<'a> {
 
 impl Store {
     /// In this folder, or in the one that the system has for it. It need not exist.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Outcome<Self> {
+    pub(crate) fn new(folder: Option<PathBuf>, keyring: bool) -> Outcome<Self> {
         let folder = match folder {
             Some(folder) => folder,
             None => data_folder()?,
         };
         Ok(Self {
             folder: folder.join("locks"),
+            keyring,
         })
     }
 
@@ -93,6 +115,28 @@ impl Store {
 
     /// What is held of this kind on the lock of this name; without a name, on the only one.
     pub(crate) fn load(&self, name: Option<&str>, kind: AuthorizationType) -> Outcome<Held> {
+        let path = self.find(name, kind)?;
+        self.check_folder()?;
+        let (label, kept) = read(&path)?;
+        let mut secret = match kept {
+            Kept::Here(secret) => secret,
+            Kept::InKeyring(entry) => {
+                let held = keyring::get(&entry)?;
+                let bytes = <[u8; Credentials::LENGTH]>::try_from(held.as_slice());
+                Zeroizing::new(bytes.map_err(|_| damaged(&path))?)
+            }
+        };
+        Ok(Held {
+            name: label.name,
+            kind: label.kind,
+            lock: label.lock,
+            credentials: Credentials::from_bytes(&mut secret)
+                .map_err(|error| Failure::new(Kind::Secret, format!("{}: {error}", path.display())))?,
+        })
+    }
+
+    /// The file of this name; without a name, the only one.
+    fn find(&self, name: Option<&str>, kind: AuthorizationType) -> Outcome<PathBuf> {
         let names = self.names(kind)?;
         let what = words::kind(kind);
         let name = match (name, names.as_slice()) {
@@ -120,8 +164,7 @@ impl Store {
                 )));
             }
         };
-        self.check_folder()?;
-        read(&self.path(&name, kind))
+        Ok(self.path(&name, kind))
     }
 
     /// Looks whether a pairing under this name could be kept, before a lock is bothered.
@@ -139,14 +182,40 @@ impl Store {
     pub(crate) fn keep(&self, held: &Held) -> Outcome<PathBuf> {
         self.make_room(&held.name, held.kind)?;
         let path = self.path(&held.name, held.kind);
-        write(&path, &spell(held)?)?;
+        if !self.keyring {
+            write(&path, &held.credentials.expose(|bytes| spell_here(held, bytes))?)?;
+            return Ok(path);
+        }
+        // Never one that is there already, also where somebody has several folders.
+        let entry = format!(
+            "{}.{}.{}",
+            held.name,
+            words::kind(held.kind),
+            hex::encode(random::<8>()?)
+        );
+        held.credentials.expose(|bytes| keyring::put(&entry, bytes))?;
+        let text = spell(held, LAYOUT_KEYRING, &entry)?;
+        write(&path, &text).inspect_err(|_| {
+            // What is left in the keyring then is a key that no file leads to.
+            let _ = keyring::remove(&entry);
+        })?;
         Ok(path)
     }
 
     /// Takes back what was written a moment ago.
-    pub(crate) fn forget(&self, held: &Held) -> Outcome<()> {
-        let path = self.path(&held.name, held.kind);
-        fs::remove_file(&path).map_err(|error| Failure::file(&path, "remove", error))
+    pub(crate) fn take_back(&self, held: &Held) -> Outcome<()> {
+        self.forget(Some(&held.name), held.kind).map(drop)
+    }
+
+    /// Removes what is held of this kind on the lock of this name; gives the file that is gone.
+    pub(crate) fn forget(&self, name: Option<&str>, kind: AuthorizationType) -> Outcome<PathBuf> {
+        let path = self.find(name, kind)?;
+        // What cannot be read leads nowhere, and may go.
+        if let Ok((_, Kept::InKeyring(entry))) = read(&path) {
+            keyring::remove(&entry)?;
+        }
+        fs::remove_file(&path).map_err(|error| Failure::file(&path, "remove", error))?;
+        Ok(path)
     }
 
     fn make_folder(&self) -> Outcome<()> {
@@ -168,8 +237,12 @@ impl Store {
     }
 }
 
-/// Reads one file.
-pub(crate) fn read(path: &Path) -> Outcome<Held> {
+/// What a file is about, without what it holds.
+pub(crate) fn label(path: &Path) -> Outcome<Label> {
+    read(path).map(|(label, _)| label)
+}
+
+fn read(path: &Path) -> Outcome<(Label, Kept)> {
     let failed = |error| Failure::file(path, "read", error);
     let file = File::open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
@@ -180,35 +253,42 @@ pub(crate) fn read(path: &Path) -> Outcome<Held> {
     parse(&bytes).map_err(|why| Failure::new(Kind::Secret, format!("{}: {why}", path.display())))
 }
 
-fn parse(bytes: &[u8]) -> Result<Held, String> {
+const DAMAGED: &str = "the credentials are damaged; pair again under another name";
+
+fn damaged(path: &Path) -> Failure {
+    Failure::new(Kind::Secret, format!("{}: {DAMAGED}", path.display()))
+}
+
+fn parse(bytes: &[u8]) -> Result<(Label, Kept), String> {
     let foreign =
         "this is no file of latchkey's credentials, or a damaged one; pair again under another name";
     let layout: Layout<'_> = serde_json::from_slice(bytes).map_err(|_| foreign)?;
     if layout.latchkey != MARK {
         return Err(foreign.to_owned());
     }
-    if layout.layout != LAYOUT {
+    if !matches!(layout.layout, LAYOUT | LAYOUT_KEYRING) {
         return Err(format!(
             "the file has layout {}, which this version does not know; update latchkey",
             layout.layout
         ));
     }
-    let damaged = "the credentials are damaged; pair again under another name";
     if check(&layout) != layout.check {
-        return Err(damaged.to_owned());
+        return Err(DAMAGED.to_owned());
     }
-    let mut secret = Zeroizing::new([0; Credentials::LENGTH]);
-    hex::decode_to_slice(layout.secret, &mut *secret).map_err(|_| damaged)?;
-    let credentials = Credentials::from_bytes(&mut secret).map_err(|error| error.to_string())?;
-    let kind = kind_of(layout.kind).ok_or(damaged)?;
-    let lock = parse_id(layout.lock).map_err(|_| damaged)?;
-    check_name(layout.name).map_err(|_| damaged)?;
-    Ok(Held {
+    let kept = if layout.layout == LAYOUT_KEYRING {
+        Kept::InKeyring(layout.secret.to_owned())
+    } else {
+        let mut secret = Zeroizing::new([0; Credentials::LENGTH]);
+        hex::decode_to_slice(layout.secret, &mut *secret).map_err(|_| DAMAGED)?;
+        Kept::Here(secret)
+    };
+    check_name(layout.name).map_err(|_| DAMAGED)?;
+    let label = Label {
         name: layout.name.to_owned(),
-        kind,
-        lock,
-        credentials,
-    })
+        kind: kind_of(layout.kind).ok_or(DAMAGED)?,
+        lock: parse_id(layout.lock).map_err(|_| DAMAGED)?,
+    };
+    Ok((label, kept))
 }
 
 /// Writes a secret whole, for its owner's eyes only; never in the place of another file.
@@ -244,29 +324,31 @@ fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-fn spell(held: &Held) -> Outcome<Zeroizing<Vec<u8>>> {
+fn spell_here(held: &Held, credentials: &[u8; Credentials::LENGTH]) -> Outcome<Zeroizing<Vec<u8>>> {
+    let mut secret = Zeroizing::new([0; 2 * Credentials::LENGTH]);
+    // Twice as long as the bytes, which is what it takes.
+    let _ = hex::encode_to_slice(credentials, &mut *secret);
+    spell(held, LAYOUT, std::str::from_utf8(&*secret).unwrap_or_default())
+}
+
+fn spell(held: &Held, layout: u32, secret: &str) -> Outcome<Zeroizing<Vec<u8>>> {
     let lock = held.lock.to_string();
-    held.credentials.expose(|bytes| {
-        let mut secret = Zeroizing::new([0; 2 * Credentials::LENGTH]);
-        // Twice as long as the bytes, which is what it takes.
-        let _ = hex::encode_to_slice(bytes, &mut *secret);
-        let mut layout = Layout {
-            latchkey: MARK,
-            layout: LAYOUT,
-            name: &held.name,
-            kind: words::kind(held.kind),
-            lock: &lock,
-            secret: std::str::from_utf8(&*secret).unwrap_or_default(),
-            check: "",
-        };
-        let check = check(&layout);
-        layout.check = &check;
-        let mut text = Zeroizing::new(Vec::with_capacity(FILE_MAX as usize));
-        serde_json::to_writer(&mut *text, &layout)
-            .map_err(|error| Failure::new(Kind::File, format!("cannot write down credentials: {error}")))?;
-        text.push(b'\n');
-        Ok(text)
-    })
+    let mut layout = Layout {
+        latchkey: MARK,
+        layout,
+        name: &held.name,
+        kind: words::kind(held.kind),
+        lock: &lock,
+        secret,
+        check: "",
+    };
+    let check = check(&layout);
+    layout.check = &check;
+    let mut text = Zeroizing::new(Vec::with_capacity(FILE_MAX as usize));
+    serde_json::to_writer(&mut *text, &layout)
+        .map_err(|error| Failure::new(Kind::File, format!("cannot write down credentials: {error}")))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// Finds damage. Says nothing about who wrote the file: whoever can write it has the key.
@@ -275,6 +357,9 @@ fn check(layout: &Layout<'_>) -> String {
     for field in [layout.name, layout.kind, layout.lock, layout.secret] {
         hash.update(field);
         hash.update([0]);
+    }
+    if layout.layout != LAYOUT {
+        hash.update(layout.layout.to_le_bytes());
     }
     let digest = hash.finalize();
     hex::encode(digest.get(..8).unwrap_or_default())

@@ -23,9 +23,9 @@ use crate::words;
 
 pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
     if let Some(file) = &asked.invitation {
-        return accept(context, file);
+        return accept(context, file, asked.keyring);
     }
-    let store = context.store()?;
+    let store = context.store_into(asked.keyring)?;
     let kind = asked.kind.kind();
     let identity = Identity {
         kind,
@@ -75,14 +75,14 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
         (Ok(_), None) => Err(Failure::odd_answer()),
         // It is certain that the lock does not hold what was kept.
         (Err(failure), Some((held, _))) if failure.kind != Kind::Unknown => {
-            store.forget(&held)?;
+            store.take_back(&held)?;
             Err(failure)
         }
         (Err(failure), Some((_, path))) => Err(Failure::new(
             failure.kind,
             format!(
                 "{failure}. The credentials are kept in {}; if `latchkey status` says that the lock does not know \
-                 you, remove that file and pair again",
+                 you, `latchkey forget` it and pair again",
                 path.display()
             ),
         )),
@@ -125,8 +125,8 @@ fn find(context: &Context, link: &mut dyn Link, id: Option<NukiId>) -> Outcome<H
 }
 
 /// Takes an invitation.
-fn accept(context: &Context, file: &Path) -> Outcome<()> {
-    let store = context.store()?;
+fn accept(context: &Context, file: &Path, keyring: bool) -> Outcome<()> {
+    let store = context.store_into(keyring)?;
     let text = secret::whole(file, "Invitation: ")?;
     let invitation = Invitation::read(&text)
         .map_err(|why| Failure::new(Kind::Secret, format!("{}: {why}", file.display())))?;

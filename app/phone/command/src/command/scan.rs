@@ -34,8 +34,8 @@ fn known(store: &Store) -> Outcome<Vec<(u32, String)>> {
     let names = store.names(AuthorizationType::App)?;
     // A file that cannot be used is named when its lock is; here it is about what is on air.
     let ids = names.into_iter().filter_map(|name| {
-        let held = store::read(&store.path(&name, AuthorizationType::App)).ok()?;
-        Some((held.lock.get(), name))
+        let label = store::label(&store.path(&name, AuthorizationType::App)).ok()?;
+        Some((label.lock.get(), name))
     });
     Ok(ids.collect())
 }

@@ -24,8 +24,12 @@ fn held(name: &str) -> Held {
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::new(Some(folder.path().join("deep/down"))).unwrap();
+    let store = Store::new(Some(folder.path().join("deep/down")), false).unwrap();
     (folder, store)
+}
+
+fn spelled(held: &Held) -> Zeroizing<Vec<u8>> {
+    held.credentials.expose(|bytes| spell_here(held, bytes)).unwrap()
 }
 
 fn refusal<T>(outcome: Outcome<T>) -> String {
@@ -88,7 +92,7 @@ fn nothing_is_overwritten_and_nothing_is_left_half_written() {
 
 #[test]
 fn every_damaged_byte_is_noticed() {
-    let text = spell(&held("home")).unwrap();
+    let text = spelled(&held("home"));
     assert!(parse(&text).is_ok());
     for at in 0..text.len() - 1 {
         let mut damaged = text.to_vec();
@@ -99,11 +103,42 @@ fn every_damaged_byte_is_noticed() {
 }
 
 #[test]
+fn a_file_that_leads_to_the_keyring_holds_no_key_and_is_read_as_such_only() {
+    let text = spell(&held("home"), LAYOUT_KEYRING, "home.app.0011").unwrap();
+    let key = hex::encode(KEY);
+    assert!(!String::from_utf8(text.to_vec()).unwrap().contains(&key));
+    let Ok((label, Kept::InKeyring(entry))) = parse(&text) else {
+        panic!("it leads to the keyring")
+    };
+    assert_eq!((label.name.as_str(), entry.as_str()), ("home", "home.app.0011"));
+    for at in 0..text.len() - 1 {
+        let mut damaged = text.to_vec();
+        damaged[at] ^= 1;
+        assert!(parse(&damaged).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_gone() {
+    let (_folder, store) = store();
+    let path = store.keep(&held("home")).unwrap();
+    store.keep(&held("office")).unwrap();
+    assert!(refusal(store.forget(None, APP)).contains("home, office"));
+    assert_eq!(store.forget(Some("home"), APP).unwrap(), path);
+    assert!(!path.exists());
+    assert_eq!(store.names(APP).unwrap(), ["office"]);
+    // Also one that cannot be used any more.
+    fs::write(store.path("office", APP), b"else").unwrap();
+    store.forget(None, APP).unwrap();
+    assert!(store.names(APP).unwrap().is_empty());
+}
+
+#[test]
 fn other_files_are_refused_by_name_and_never_shown() {
-    let newer = String::from_utf8(spell(&held("home")).unwrap().to_vec())
+    let newer = String::from_utf8(spelled(&held("home")).to_vec())
         .unwrap()
-        .replace("\"layout\":1", "\"layout\":2");
-    assert!(parse(newer.as_bytes()).err().unwrap().contains("layout 2"));
+        .replace("\"layout\":1", "\"layout\":3");
+    assert!(parse(newer.as_bytes()).err().unwrap().contains("layout 3"));
     for foreign in ["", "{}", "[1]", "hunter2", "{\"latchkey\":\"else\"}", "\u{0}"] {
         let why = parse(foreign.as_bytes()).err().unwrap();
         assert!(
