@@ -36,6 +36,7 @@ use domain::audit::Recorded;
 use domain::device;
 use domain::presence::Presence;
 use domain::release::Release;
+use domain::story::Looking;
 use failure::Outcome;
 use metrics::Metrics;
 use objects::Objects;
@@ -81,6 +82,8 @@ pub struct Service {
     settings: Settings,
     presence: Presence,
     metrics: Metrics,
+    /// How far the audit log was followed for whoever looks at it.
+    looking: tokio::sync::Mutex<Looking>,
 }
 
 impl Service {
@@ -102,7 +105,14 @@ impl Service {
             settings,
             presence: Presence::default(),
             metrics: Metrics::default(),
+            looking: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The time, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// When a device should call again: the interval, give or take a tenth, so that locks that lost their

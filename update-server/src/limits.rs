@@ -105,3 +105,9 @@ pub const SIGN_IN_PENALTY: Duration = Duration::from_secs(1);
 
 /// Most failed sign-ins that wait at one time; those beyond are answered that the server is busy. Good tokens never wait.
 pub const SIGN_IN_PENALTIES_MAX: usize = 16;
+
+/// Most pages that are kept fresh at one time; further ones say how to load them again.
+pub const LIVE_READERS_MAX: usize = 64;
+
+/// How long a page that is kept fresh may take to take what it is sent.
+pub const LIVE_TAKE_MAX: Duration = Duration::from_secs(10);

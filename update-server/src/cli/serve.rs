@@ -244,13 +244,21 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let watch_interval = Duration::from_secs(options.watch_interval);
     let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));
     let renewing = tokio::spawn(renew_tuf(service.clone()));
-    let (router, _) = http::routes(&App::new(service.clone()));
+    let app = App::new(service.clone());
+    let (router, _) = http::routes(&app);
+    let fresh = app.clone();
+    let freshening = tokio::spawn(async move { fresh.keep_dashboards_fresh().await });
+    let stop = async move {
+        stop.await;
+        app.end_dashboards();
+    };
     let connections = limits::connections();
     tracing::info!(connections, "serving");
     http::serve(doors(router, listener, tls), connections, stop).await;
     writing.abort();
     watching.abort();
     renewing.abort();
+    freshening.abort();
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(())

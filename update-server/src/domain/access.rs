@@ -209,6 +209,12 @@ impl Caller {
         self.role
     }
 
+    /// Whether their role allows it.
+    #[must_use]
+    pub const fn may(&self, permission: Permission) -> bool {
+        self.role.may(permission)
+    }
+
     /// Goes on only when the token's role allows it.
     ///
     /// # Errors

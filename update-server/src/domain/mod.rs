@@ -17,7 +17,9 @@ pub mod report;
 pub mod rollout;
 pub mod session;
 pub mod share;
+pub mod signers;
 pub mod stage;
+pub mod story;
 pub mod tuf;
 pub mod watch;
 

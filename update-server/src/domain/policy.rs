@@ -4,7 +4,7 @@
 //! the bootloader's copy stays the law.
 
 use latchkey_image::policy_file::PolicyFile;
-use latchkey_image::{Hardware, TrustPolicy, Uuid};
+use latchkey_image::{Hardware, PublicKey, TrustPolicy, Uuid};
 
 use super::access::Caller;
 use super::audit::Entry;
@@ -36,6 +36,11 @@ impl Policy {
     #[must_use]
     pub fn document(&self) -> &str {
         &self.document
+    }
+
+    /// The keys with their names.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, PublicKey)> {
+        self.file.keys()
     }
 
     /// Whose signatures count, and how many.

@@ -183,7 +183,12 @@ fn check_notes(notes: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn judge(file: &[u8], policy: &Policy, hardware: Hardware, floor: SecurityCounter) -> Outcome<Release> {
+pub(super) fn judge(
+    file: &[u8],
+    policy: &Policy,
+    hardware: Hardware,
+    floor: SecurityCounter,
+) -> Outcome<Release> {
     let mut flash = ImageBytes::new(file);
     let image = Image::parse(&mut flash).map_err(|refusal| refused(&refusal))?;
     let extra = file.len().saturating_sub(image.total_size() as usize);

@@ -32,6 +32,7 @@ pub use web_app::{File, WebApp};
 
 use std::sync::Arc;
 
+use dashboard::live::Live;
 use tokio::sync::Semaphore;
 
 use crate::Service;
@@ -43,6 +44,7 @@ pub struct App {
     service: Arc<Service>,
     places: Arc<Semaphore>,
     web_app: Arc<WebApp>,
+    live: Arc<Live>,
     /// Where failed sign-ins wait.
     penalties: Arc<Semaphore>,
 }
@@ -55,8 +57,24 @@ impl App {
             service,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
             web_app: Arc::new(WebApp::built_in()),
+            live: Arc::default(),
             penalties: Arc::new(Semaphore::new(SIGN_IN_PENALTIES_MAX)),
         }
+    }
+
+    /// Has everything that is shown at dashboards looked up again, now.
+    pub fn refresh_dashboards(&self) {
+        self.live.beat();
+    }
+
+    /// Keeps dashboards fresh until this is dropped.
+    pub async fn keep_dashboards_fresh(&self) {
+        self.live.beat_on().await;
+    }
+
+    /// Ends what keeps dashboards fresh: the server is about to stop, and waits for requests under way.
+    pub fn end_dashboards(&self) {
+        self.live.end();
     }
 
     /// With room for so many failed sign-ins to wait at one time.

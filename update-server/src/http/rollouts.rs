@@ -55,6 +55,38 @@ pub(super) struct Wanted {
     start: bool,
 }
 
+impl Wanted {
+    /// What was asked for, if it can be.
+    pub(super) fn read(self) -> Outcome<rollout::Wanted> {
+        let release = ids::digest(&self.release).ok_or_else(|| {
+            Failure::new(
+                Kind::Invalid,
+                "`release` must be an image digest: 64 lower-case hex digits",
+            )
+        })?;
+        let audience = match self.to {
+            To::All if self.devices.is_empty() => Audience::All,
+            To::All => {
+                let detail =
+                    "`to` is \"all\" and `devices` names some; say \"list\", or leave `devices` away";
+                return Err(Failure::new(Kind::Invalid, detail));
+            }
+            To::List => {
+                let devices = self.devices.iter().map(|id| device_id(id));
+                Audience::Listed(devices.collect::<Outcome<Vec<DeviceId>>>()?)
+            }
+        };
+        Ok(rollout::Wanted {
+            release,
+            to: audience,
+            stages: self.stages.map_or_else(|| Ok(Stages::at_once()), stages)?,
+            advance: self.advance.map(AdvanceView::advance).transpose()?,
+            gate: self.halt.gate()?,
+            start: self.start,
+        })
+    }
+}
+
 const fn at_once() -> bool {
     true
 }
@@ -146,31 +178,7 @@ pub(super) async fn create(
     Extension(caller): Extension<Caller>,
     Input(wanted): Input<Wanted>,
 ) -> Outcome<(StatusCode, Json<RolloutView>)> {
-    let release = ids::digest(&wanted.release).ok_or_else(|| {
-        Failure::new(
-            Kind::Invalid,
-            "`release` must be an image digest: 64 lower-case hex digits",
-        )
-    })?;
-    let audience = match wanted.to {
-        To::All if wanted.devices.is_empty() => Audience::All,
-        To::All => {
-            let detail = "`to` is \"all\" and `devices` names some; say \"list\", or leave `devices` away";
-            return Err(Failure::new(Kind::Invalid, detail));
-        }
-        To::List => {
-            let devices = wanted.devices.iter().map(|id| device_id(id));
-            Audience::Listed(devices.collect::<Outcome<Vec<DeviceId>>>()?)
-        }
-    };
-    let wanted = rollout::Wanted {
-        release,
-        to: audience,
-        stages: wanted.stages.map_or_else(|| Ok(Stages::at_once()), stages)?,
-        advance: wanted.advance.map(AdvanceView::advance).transpose()?,
-        gate: wanted.halt.gate()?,
-        start: wanted.start,
-    };
+    let wanted = wanted.read()?;
     let rollout = app.service.create_rollout(&caller, &wanted).await?;
     Ok((StatusCode::CREATED, Json(rollout.into())))
 }

@@ -299,6 +299,7 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
 fn pages(all: Routes) -> Routes {
     const FORM: usize = FORM_BYTES_MAX;
     const SEE: Access = Access::Session(Read);
+    const DO: Access = Access::Session(Operate);
     all.page("/", Access::Public, dashboard::root)
         .page("/dashboard/assets/{file}", Access::Public, dashboard::asset)
         .page("/dashboard/sign-in", Access::SignIn, dashboard::sign_in::show)
@@ -309,7 +310,43 @@ fn pages(all: Routes) -> Routes {
             dashboard::sign_in::enter,
         )
         .form("/dashboard/sign-out", SEE, FORM, dashboard::sign_in::leave)
-        .page("/dashboard", SEE, dashboard::fleet)
+        .page("/dashboard", SEE, dashboard::fleet::show)
+        .page("/dashboard/live", SEE, dashboard::live::fleet)
+        .page("/dashboard/rollouts", SEE, dashboard::rollouts::list)
+        .page("/dashboard/rollouts/new", DO, dashboard::steps::new)
+        .form("/dashboard/rollouts", DO, FORM, dashboard::steps::create)
+        .page("/dashboard/rollouts/{id}", SEE, dashboard::rollouts::show)
+        .page("/dashboard/rollouts/{id}/live", SEE, dashboard::live::rollout)
+        .page(
+            "/dashboard/rollouts/{id}/devices",
+            SEE,
+            dashboard::rollouts::members,
+        )
+        .form(
+            "/dashboard/rollouts/{id}/devices/{device}/retry",
+            DO,
+            FORM,
+            dashboard::steps::retry,
+        )
+        .page("/dashboard/rollouts/{id}/{step}", DO, dashboard::steps::ask)
+        .form(
+            "/dashboard/rollouts/{id}/{step}",
+            DO,
+            FORM,
+            dashboard::steps::take,
+        )
+        .page("/dashboard/devices", SEE, dashboard::devices::list)
+        .page("/dashboard/devices/{id}", SEE, dashboard::devices::show)
+        .page("/dashboard/devices/{id}/{step}", DO, dashboard::devices::ask)
+        .form(
+            "/dashboard/devices/{id}/{step}",
+            DO,
+            FORM,
+            dashboard::devices::take,
+        )
+        .page("/dashboard/releases", SEE, dashboard::releases::list)
+        .page("/dashboard/releases/{digest}", SEE, dashboard::releases::show)
+        .page("/dashboard/audit", SEE, dashboard::audit::show)
 }
 
 impl Routes {

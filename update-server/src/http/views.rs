@@ -163,7 +163,7 @@ impl From<&Facts> for ToldView {
 }
 
 /// A refusal code in words. Image, bootloader and lock app each own a range of the one list.
-fn reason_text(code: u16) -> Option<&'static str> {
+pub(super) fn reason_text(code: u16) -> Option<&'static str> {
     Refusal::describe(code)
         .or_else(|| latchkey_handoff::reason::describe(code))
         .or_else(|| latchkey_lock::reason::Reason::describe(code))

@@ -61,7 +61,7 @@ async fn page(connection: &mut AnyConnection, after: i64, limit: u32) -> Outcome
     rows.iter().map(recorded).collect()
 }
 
-fn recorded(row: &AnyRow) -> Outcome<Recorded> {
+pub(super) fn recorded(row: &AnyRow) -> Outcome<Recorded> {
     let number: i64 = column(row, "number")?;
     let detail: String = column(row, "detail")?;
     Ok(Recorded {

@@ -12,7 +12,7 @@ use crate::domain::presence::Seen;
 use crate::failure::Outcome;
 use crate::ids;
 
-fn device(row: &AnyRow) -> Outcome<Device> {
+pub(super) fn device(row: &AnyRow) -> Outcome<Device> {
     let vendor = spelled_if_any(row, "vendor", ids::uuid)?;
     let class = spelled_if_any(row, "class", ids::uuid)?;
     let hardware = vendor.zip(class);

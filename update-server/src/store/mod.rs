@@ -17,6 +17,7 @@ mod releases;
 mod reports;
 mod rollouts;
 mod sessions;
+mod stories;
 mod tokens;
 mod tuf;
 

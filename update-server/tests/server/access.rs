@@ -16,6 +16,7 @@ const OPERATE: Access = Access::Token(Permission::Operate);
 const PUBLISH: Access = Access::Token(Permission::Publish);
 const READ: Access = Access::Token(Permission::Read);
 const SEE: Access = Access::Session(Permission::Read);
+const DO: Access = Access::Session(Permission::Operate);
 
 /// Every route there is, and who may use it. A new route must be put here, deliberately.
 const EXPECTED: &[(&str, &str, Access)] = &[
@@ -38,6 +39,19 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/app/{file}", Public),
     ("GET", "/dashboard", SEE),
     ("GET", "/dashboard/assets/{file}", Public),
+    ("GET", "/dashboard/audit", SEE),
+    ("GET", "/dashboard/devices", SEE),
+    ("GET", "/dashboard/devices/{id}", SEE),
+    ("GET", "/dashboard/devices/{id}/{step}", DO),
+    ("GET", "/dashboard/live", SEE),
+    ("GET", "/dashboard/releases", SEE),
+    ("GET", "/dashboard/releases/{digest}", SEE),
+    ("GET", "/dashboard/rollouts", SEE),
+    ("GET", "/dashboard/rollouts/new", DO),
+    ("GET", "/dashboard/rollouts/{id}", SEE),
+    ("GET", "/dashboard/rollouts/{id}/devices", SEE),
+    ("GET", "/dashboard/rollouts/{id}/live", SEE),
+    ("GET", "/dashboard/rollouts/{id}/{step}", DO),
     ("GET", "/dashboard/sign-in", SignIn),
     ("GET", "/device/v1/images/{digest}", Lock),
     ("GET", "/healthz", Public),
@@ -58,6 +72,10 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
     ("POST", "/api/v1/tokens", ADMINISTER),
     ("POST", "/api/v1/tuf", PUBLISH),
+    ("POST", "/dashboard/devices/{id}/{step}", DO),
+    ("POST", "/dashboard/rollouts", DO),
+    ("POST", "/dashboard/rollouts/{id}/devices/{device}/retry", DO),
+    ("POST", "/dashboard/rollouts/{id}/{step}", DO),
     ("POST", "/dashboard/sign-in", SignIn),
     ("POST", "/dashboard/sign-out", SEE),
     ("POST", "/device/v1/check-in", Lock),
@@ -88,6 +106,7 @@ pub(crate) fn filled(path: &str) -> String {
         .replace("{digest}", &"ab".repeat(32))
         .replace("{class}", "lock-emulator-1")
         .replace("{file}", "timestamp.json")
+        .replace("{step}", "abort")
 }
 
 /// A body that would do something, were it allowed.

@@ -8,7 +8,7 @@ use crate::databases;
 use crate::program::Server;
 
 /// Changes the database as somebody would who owns it.
-async fn tamper(data: &str, statement: &'static str) {
+pub(crate) async fn tamper(data: &str, statement: &'static str) {
     sqlx::any::install_default_drivers();
     let mut database = AnyConnection::connect(&databases::of(data.as_ref()).await)
         .await

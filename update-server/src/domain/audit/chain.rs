@@ -182,6 +182,12 @@ impl Inspection {
         self.head.number
     }
 
+    /// Up to where it holds.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
     /// Looks at the next line.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 
 use askama::Template;
 
-use super::page::{grouped, percent};
+use super::page::{Moment, grouped, percent};
+use crate::domain::story::Course;
 
 /// Width of a drawing in its own units; the page stretches it.
 const WIDTH: f64 = 1000.0;
@@ -95,6 +96,77 @@ fn draw(parts: &[Part], whole: i64) -> Vec<Drawn> {
     filled().zip(widths).map(place).collect()
 }
 
+/// How many had confirmed, and how many had failed, over time: two stepped lines.
+#[derive(Template)]
+#[template(path = "dashboard/course.html")]
+pub(super) struct CourseChart {
+    said: String,
+    confirmed: String,
+    area: String,
+    failed: String,
+    top: String,
+    from: Moment,
+    to: Moment,
+    empty: bool,
+}
+
+/// Height of the course's drawing, and the line at its foot, in its own units.
+const COURSE_HEIGHT: f64 = 200.0;
+
+impl CourseChart {
+    pub(super) fn new(course: &Course) -> Self {
+        let (_, confirmed, failed) = course.points.last().copied().unwrap_or_default();
+        let top = confirmed.max(failed).max(1);
+        let line = |value: fn(&(i64, i64, i64)) -> i64| path(course, top, value);
+        let confirmed_line = line(|point| point.1);
+        Self {
+            said: format!(
+                "Since {}: {} confirmed, {} refused or reverted by {}; half of those that confirmed had by {}",
+                Moment(course.from),
+                grouped(confirmed),
+                grouped(failed),
+                Moment(course.to),
+                half_by(course, confirmed),
+            ),
+            area: format!("{confirmed_line} V {COURSE_HEIGHT} H 0 Z"),
+            confirmed: confirmed_line,
+            failed: line(|point| point.2),
+            top: grouped(top),
+            from: Moment(course.from),
+            to: Moment(course.to),
+            empty: confirmed == 0 && failed == 0,
+        }
+    }
+}
+
+/// When half of them had confirmed.
+fn half_by(course: &Course, confirmed: i64) -> Moment {
+    let half = course
+        .points
+        .iter()
+        .find(|(_, by_then, _)| by_then.saturating_mul(2) >= confirmed);
+    Moment(half.map_or(course.to, |(at, _, _)| *at))
+}
+
+/// A stepped line: a count stays as it was until the next point.
+fn path(course: &Course, top: i64, value: fn(&(i64, i64, i64)) -> i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for the eye")]
+    let part = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
+    let span = course.to.saturating_sub(course.from);
+    let mut drawn = String::new();
+    for point in &course.points {
+        let x = part(point.0.saturating_sub(course.from), span) * WIDTH;
+        // A little below the edge, so that the line's width stays within.
+        let y = COURSE_HEIGHT - part(value(point), top) * (COURSE_HEIGHT - 4.0) - 1.0;
+        if drawn.is_empty() {
+            drawn = format!("M {x:.1} {y:.1}");
+        } else {
+            drawn.push_str(&format!(" H {x:.1} V {y:.1}"));
+        }
+    }
+    drawn
+}
+
 /// Looks for the versions of a model, newest first; older ones share the last.
 pub(super) fn version_look(index: usize) -> &'static str {
     const LOOKS: [&str; 6] = ["v0", "v1", "v2", "v3", "v4", "v5"];
@@ -131,6 +203,25 @@ mod tests {
         );
         assert!(drawn.iter().all(|drawn| end(drawn) < WIDTH + 0.2));
         assert!(draw(&[part(0)], 0).is_empty());
+    }
+
+    #[test]
+    fn a_course_is_stepped_and_stays_within() {
+        let course = Course {
+            from: 0,
+            to: 100,
+            points: vec![(0, 0, 0), (50, 3, 1), (100, 4, 1)],
+        };
+        let chart = CourseChart::new(&course);
+        assert_eq!(chart.confirmed, "M 0.0 199.0 H 500.0 V 52.0 H 1000.0 V 3.0");
+        assert_eq!(chart.failed, "M 0.0 199.0 H 500.0 V 150.0 H 1000.0 V 150.0");
+        assert!(
+            chart.said.contains("4 confirmed, 1 refused or reverted"),
+            "{}",
+            chart.said
+        );
+        assert!(!chart.empty);
+        assert!(CourseChart::new(&Course::default()).empty);
     }
 
     #[test]

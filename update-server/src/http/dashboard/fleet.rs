@@ -8,9 +8,12 @@ use axum::response::Response;
 use super::Shown;
 use super::chart::{Bar, Part, version_look};
 use super::page::{Moment, Page, grouped, html, model};
-use crate::domain::device;
+use super::rollouts::Summary;
+use crate::Service;
 use crate::domain::fleet::{Fleet, Heard, Model};
 use crate::domain::session::Session;
+use crate::domain::{device, rollout};
+use crate::failure::Outcome;
 use crate::http::App;
 
 #[derive(Template)]
@@ -23,15 +26,17 @@ struct FleetPage {
 /// What is kept fresh of it.
 #[derive(Template)]
 #[template(path = "dashboard/fleet_now.html")]
-struct FleetNow {
+pub(super) struct FleetNow {
     at: Moment,
     tiles: Vec<Tile>,
+    rollouts: Vec<Summary>,
     models: Vec<ModelCard>,
     heard: Option<Bar>,
 }
 
 struct Tile {
     label: &'static str,
+    state: &'static str,
     count: String,
     urgent: bool,
 }
@@ -47,19 +52,29 @@ pub(in crate::http) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
 ) -> Shown<Response> {
-    let fleet = app.service.fleet().await?;
     Ok(html(&FleetPage {
         page: Page::new("Fleet", "fleet", Some(&session)),
-        now: FleetNow::new(&fleet),
+        now: FleetNow::look(&app.service).await?,
     }))
 }
 
 impl FleetNow {
-    fn new(fleet: &Fleet) -> Self {
+    pub(super) async fn look(service: &Service) -> Outcome<Self> {
+        let fleet = service.fleet().await?;
+        let open = service.rollouts_with_health().await?;
+        let open = open
+            .iter()
+            .filter(|(rollout, _, _)| rollout.state != rollout::State::Aborted);
+        let rollouts = open.map(|(rollout, release, health)| Summary::new(rollout, release, *health));
+        Ok(Self::new(&fleet, rollouts.collect()))
+    }
+
+    fn new(fleet: &Fleet, rollouts: Vec<Summary>) -> Self {
         let tile = |label, state| {
             let count = fleet.in_state(state);
             Tile {
                 label,
+                state: device::State::as_str(state),
                 count: grouped(count),
                 urgent: state == device::State::Awaiting && count > 0,
             }
@@ -73,6 +88,7 @@ impl FleetNow {
                 tile("expected, not enrolled", device::State::Expected),
                 tile("revoked", device::State::Revoked),
             ],
+            rollouts,
             models: fleet.models.iter().map(ModelCard::new).collect(),
             heard: (approved > 0).then(|| heard(fleet.heard)),
         }

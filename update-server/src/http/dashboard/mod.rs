@@ -5,14 +5,19 @@
 //! headers, every failure as a page ([`refused`]); who may come in is the gate's to say.
 
 mod assets;
+pub(super) mod audit;
 mod chart;
-mod fleet;
+pub(super) mod devices;
+pub(super) mod fleet;
 pub(super) mod forms;
+pub(super) mod live;
 mod page;
+pub(super) mod releases;
+pub(super) mod rollouts;
 pub(super) mod sign_in;
+pub(super) mod steps;
 
 pub(super) use assets::get as asset;
-pub(super) use fleet::show as fleet;
 
 use askama::Template;
 use axum::extract::Request;

@@ -2,4 +2,7 @@
 
 mod doors;
 mod fleet;
+mod live;
+mod pages;
+mod rollouts;
 mod sessions;

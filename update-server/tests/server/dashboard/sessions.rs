@@ -126,6 +126,7 @@ async fn the_secret_of_a_session_is_nowhere_on_disk() {
     let visit = Visit::new(&harness).await;
     let (_, secret) = visit.cookie.split_once('=').unwrap();
     harness.service.close().await.unwrap();
+    crate::databases::dump_into(harness.folder.path()).await;
     for file in std::fs::read_dir(harness.folder.path()).unwrap() {
         let path = file.unwrap().path();
         if path.is_file() {

@@ -1,0 +1,312 @@
+//! What happened, for whoever looks: to one rollout, to one device, and in the audit log. Decides nothing.
+
+use std::collections::BTreeMap;
+
+use latchkey_directive::DeviceId;
+use latchkey_image::{ImageDigest, Version};
+
+use super::audit::Recorded;
+use super::audit::chain::{Broken, Head, Inspection};
+use super::decision::Decision;
+use super::device::Device;
+use super::gate::Health;
+use super::release::Release;
+use super::report::Kept;
+use super::rollout::{Progress, Rollout};
+use super::share::{Place, Share};
+use super::watch::Standing;
+use crate::Service;
+use crate::failure::{Failure, Kind, Outcome};
+
+/// Most lines of the audit log beside a rollout or a device.
+const EVENTS_MAX: u32 = 100;
+
+/// Most reports beside a device.
+const REPORTS_MAX: u32 = 50;
+
+/// Points of a rollout's course.
+const COURSE_POINTS: i64 = 60;
+
+/// Devices looked at in one go when an audience is counted.
+const AUDIENCE_ROWS: u32 = 20_000;
+
+/// Lines of the audit log that one request checks at most.
+const CHECKED_LINES_MAX: u32 = 50_000;
+
+/// A rollout, and all that is to say of it.
+#[derive(Clone, Debug)]
+pub struct RolloutStory {
+    /// When this was looked up, in milliseconds since 1970.
+    pub at: i64,
+    /// The rollout.
+    pub rollout: Rollout,
+    /// What it brings.
+    pub release: Release,
+    /// How it fares, in devices.
+    pub progress: Progress,
+    /// What became of its offers since it was last started.
+    pub health: Health,
+    /// How many devices have confirmed since the stage began.
+    pub confirmed_in_stage: u32,
+    /// How many devices were ever offered it.
+    pub offered: i64,
+    /// How it went.
+    pub course: Course,
+    /// What the audit log says of it, newest first.
+    pub events: Vec<Recorded>,
+}
+
+/// How many devices had confirmed a rollout's release, and how many had refused or reverted it, over time.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// From, in milliseconds since 1970.
+    pub from: i64,
+    /// To.
+    pub to: i64,
+    /// Time, confirmed by then, failed by then.
+    pub points: Vec<(i64, i64, i64)>,
+}
+
+/// Whom a share of a rollout's audience is.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// How many it reaches beyond whom the rollout reaches already.
+    pub added: i64,
+    /// What those run, as far as they have told; newest first.
+    pub versions: Vec<(Option<Version>, i64)>,
+    /// The first of them by name.
+    pub first: Vec<DeviceId>,
+}
+
+/// A device's part in a rollout.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Which rollout.
+    pub rollout: String,
+    /// What it brings.
+    pub version: Version,
+    /// The same by its digest.
+    pub release: ImageDigest,
+    /// What became of it.
+    pub standing: Standing,
+    /// Since when, in milliseconds since 1970.
+    pub since: i64,
+}
+
+/// A device, and all that is to say of it.
+#[derive(Debug)]
+pub struct DeviceStory {
+    /// When this was looked up, in milliseconds since 1970.
+    pub at: i64,
+    /// The device.
+    pub device: Device,
+    /// What it would get now, or why that cannot be said.
+    pub decision: Result<Decision, String>,
+    /// Its offers, newest first.
+    pub offers: Vec<Offer>,
+    /// Its latest reports, newest first.
+    pub reports: Vec<Kept>,
+    /// What the audit log says of it, newest first.
+    pub events: Vec<Recorded>,
+}
+
+/// How much of the audit log this process has found to follow from its first line.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// When it was looked at last.
+    pub at: i64,
+    /// Up to here it holds.
+    pub head: Head,
+    /// The first place where it does not.
+    pub broken: Option<Broken>,
+    /// Whether that is the end of the log.
+    pub whole: bool,
+}
+
+/// What has been looked at, to go on from.
+#[derive(Debug)]
+pub(crate) struct Looking {
+    inspection: Inspection,
+    broken: Option<Broken>,
+}
+
+impl Default for Looking {
+    fn default() -> Self {
+        Self {
+            inspection: Inspection::new(None),
+            broken: None,
+        }
+    }
+}
+
+impl Service {
+    /// A rollout's story.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn rollout_story(&self, id: &str) -> Outcome<RolloutStory> {
+        let at = self.clock.now_ms();
+        let rollout = self.rollout(id).await?.0;
+        // Counted first: an offer made meanwhile is under way then, and not one that nothing is known of.
+        let offered = self.store.offers_of(&rollout).await?;
+        let (rollout, progress, health) = self.rollout(id).await?;
+        Ok(RolloutStory {
+            at,
+            release: self.release(rollout.release).await?,
+            confirmed_in_stage: self.store.confirmed_in_stage(&rollout).await?,
+            offered,
+            course: self.course(&rollout, at).await?,
+            events: self.store.audit_of(id, EVENTS_MAX).await?,
+            rollout,
+            progress,
+            health,
+        })
+    }
+
+    /// All rollouts, newest first, each with what it brings and how it fares.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn rollouts_with_health(&self) -> Outcome<Vec<(Rollout, Release, Health)>> {
+        let releases = self.releases().await?;
+        let now = self.clock.now_ms();
+        let mut all = Vec::new();
+        for rollout in self.rollouts().await? {
+            let brings = releases.iter().find(|release| release.digest == rollout.release);
+            let brings = brings.ok_or_else(|| Failure::storage("a rollout's release is gone"))?;
+            let health = self.store.health(&rollout, now).await?;
+            all.push((rollout, brings.clone(), health));
+        }
+        Ok(all)
+    }
+
+    async fn course(&self, rollout: &Rollout, now: i64) -> Outcome<Course> {
+        let from = rollout.created_at;
+        let to = now.max(from.saturating_add(COURSE_POINTS));
+        let step = (to.saturating_sub(from) / COURSE_POINTS).max(1);
+        let mut points = vec![(from, 0, 0)];
+        let (mut confirmed, mut failed) = (0_i64, 0_i64);
+        for (bucket, more_confirmed, more_failed) in
+            self.store.outcomes_over_time(rollout, from, step).await?
+        {
+            confirmed = confirmed.saturating_add(more_confirmed);
+            failed = failed.saturating_add(more_failed);
+            let end = bucket.saturating_add(1).saturating_mul(step);
+            points.push((from.saturating_add(end).clamp(from, to), confirmed, failed));
+        }
+        points.push((to, confirmed, failed));
+        Ok(Course { from, to, points })
+    }
+
+    /// Whom a rollout would reach with this share, of those that it has not reached: `beyond` is how far it reaches now,
+    /// or nothing for one that was never started.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn reach(&self, id: &str, beyond: Option<Share>, share: Share, first: usize) -> Outcome<Reach> {
+        let (rollout, _, _) = self.rollout(id).await?;
+        let mut reach = Reach::default();
+        let mut versions: BTreeMap<Option<Version>, i64> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.store.members(&rollout, None, after, AUDIENCE_ROWS).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.device);
+            let is_new =
+                |place: Place| share.includes(place) && !beyond.is_some_and(|old| old.includes(place));
+            for member in page.iter().filter(|member| is_new(member.place)) {
+                reach.added = reach.added.saturating_add(1);
+                let known = versions.entry(member.running).or_default();
+                *known = known.saturating_add(1);
+                if reach.first.len() < first {
+                    reach.first.push(member.device);
+                }
+            }
+        }
+        reach.versions = versions.into_iter().rev().collect();
+        Ok(reach)
+    }
+
+    /// A device's story.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn device_story(&self, id: DeviceId) -> Outcome<DeviceStory> {
+        let device = self.device(id).await?;
+        let decision = match self.explain(id).await {
+            Ok(decision) => Ok(decision),
+            Err(failure) if failure.kind == Kind::Conflict => Err(failure.detail),
+            Err(failure) => return Err(failure),
+        };
+        Ok(DeviceStory {
+            at: self.clock.now_ms(),
+            device,
+            decision,
+            offers: self.store.offers_to(id).await?,
+            reports: self.store.reports(id, REPORTS_MAX).await?,
+            events: self.store.audit_of(&id.to_string(), EVENTS_MAX).await?,
+        })
+    }
+
+    /// Devices whose name begins so, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for what no name begins with; storage.
+    pub async fn devices_named(&self, prefix: &str, limit: u32) -> Outcome<Vec<Device>> {
+        let hex = prefix
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if prefix.is_empty() || prefix.len() > 32 || !hex {
+            return Err(Failure::new(
+                Kind::Invalid,
+                "a lock's name is 32 lower-case hex digits; the first few are enough to look for it",
+            ));
+        }
+        self.store.devices_named(prefix, limit).await
+    }
+
+    /// Lines of the audit log before line `before`, newest first; without one, the newest.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn audit_before(&self, before: Option<i64>, limit: u32) -> Outcome<Vec<Recorded>> {
+        self.store.audit_before(before.unwrap_or(i64::MAX), limit).await
+    }
+
+    /// Follows the audit log from where this process stopped the last time, or from its first line when told to. A long
+    /// log takes several calls.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn prove_audit(&self, from_the_first_line: bool) -> Outcome<Proof> {
+        let mut looking = self.looking.lock().await;
+        if from_the_first_line {
+            *looking = Looking::default();
+        }
+        let mut left = CHECKED_LINES_MAX;
+        let mut whole = false;
+        while looking.broken.is_none() && left > 0 && !whole {
+            let page = self
+                .store
+                .audit(
+                    looking.inspection.reached(),
+                    left.min(crate::limits::PAGE_ROWS_MAX),
+                )
+                .await?;
+            whole = page.is_empty();
+            left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(left));
+            for line in &page {
+                if let Err(broken) = looking.inspection.follow(line) {
+                    looking.broken = Some(broken);
+                    break;
+                }
+            }
+        }
+        Ok(Proof {
+            at: self.clock.now_ms(),
+            head: looking.inspection.head(),
+            broken: looking.broken,
+            whole,
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! Locks: who they are, what they run, what became of their updates, and why they get what they get.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::page::{Event, Moment, Page, html, model};
+use super::{Shown, see};
+use crate::domain::access::Caller;
+use crate::domain::device::{self, Device, outcome_name};
+use crate::domain::report::event_name;
+use crate::domain::session::Session;
+use crate::domain::story::DeviceStory;
+use crate::failure::{Failure, Kind};
+use crate::http::App;
+use crate::http::devices::device_id;
+use crate::http::views::reason_text;
+
+/// Locks on one page.
+const ROWS: u32 = 100;
+
+/// Which locks to show.
+#[derive(Deserialize)]
+pub(in crate::http) struct Filter {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    after: String,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/devices.html")]
+struct DevicesPage {
+    page: Page,
+    name: String,
+    state: &'static str,
+    states: Vec<(&'static str, bool)>,
+    devices: Vec<Row>,
+    more: Option<String>,
+}
+
+struct Row {
+    id: String,
+    state: &'static str,
+    model: String,
+    running: String,
+    battery: String,
+    heard: String,
+    heard_at: Option<Moment>,
+    trouble: Option<&'static str>,
+    may_approve: bool,
+}
+
+impl Row {
+    fn new(device: &Device, now: i64, operates: bool) -> Self {
+        Self {
+            id: device.id.to_string(),
+            state: device.state.as_str(),
+            model: model_of(device),
+            running: running(device),
+            battery: device
+                .battery_percent
+                .map_or_else(String::new, |percent| format!("{percent} %")),
+            heard: device
+                .last_seen
+                .map_or_else(|| "never".to_owned(), |at| Moment(at).ago(now)),
+            heard_at: device.last_seen.map(Moment),
+            trouble: trouble(device),
+            may_approve: operates && device.state == device::State::Awaiting,
+        }
+    }
+}
+
+fn model_of(device: &Device) -> String {
+    device.hardware.map_or_else(
+        || "not told yet".to_owned(),
+        |(vendor, class)| model(vendor, class),
+    )
+}
+
+fn running(device: &Device) -> String {
+    let Some(facts) = &device.facts else {
+        return "not told yet".to_owned();
+    };
+    let trial = if facts.running.confirmed { "" } else { ", on trial" };
+    format!("{}{trial}", facts.running.version)
+}
+
+/// What its bootloader said last, where that is not the usual.
+fn trouble(device: &Device) -> Option<&'static str> {
+    use latchkey_directive::BootOutcome::{Refused, Rescued, Reverted, Steady, Trial};
+    let facts = device.facts.as_ref()?;
+    match facts.boot.outcome {
+        Steady | Trial => None,
+        outcome @ (Refused | Rescued | Reverted) => Some(outcome_name(outcome)),
+    }
+}
+
+/// The list.
+pub(in crate::http) async fn list(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Query(filter): Query<Filter>,
+) -> Shown<Response> {
+    let wanted = device::State::parse(&filter.state);
+    let name = filter.name.trim().to_lowercase();
+    let found = if name.is_empty() {
+        let after = match filter.after.as_str() {
+            "" => None,
+            after => Some(device_id(after)?),
+        };
+        app.service.devices(wanted, after, ROWS).await?
+    } else {
+        app.service.devices_named(&name, ROWS).await?
+    };
+    if let ([only], false) = (found.as_slice(), name.is_empty()) {
+        return Ok(see(&format!("/dashboard/devices/{}", only.id)));
+    }
+    let page = Page::new("Locks", "devices", Some(&session));
+    let (now, operates) = (app.service.now_ms(), page.operates());
+    let full = name.is_empty() && found.len() >= ROWS as usize;
+    Ok(html(&DevicesPage {
+        page,
+        state: wanted.map_or("", device::State::as_str),
+        states: device::State::ALL
+            .iter()
+            .map(|state| (state.as_str(), wanted == Some(*state)))
+            .collect(),
+        more: found.last().filter(|_| full).map(|last| last.id.to_string()),
+        devices: found
+            .iter()
+            .map(|device| Row::new(device, now, operates))
+            .collect(),
+        name,
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/device.html")]
+struct DevicePage {
+    page: Page,
+    row: Row,
+    since: Moment,
+    key: Option<String>,
+    told: Option<Told>,
+    installs: Option<String>,
+    explanation: Vec<String>,
+    offers: Vec<OfferRow>,
+    reports: Vec<ReportRow>,
+    events: Vec<Event>,
+    may_revoke: bool,
+}
+
+struct Told {
+    image: String,
+    counter: String,
+    confirmed: bool,
+    floor: String,
+    boot: &'static str,
+    boot_reason: Option<&'static str>,
+    boot_since: Moment,
+}
+
+struct OfferRow {
+    rollout: String,
+    version: String,
+    standing: &'static str,
+    since: Moment,
+}
+
+struct ReportRow {
+    at: Moment,
+    event: &'static str,
+    image: String,
+    reason: Option<&'static str>,
+}
+
+/// One lock.
+pub(in crate::http) async fn show(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+) -> Shown<Response> {
+    let story = app.service.device_story(device_id(&id)?).await?;
+    let page = Page::new(format!("Lock {id}"), "devices", Some(&session));
+    Ok(html(&DevicePage::new(page, &story)))
+}
+
+impl DevicePage {
+    fn new(page: Page, story: &DeviceStory) -> Self {
+        let device = &story.device;
+        let operates = page.operates();
+        let (installs, explanation) = match &story.decision {
+            Err(why) => (None, vec![why.clone()]),
+            Ok(decision) => (
+                decision
+                    .offer
+                    .as_ref()
+                    .map(|offer| offer.release.version.to_string()),
+                decision
+                    .explain()
+                    .split("; rollout ")
+                    .enumerate()
+                    .map(sentence)
+                    .collect(),
+            ),
+        };
+        Self {
+            row: Row::new(device, story.at, operates),
+            since: Moment(device.since),
+            key: device.key.as_ref().map(|key| hex::encode(key.as_bytes())),
+            told: device.facts.as_ref().map(|facts| Told {
+                image: facts.running.image.to_string(),
+                counter: facts.running.counter.to_string(),
+                confirmed: facts.running.confirmed,
+                floor: facts.floor.to_string(),
+                boot: outcome_name(facts.boot.outcome),
+                boot_reason: reason_text(facts.boot.reason),
+                boot_since: Moment(facts.boot_since),
+            }),
+            installs,
+            explanation,
+            offers: story
+                .offers
+                .iter()
+                .map(|offer| OfferRow {
+                    rollout: offer.rollout.clone(),
+                    version: offer.version.to_string(),
+                    standing: offer.standing.as_str(),
+                    since: Moment(offer.since),
+                })
+                .collect(),
+            reports: story
+                .reports
+                .iter()
+                .map(|report| ReportRow {
+                    at: Moment(report.received_at),
+                    event: event_name(report.event),
+                    image: report.image.to_string(),
+                    reason: reason_text(report.reason),
+                })
+                .collect(),
+            events: story.events.iter().map(Event::new).collect(),
+            may_revoke: operates && device.state != device::State::Revoked,
+            page,
+        }
+    }
+}
+
+/// One rollout's part of the explanation.
+fn sentence((index, part): (usize, &str)) -> String {
+    if index == 0 {
+        part.to_owned()
+    } else {
+        format!("rollout {part}")
+    }
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/revoke.html")]
+struct RevokePage {
+    page: Page,
+    id: String,
+    model: String,
+    running: String,
+}
+
+/// Shows what revoking means.
+pub(in crate::http) async fn ask(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Path((id, word)): Path<(String, String)>,
+) -> Shown<Response> {
+    if word != "revoke" {
+        return Err(no_such_step().into());
+    }
+    let device = app.service.device(device_id(&id)?).await?;
+    Ok(html(&RevokePage {
+        page: Page::new("Revoke this lock?", "devices", Some(&session)),
+        model: model_of(&device),
+        running: running(&device),
+        id,
+    }))
+}
+
+/// Lets a lock in, or shuts it out.
+pub(in crate::http) async fn take(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((id, word)): Path<(String, String)>,
+) -> Shown {
+    let device = device_id(&id)?;
+    match word.as_str() {
+        "approve" => app.service.approve_device(&caller, device).await?,
+        "revoke" => app.service.revoke_device(&caller, device).await?,
+        _ => return Err(no_such_step().into()),
+    };
+    Ok(see(&format!("/dashboard/devices/{id}")))
+}
+
+fn no_such_step() -> Failure {
+    Failure::new(Kind::NotFound, "a lock has no such page")
+}

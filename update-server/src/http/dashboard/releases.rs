@@ -1,0 +1,133 @@
+//! Releases: what they are, who signed them, and which rollouts bring them.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::Shown;
+use super::page::{Moment, Page, grouped, html, model};
+use super::rollouts::Summary;
+use crate::domain::release::Release;
+use crate::domain::session::Session;
+use crate::domain::signers::{Signed, Signer};
+use crate::failure::{Failure, Kind};
+use crate::http::App;
+use crate::ids;
+
+#[derive(Template)]
+#[template(path = "dashboard/releases.html")]
+struct ReleasesPage {
+    page: Page,
+    releases: Vec<Row>,
+}
+
+struct Row {
+    digest: String,
+    version: String,
+    model: String,
+    counter: String,
+    min_version: Option<String>,
+    size: String,
+    file: String,
+    notes: Option<String>,
+    at: Moment,
+    by: String,
+}
+
+impl Row {
+    fn new(release: &Release) -> Self {
+        Self {
+            digest: release.digest.to_string(),
+            version: release.version.to_string(),
+            model: model(release.vendor, release.class),
+            counter: release.counter.to_string(),
+            min_version: release.min_version.map(|version| version.to_string()),
+            size: grouped(release.size.into()),
+            file: hex::encode(release.file.0),
+            notes: release.notes.clone(),
+            at: Moment(release.published_at),
+            by: release.published_by.clone(),
+        }
+    }
+}
+
+/// The list.
+pub(in crate::http) async fn list(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+) -> Shown<Response> {
+    let releases = app.service.releases().await?;
+    Ok(html(&ReleasesPage {
+        page: Page::new("Releases", "releases", Some(&session)),
+        releases: releases.iter().map(Row::new).collect(),
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/release.html")]
+struct ReleasePage {
+    page: Page,
+    release: Row,
+    signed: Result<SignedShown, String>,
+    rollouts: Vec<Summary>,
+}
+
+struct SignedShown {
+    threshold: u8,
+    known: usize,
+    signers: Vec<(String, String)>,
+    strangers: Vec<String>,
+    accepted: bool,
+    verdict: String,
+}
+
+impl SignedShown {
+    fn new(signed: Signed) -> Self {
+        let known = signed
+            .signers
+            .iter()
+            .filter(|signer| signer.name.is_some())
+            .count();
+        let mut shown = Self {
+            threshold: signed.threshold,
+            known,
+            signers: Vec::new(),
+            strangers: Vec::new(),
+            accepted: signed.verdict.is_ok(),
+            verdict: signed.verdict.err().unwrap_or_default(),
+        };
+        for Signer { key_hash, name } in signed.signers {
+            let id = hex::encode(key_hash);
+            match name {
+                Some(name) => shown.signers.push((name, id)),
+                None => shown.strangers.push(id),
+            }
+        }
+        shown
+    }
+}
+
+/// One release.
+pub(in crate::http) async fn show(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Path(digest): Path<String>,
+) -> Shown<Response> {
+    let digest = ids::digest(&digest)
+        .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))?;
+    let release = app.service.release(digest).await?;
+    // The image store may be away while the rest is to be seen.
+    let signed = app.service.signers(&release).await;
+    let rollouts = app.service.rollouts_with_health().await?;
+    Ok(html(&ReleasePage {
+        page: Page::new(super::rollouts::title(&release), "releases", Some(&session)),
+        release: Row::new(&release),
+        signed: signed.map(SignedShown::new).map_err(|failure| failure.detail),
+        rollouts: rollouts
+            .iter()
+            .filter(|(rollout, _, _)| rollout.release == digest)
+            .map(|(rollout, release, health)| Summary::new(rollout, release, *health))
+            .collect(),
+    }))
+}

@@ -1,0 +1,411 @@
+//! Rollouts: the list, one rollout's page, its locks.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::Shown;
+use super::chart::{Bar, CourseChart, Part};
+use super::page::{Event, Moment, Page, grouped, html, model, percent};
+use crate::domain::gate::Health;
+use crate::domain::release::Release;
+use crate::domain::rollout::{self, Rollout};
+use crate::domain::session::Session;
+use crate::domain::share::Share;
+use crate::domain::story::RolloutStory;
+use crate::domain::watch::Standing;
+use crate::http::App;
+use crate::http::devices::device_id;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Locks on one page.
+const MEMBERS: u32 = 200;
+
+/// A rollout in a few words.
+pub(super) struct Summary {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) state: StateMark,
+    pub(super) reach: String,
+    pub(super) made: Moment,
+    pub(super) by: String,
+    pub(super) because: Option<String>,
+    pub(super) failed: String,
+    pub(super) confirmed: String,
+}
+
+/// Where a rollout stands, as a sign, a word and a colour.
+pub(super) struct StateMark {
+    pub(super) look: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) word: &'static str,
+}
+
+impl StateMark {
+    pub(super) const fn of(state: rollout::State) -> Self {
+        let (sign, word) = match state {
+            rollout::State::Aborted => ("■", "aborted"),
+            rollout::State::Halted => ("✕", "halted itself"),
+            rollout::State::Paused => ("‖", "on hold"),
+            rollout::State::Running => ("▶", "running"),
+        };
+        Self {
+            look: state.as_str(),
+            sign,
+            word,
+        }
+    }
+}
+
+impl Summary {
+    pub(super) fn new(rollout: &Rollout, release: &Release, health: Health) -> Self {
+        Self {
+            id: rollout.id.clone(),
+            title: title(release),
+            state: StateMark::of(rollout.state),
+            reach: rollout.share.to_string(),
+            made: Moment(rollout.created_at),
+            by: rollout.created_by.clone(),
+            because: rollout.halted_because.clone(),
+            failed: grouped(health.failed().into()),
+            confirmed: grouped(health.confirmed.into()),
+        }
+    }
+}
+
+pub(super) fn title(release: &Release) -> String {
+    format!("{} to {}", release.version, model(release.vendor, release.class))
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/rollouts.html")]
+struct RolloutsPage {
+    page: Page,
+    rollouts: Vec<Summary>,
+}
+
+/// All rollouts.
+pub(in crate::http) async fn list(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+) -> Shown<Response> {
+    let mut rollouts = Vec::new();
+    for (rollout, release, health) in app.service.rollouts_with_health().await? {
+        rollouts.push(Summary::new(&rollout, &release, health));
+    }
+    Ok(html(&RolloutsPage {
+        page: Page::new("Rollouts", "rollouts", Some(&session)),
+        rollouts,
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/rollout.html")]
+struct RolloutPage {
+    page: Page,
+    id: String,
+    now: RolloutNow,
+}
+
+/// What is kept fresh of a rollout's page.
+#[derive(Template)]
+#[template(path = "dashboard/rollout_now.html")]
+pub(super) struct RolloutNow {
+    id: String,
+    at: Moment,
+    title: String,
+    release: String,
+    to_all: bool,
+    made: Moment,
+    by: String,
+    state: StateMark,
+    because: Option<String>,
+    actions: Actions,
+    bar: Bar,
+    included: String,
+    stages: Vec<Stage>,
+    automatic: bool,
+    gate: GateNow,
+    course: CourseChart,
+    events: Vec<Event>,
+}
+
+/// What may be done now, by who looks.
+#[derive(Default)]
+struct Actions {
+    halt: bool,
+    start: bool,
+    resume: bool,
+    widen: Option<String>,
+    abort: bool,
+}
+
+/// A stage of the strip.
+struct Stage {
+    look: &'static str,
+    sign: &'static str,
+    word: &'static str,
+    share: String,
+    says: String,
+}
+
+/// The gate beside what it looks at.
+struct GateNow {
+    failed: String,
+    failures_max: String,
+    failures_meter: (u32, u32),
+    share: String,
+    share_max: String,
+    outcomes: String,
+    sample: String,
+    judged: bool,
+    silence_hours: String,
+}
+
+/// One rollout.
+pub(in crate::http) async fn show(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+) -> Shown<Response> {
+    let story = app.service.rollout_story(&id).await?;
+    let page = Page::new(title(&story.release), "rollouts", Some(&session));
+    Ok(html(&RolloutPage {
+        now: RolloutNow::new(&story, page.operates()),
+        page,
+        id: story.rollout.id,
+    }))
+}
+
+impl RolloutNow {
+    pub(super) fn new(story: &RolloutStory, operates: bool) -> Self {
+        let rollout = &story.rollout;
+        Self {
+            id: rollout.id.clone(),
+            at: Moment(story.at),
+            title: title(&story.release),
+            release: rollout.release.to_string(),
+            to_all: rollout.to_all,
+            made: Moment(rollout.created_at),
+            by: rollout.created_by.clone(),
+            state: StateMark::of(rollout.state),
+            because: rollout.halted_because.clone(),
+            actions: if operates {
+                Actions::new(story)
+            } else {
+                Actions::default()
+            },
+            bar: standing_bar(story),
+            included: grouped(story.progress.included),
+            stages: stages(story),
+            automatic: rollout.advance.is_some(),
+            gate: GateNow::new(rollout, story.health),
+            course: CourseChart::new(&story.course),
+            events: story.events.iter().map(Event::new).collect(),
+        }
+    }
+}
+
+impl Actions {
+    fn new(story: &RolloutStory) -> Self {
+        let state = story.rollout.state;
+        let open = state != rollout::State::Aborted;
+        let stopped = matches!(state, rollout::State::Paused | rollout::State::Halted);
+        let begun = story.offered > 0;
+        Self {
+            halt: state == rollout::State::Running,
+            start: stopped && !begun,
+            resume: stopped && begun,
+            widen: next_share(&story.rollout)
+                .filter(|_| open)
+                .map(|share| share.percent().to_string()),
+            abort: open,
+        }
+    }
+}
+
+/// How far it would reach next: the next stage, or everybody.
+pub(super) fn next_share(rollout: &Rollout) -> Option<Share> {
+    let next = rollout.stages.after(rollout.share).unwrap_or(Share::ALL);
+    (next > rollout.share).then_some(next)
+}
+
+fn standing_bar(story: &RolloutStory) -> Bar {
+    let health = &story.health;
+    let counted = [
+        health.confirmed,
+        health.under_way,
+        health.refused,
+        health.reverted,
+        health.silent,
+    ];
+    let known = counted
+        .iter()
+        .fold(0_i64, |sum, count| sum.saturating_add((*count).into()));
+    let part = |look, label: &str, count: i64| Part {
+        look,
+        label: label.to_owned(),
+        count,
+    };
+    let mut parts = vec![
+        part("good", "confirmed", health.confirmed.into()),
+        part("under-way", "under way", health.under_way.into()),
+        part("reverted", "reverted", health.reverted.into()),
+        part("refused", "refused", health.refused.into()),
+        part("silent", "silent", health.silent.into()),
+    ];
+    // What was before the rollout was last started is not judged any more; it is no longer waiting either.
+    let before = story.offered.saturating_sub(known).max(0);
+    if before > 0 {
+        parts.push(part("deferred", "had an outcome before it was resumed", before));
+    }
+    let waiting = story.progress.included.saturating_sub(story.offered).max(0);
+    parts.push(part("waiting", "waiting", waiting));
+    Bar::new("Locks of this rollout", parts)
+}
+
+fn stages(story: &RolloutStory) -> Vec<Stage> {
+    let rollout = &story.rollout;
+    let mut shares: Vec<Share> = rollout.stages.shares().to_vec();
+    if !shares.contains(&rollout.share) {
+        shares.push(rollout.share);
+        shares.sort();
+    }
+    let last = shares.len().saturating_sub(1);
+    let each = shares.into_iter().enumerate();
+    each.map(|(index, share)| {
+        let (look, sign, word) = match share.cmp(&rollout.share) {
+            std::cmp::Ordering::Less => ("done", "✓", "done"),
+            std::cmp::Ordering::Equal => ("current", "●", "now"),
+            std::cmp::Ordering::Greater => ("ahead", "○", "ahead"),
+        };
+        Stage {
+            look,
+            sign,
+            word,
+            share: share.to_string(),
+            says: if look == "current" {
+                current_stage(story, index == last)
+            } else {
+                String::new()
+            },
+        }
+    })
+    .collect()
+}
+
+/// What the stage it is in has, and has yet to have.
+fn current_stage(story: &RolloutStory, is_last: bool) -> String {
+    let rollout = &story.rollout;
+    let confirmed = story.confirmed_in_stage;
+    let hours = story.at.saturating_sub(rollout.reached_at).max(0) / HOUR_MS;
+    match rollout.advance {
+        Some(advance) if !is_last => format!(
+            "{confirmed} of {} confirmed, {hours} of {} h",
+            advance.confirmed_min,
+            advance.soak_ms / HOUR_MS
+        ),
+        _ => format!("{confirmed} confirmed in {hours} h"),
+    }
+}
+
+impl GateNow {
+    fn new(rollout: &Rollout, health: Health) -> Self {
+        let gate = &rollout.gate;
+        let (failed, outcomes) = (health.failed(), health.outcomes());
+        Self {
+            failed: grouped(failed.into()),
+            failures_max: grouped(gate.failures_max.into()),
+            failures_meter: (failed.min(gate.failures_max), gate.failures_max),
+            share: percent(failed.into(), outcomes.into()),
+            share_max: gate.failed_share_max.to_string(),
+            outcomes: grouped(outcomes.into()),
+            sample: grouped(gate.sample_min.into()),
+            judged: outcomes >= gate.sample_min,
+            silence_hours: grouped(gate.silence_ms / HOUR_MS),
+        }
+    }
+}
+
+/// Which of a rollout's locks to show.
+#[derive(Deserialize)]
+pub(in crate::http) struct Filter {
+    #[serde(default)]
+    standing: String,
+    #[serde(default)]
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/members.html")]
+struct MembersPage {
+    page: Page,
+    id: String,
+    title: String,
+    standing: &'static str,
+    standings: Vec<(&'static str, bool)>,
+    members: Vec<MemberRow>,
+    more: Option<String>,
+}
+
+struct MemberRow {
+    id: String,
+    running: String,
+    place: String,
+    reached: bool,
+    standing: Option<&'static str>,
+    since: Option<Moment>,
+    may_retry: bool,
+}
+
+/// A rollout's locks.
+pub(in crate::http) async fn members(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+    Query(filter): Query<Filter>,
+) -> Shown<Response> {
+    let wanted = Standing::parse(&filter.standing);
+    let after = match filter.after.as_str() {
+        "" => None,
+        name => Some(device_id(name)?),
+    };
+    let (rollout, found) = app.service.members(&id, wanted, after, MEMBERS).await?;
+    let release = app.service.release(rollout.release).await?;
+    let page = Page::new(
+        format!("Locks of {}", title(&release)),
+        "rollouts",
+        Some(&session),
+    );
+    let operates = page.operates() && rollout.state != rollout::State::Aborted;
+    let members: Vec<MemberRow> = found
+        .iter()
+        .map(|member| MemberRow {
+            id: member.device.to_string(),
+            running: member
+                .running
+                .map_or_else(|| "not told yet".to_owned(), |version| version.to_string()),
+            place: member.place.to_string(),
+            reached: rollout.share.includes(member.place),
+            standing: member.offer.map(|(standing, _)| standing.as_str()),
+            since: member.offer.map(|(_, since)| Moment(since)),
+            may_retry: operates && member.offer.is_some_and(|(standing, _)| standing.is_failure()),
+        })
+        .collect();
+    let full = members.len() >= MEMBERS as usize;
+    Ok(html(&MembersPage {
+        page,
+        title: title(&release),
+        standing: wanted.map_or("", Standing::as_str),
+        standings: Standing::ALL
+            .iter()
+            .map(|standing| (standing.as_str(), wanted == Some(*standing)))
+            .collect(),
+        more: members.last().filter(|_| full).map(|last| last.id.clone()),
+        members,
+        id,
+    }))
+}

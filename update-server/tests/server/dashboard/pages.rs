@@ -1,0 +1,228 @@
+//! Locks, releases and the audit log; and that whatever a stranger wrote is shown as text.
+
+use axum::http::Method;
+use latchkey_directive::Event;
+use latchkey_server::domain::access::Role;
+use serde_json::json;
+
+use crate::audit::tamper;
+use crate::support::{Draft, Harness, Lock};
+use crate::visit::Visit;
+
+const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}</td>";
+
+/// Pages with nothing in them that a stranger made into more than text.
+fn shown_as_text(page: &str, what: &str) {
+    let (_, main) = page.split_once("<header").unwrap();
+    assert!(
+        !main.contains("<script>") && !main.contains("<img src=x"),
+        "{what}: {page}"
+    );
+    assert!(
+        main.contains("&#60;script&#62;alert(1)"),
+        "{what} is not shown at all: {page}"
+    );
+}
+
+#[tokio::test]
+async fn hostile_names_and_notes_are_shown_as_text() {
+    let harness = Harness::ready().await;
+    let body = json!({ "name": HOSTILE, "role": "administrator" }).to_string();
+    let made = harness.call(Method::POST, "/api/v1/tokens", body).await.json();
+    let notes: String = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
+    let token = made["secret"].as_str().unwrap();
+    let path = format!("/api/v1/releases?notes={notes}");
+    let release = harness
+        .call_as(token, Method::POST, &path, Draft::new(2, 2).file())
+        .await
+        .json();
+    let digest = release["digest"].as_str().unwrap();
+    let body = json!({ "release": digest, "to": "all" }).to_string();
+    let rollout = harness
+        .call_as(token, Method::POST, "/api/v1/rollouts", body)
+        .await
+        .json();
+    let visit = Visit::with(&harness, token).await;
+    for path in [
+        "/dashboard".to_owned(),
+        "/dashboard/releases".to_owned(),
+        format!("/dashboard/releases/{digest}"),
+        "/dashboard/rollouts".to_owned(),
+        format!("/dashboard/rollouts/{}", rollout["id"].as_str().unwrap()),
+        "/dashboard/audit".to_owned(),
+    ] {
+        shown_as_text(&visit.see(&path).await, &path);
+    }
+    // What comes in with an address.
+    let asked: String = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
+    for path in [
+        format!("/dashboard/devices/{asked}"),
+        format!("/dashboard/devices?name={asked}"),
+        format!("/dashboard/rollouts/{asked}"),
+        format!("/dashboard/sign-in?next={asked}"),
+    ] {
+        let answer = visit.get(&path).await;
+        let page = answer.page();
+        assert!(!page.contains("<script>alert"), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_lock_by_its_page() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let mut lock = Lock::new();
+    harness.lock_says("/device/v1/enrol", lock.enrolment()).await;
+    let id = lock.id().to_string();
+    let place = format!("/dashboard/devices/{id}");
+    assert!(
+        visit
+            .see("/dashboard")
+            .await
+            .contains("class=\"urgent\"><b>1</b> wait for approval")
+    );
+    let waiting = visit.see("/dashboard/devices?state=awaiting").await;
+    assert!(waiting.contains(&id) && waiting.contains("Approve"));
+    assert!(visit.see(&place).await.contains("gets nothing: it is awaiting"));
+    assert_eq!(
+        visit.send(&format!("{place}/approve"), &[]).await.leads_to(),
+        place
+    );
+    assert!(visit.see(&place).await.contains("has not checked in yet"));
+
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    harness.roll_out(release).await;
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    let page = visit.see(&place).await;
+    assert!(page.contains("1.2.0+0 is offered to it."), "{page}");
+    assert!(page.contains(": offered") && page.contains("1.1.0+0, confirmed by its own self-test"));
+    // The code of an image that is too old, as the bootloader has it.
+    harness.report(&mut lock, Event::Reverted, release, 0).await;
+    let page = visit.see(&place).await;
+    assert!(
+        page.contains("Nothing new.") && page.contains("the device reverted it 1 time(s)"),
+        "{page}"
+    );
+    assert!(page.contains("device.enrol") && page.contains("device.approve"));
+
+    // Found by how its name begins; alone, it is shown at once.
+    assert_eq!(
+        visit
+            .get(&format!("/dashboard/devices?name={}", &id[..9].to_uppercase()))
+            .await
+            .leads_to(),
+        place
+    );
+    harness.lock().await;
+    assert!(visit.see("/dashboard/devices").await.contains(&id));
+    assert_eq!(
+        visit.get("/dashboard/devices?name=xyz").await.page_problem(),
+        "invalid"
+    );
+
+    assert!(
+        visit
+            .see(&format!("{place}/revoke"))
+            .await
+            .contains("Revoke for good")
+    );
+    assert_eq!(
+        visit.send(&format!("{place}/revoke"), &[]).await.leads_to(),
+        place
+    );
+    assert!(visit.see(&place).await.contains("gets nothing: it is revoked"));
+    assert_eq!(
+        visit.send(&format!("{place}/dance"), &[]).await.page_problem(),
+        "not-found"
+    );
+}
+
+#[tokio::test]
+async fn a_release_says_who_signed_it_and_what_that_is_worth_now() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let mut draft = Draft::new(2, 7);
+    draft.signers = vec![1, 2, 9];
+    let release = harness.publish(&draft).await;
+    let place = format!("/dashboard/releases/{release}");
+    let page = visit.see(&place).await;
+    assert!(
+        page.contains("✓ 2 of the policy's keys signed; 2 are needed"),
+        "{page}"
+    );
+    for (number, name) in [(1, "release-1"), (2, "release-2"), (9, "not in the policy")] {
+        let key = crate::support::release_key(number).verifying_key();
+        let hash = latchkey_image::PublicKey::new(key.to_bytes()).hash();
+        let line = format!(
+            "<dt>{name}</dt><dd><span class=\"mono\">{}</span>",
+            hex::encode(hash)
+        );
+        assert!(page.contains(&line), "no {line} in {page}");
+    }
+    assert!(!page.contains("release-3"));
+
+    // The policy changes: what was published stays, and its page says what a lock would say today.
+    let stricter = crate::support::policy().replace("threshold = 2", "threshold = 3");
+    harness.trust(&stricter).await;
+    let page = visit.see(&place).await;
+    assert!(
+        page.contains("✕ A lock would refuse it under the policy registered now"),
+        "{page}"
+    );
+
+    // The store loses the image: the rest is still to be seen.
+    for file in std::fs::read_dir(harness.folder.path().join("images/sha256")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let page = visit.see(&place).await;
+    assert!(
+        page.contains("It cannot be said now") && page.contains("1.2.0+0"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn the_audit_log_is_shown_with_its_proof_and_a_changed_line_shows() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    for _ in 0..70 {
+        crate::access::token(&harness, Role::Viewer).await;
+    }
+    for _ in 0..40 {
+        harness.lock().await;
+    }
+    let page = visit.see("/dashboard/audit").await;
+    assert!(page.contains("✓ Each of the "), "{page}");
+    assert!(page.contains("Older") && page.contains("token.create"));
+    let lines = harness.get("/api/v1/audit").await;
+    let last = lines.as_array().unwrap().last().unwrap();
+    let head = format!("{}:{}", last["number"], last["link"].as_str().unwrap());
+    assert!(page.contains(&head), "{head}");
+    let (_, rest) = page.split_once("/dashboard/audit?before=").unwrap();
+    let (before, _) = rest.split_once('"').unwrap();
+    let older = visit.see(&format!("/dashboard/audit?before={before}")).await;
+    assert!(older.contains("policy.set") && older.contains("Newest"));
+
+    // A new line is followed from where it stopped.
+    harness.lock().await;
+    assert!(visit.see("/dashboard/audit").await.contains("✓ Each of the "));
+
+    // Behind the server's back.
+    tamper(
+        harness.folder.path().to_str().unwrap(),
+        "UPDATE audit SET actor = 'nobody' WHERE number = 5",
+    )
+    .await;
+    let page = visit.see("/dashboard/audit?check=again").await;
+    assert!(
+        page.contains("This log is not what was written:</strong> line 5 does not follow"),
+        "{page}"
+    );
+    assert!(
+        visit
+            .see("/dashboard/audit")
+            .await
+            .contains("This log is not what was written"),
+        "and stays so"
+    );
+}
