@@ -32,6 +32,12 @@ pub const NAME_BYTES_MAX: usize = 100;
 /// Longest text about what a release changes, in bytes. It travels in the request's head.
 pub const NOTES_BYTES_MAX: usize = 2_000;
 
+/// Longest advisory of a release, in bytes.
+pub const ADVISORY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest bill of materials of a release, in bytes.
+pub const SBOM_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// How long a client may take to send its request head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -75,6 +75,26 @@ impl Server {
         self.send(request).await
     }
 
+    /// Hands an answer on as it comes: lists of a whole fleet are longer than this command would hold.
+    pub(super) async fn copy(&self, path: &str, to: &mut impl std::io::Write) -> Result<(), CliError> {
+        let request = self.request(Method::GET, path)?;
+        let mut response = self.response(request).await?;
+        if !response.status().is_success() {
+            return Err(refusal(response.status(), &read(response).await?, &self.server));
+        }
+        loop {
+            let piece = response.chunk().await;
+            let piece = piece.map_err(|error| {
+                CliError::unreachable(format!("the answer broke off, so it is not whole: {error}"))
+            })?;
+            let Some(piece) = piece else { break };
+            to.write_all(&piece)
+                .map_err(|error| CliError::failed(format!("cannot write what came: {error}")))?;
+        }
+        to.flush()
+            .map_err(|error| CliError::failed(format!("cannot write what came: {error}")))
+    }
+
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
         let token = self.token()?;
         let mut client = reqwest::Client::builder();
@@ -105,8 +125,8 @@ impl Server {
         Ok(Zeroizing::new(found.trim().to_owned()))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
-        let response = request.send().await.map_err(|error| {
+    async fn response(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        request.send().await.map_err(|error| {
             let mut message = format!("the server {} cannot be reached", self.server);
             let mut cause: Option<&dyn std::error::Error> = Some(&error);
             while let Some(this) = cause {
@@ -114,28 +134,40 @@ impl Server {
                 cause = this.source();
             }
             CliError::unreachable(format!("{message}; is it running, and is --server right?"))
-        })?;
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let response = self.response(request).await?;
         let status = response.status();
         let body = read(response).await?;
-        let value: Value = serde_json::from_slice(&body).map_err(|_| {
-            CliError::failed(format!(
-                "{} answered {status} and no JSON; is it a latchkey-server?",
-                self.server
-            ))
-        })?;
-        if status.is_success() {
-            return Ok(value);
+        if !status.is_success() {
+            return Err(refusal(status, &body, &self.server));
         }
-        let detail = value.get("detail").and_then(Value::as_str);
-        let message = match (detail, value.get("refusal_code")) {
-            (Some(detail), Some(code)) => format!("{detail} [refusal {code}]"),
-            (Some(detail), None) => detail.to_owned(),
-            (None, _) => format!("the server answered {status}"),
-        };
-        Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CliError::unauthorised(message),
-            _ => CliError::failed(message),
-        })
+        serde_json::from_slice(&body).map_err(|_| no_json(status, &self.server))
+    }
+}
+
+fn no_json(status: StatusCode, server: &str) -> CliError {
+    CliError::failed(format!(
+        "{server} answered {status} and no JSON; is it a latchkey-server?"
+    ))
+}
+
+/// What a server says when it does not do something.
+fn refusal(status: StatusCode, body: &[u8], server: &str) -> CliError {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return no_json(status, server);
+    };
+    let detail = value.get("detail").and_then(Value::as_str);
+    let message = match (detail, value.get("refusal_code")) {
+        (Some(detail), Some(code)) => format!("{detail} [refusal {code}]"),
+        (Some(detail), None) => detail.to_owned(),
+        (None, _) => format!("the server answered {status}"),
+    };
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CliError::unauthorised(message),
+        _ => CliError::failed(message),
     }
 }
 

@@ -10,8 +10,9 @@ use super::client::Server;
 use super::serve::create_token_offline;
 use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
 use crate::domain::access::NewToken;
+use crate::domain::document::DocumentKind;
 use crate::domain::share::Share;
-use crate::limits::{IMAGE_BYTES_MAX, PAGE_ROWS_MAX};
+use crate::limits::{IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX, PAGE_ROWS_MAX, SBOM_BYTES_MAX};
 
 pub(super) type Done = Result<(), CliError>;
 
@@ -36,6 +37,16 @@ const RELEASE: &[(&str, &str)] = &[
     ("CLASS", "/class_name"),
     ("BYTES", "/size"),
 ];
+
+const DOCUMENT: &[(&str, &str)] = &[
+    ("KIND", "/kind"),
+    ("VERSION", "/version"),
+    ("FORMAT", "/format"),
+    ("BYTES", "/size"),
+    ("SHA-256", "/sha256"),
+];
+
+const MISTAKE: &[(&str, &str)] = &[("LINE", "/line"), ("MISTAKE", "/what")];
 
 const DEVICE: &[(&str, &str)] = &[
     ("DEVICE", "/id"),
@@ -217,6 +228,65 @@ pub(super) async fn release(command: ReleaseCommand, as_json: bool) -> Done {
             let releases = server.get("/api/v1/releases").await?;
             answer(&releases, as_json, |releases| show::listing(releases, RELEASE))
         }
+        ReleaseCommand::Attach {
+            release,
+            sbom,
+            advisory,
+            server,
+        } => {
+            let digest = full_digest(&server, &release).await?;
+            let files = [(DocumentKind::Sbom, sbom), (DocumentKind::Advisory, advisory)];
+            let mut added = Vec::new();
+            for (kind, file) in files {
+                let Some(file) = file else { continue };
+                let bytes = read_file_up_to(&file, SBOM_BYTES_MAX)?;
+                let length = bytes.len() as u64;
+                let path = format!("/api/v1/releases/{digest}/documents/{kind}");
+                added.push(server.post_bytes(&path, bytes.into(), length).await?);
+            }
+            answer(&Value::Array(added), as_json, |added| {
+                show::listing(added, DOCUMENT)
+            })
+        }
+        ReleaseCommand::Documents { release, server } => {
+            let digest = full_digest(&server, &release).await?;
+            let documents = server
+                .get(&format!("/api/v1/releases/{digest}/documents"))
+                .await?;
+            answer(&documents, as_json, |documents| {
+                show::listing(documents, DOCUMENT)
+            })
+        }
+        ReleaseCommand::Document {
+            release,
+            kind,
+            number,
+            server,
+        } => {
+            let digest = full_digest(&server, &release).await?;
+            let version = number
+                .map(|number| format!("?version={number}"))
+                .unwrap_or_default();
+            let path = format!("/api/v1/releases/{digest}/documents/{kind}{version}");
+            server.copy(&path, &mut std::io::stdout()).await
+        }
+    }
+}
+
+fn show_import(imported: &Value) {
+    let count = |name| show::field(imported, name);
+    let (verb, new) = match imported.get("dry_run") {
+        Some(Value::Bool(true)) => ("would be", count("/expected")),
+        _ => ("are", count("/expected")),
+    };
+    show::text(&format!(
+        "{new} device(s) {verb} expected, {} {verb} approved, {} known before",
+        count("/approved"),
+        count("/unchanged")
+    ));
+    let mistakes = imported.get("mistakes").cloned().unwrap_or_default();
+    if mistakes.as_array().is_some_and(|mistakes| !mistakes.is_empty()) {
+        show::listing(&mistakes, MISTAKE);
     }
 }
 
@@ -258,6 +328,27 @@ pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {
             answer(&changed, as_json, |changed| {
                 show::text(&format!("{} device(s) changed", show::field(changed, "/changed")));
             })
+        }
+        DeviceCommand::Import {
+            file,
+            dry_run,
+            server,
+        } => {
+            let bytes = read_file_up_to(&file, OPERATOR_BODY_BYTES_MAX)?;
+            let length = bytes.len() as u64;
+            let path = format!("/api/v1/devices/import?dry_run={dry_run}");
+            let imported = server.post_bytes(&path, bytes.into(), length).await?;
+            let mistakes = imported
+                .get("mistakes")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
+            answer(&imported, as_json, show_import)?;
+            if mistakes > 0 {
+                return Err(CliError::failed(format!(
+                    "{mistakes} line(s) are wrong, so the file would not be imported"
+                )));
+            }
+            Ok(())
         }
         DeviceCommand::Revoke { id, server } => {
             let device = server.post(&device_path(&id, "/revoke")?, None).await?;
@@ -387,7 +478,7 @@ async fn all_pages(server: &Server, path: &str, filter: &str) -> Result<Value, C
 }
 
 /// The one release whose digest begins so.
-async fn full_digest(server: &Server, prefix: &str) -> Result<String, CliError> {
+pub(super) async fn full_digest(server: &Server, prefix: &str) -> Result<String, CliError> {
     if prefix.len() < DIGEST_PREFIX_MIN {
         return Err(CliError::failed(format!(
             "give at least {DIGEST_PREFIX_MIN} digits of the release's digest"
@@ -431,18 +522,23 @@ fn segment(name: &str) -> Result<&str, CliError> {
 }
 
 /// Reads a file that should fit an image's slot at most.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+    read_file_up_to(path, IMAGE_BYTES_MAX)
+}
+
+/// Reads a file of at most so many bytes.
+pub(super) fn read_file_up_to(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
     use std::io::Read as _;
     let cannot = |error: std::io::Error| CliError::failed(format!("cannot read {}: {error}", path.display()));
     let mut bytes = Vec::new();
-    let limit = IMAGE_BYTES_MAX as u64;
+    let limit = bytes_max as u64;
     let file = std::fs::File::open(path).map_err(cannot)?;
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
     if bytes.len() as u64 > limit {
         return Err(CliError::failed(format!(
-            "{} is longer than {limit} bytes, which is all a lock has room for",
+            "{} is longer than {limit} bytes, which no such file may be",
             path.display()
         )));
     }

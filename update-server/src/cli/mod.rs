@@ -3,6 +3,7 @@
 mod audit;
 mod client;
 mod commands;
+mod incident;
 mod serve;
 mod show;
 mod tuf;
@@ -14,6 +15,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::domain::access::Role;
 use crate::domain::device;
+use crate::domain::document::DocumentKind;
 use crate::domain::share::Share;
 use crate::domain::watch::Standing;
 
@@ -57,6 +59,9 @@ enum Command {
     /// Roll a release out, pause it, abort it, see how it goes.
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// Say which locks a weakness affects, for a report.
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// Publish releases as a repository of The Update Framework, for standard clients.
     #[command(subcommand)]
     Tuf(tuf::Command),
@@ -142,6 +147,38 @@ enum ReleaseCommand {
         #[command(flatten)]
         server: client::Server,
     },
+    /// Add a bill of materials or an advisory to a release. Those added before stay, as earlier versions.
+    Attach {
+        /// The release: its digest, or the beginning of it (8 digits at least).
+        release: String,
+        /// A bill of materials: CycloneDX or SPDX, in JSON.
+        #[arg(long, value_name = "FILE", required_unless_present = "advisory")]
+        sbom: Option<PathBuf>,
+        /// An advisory: what the release mends and what is to be done, as text.
+        #[arg(long, value_name = "FILE")]
+        advisory: Option<PathBuf>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List the documents of a release.
+    Documents {
+        /// The release: its digest, or the beginning of it (8 digits at least).
+        release: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Print a document of a release as it was added.
+    Document {
+        /// The release: its digest, or the beginning of it (8 digits at least).
+        release: String,
+        /// sbom or advisory.
+        kind: DocumentKind,
+        /// This version instead of the newest.
+        #[arg(long = "version", value_name = "N")]
+        number: Option<u32>,
+        #[command(flatten)]
+        server: client::Server,
+    },
 }
 
 #[derive(Subcommand)]
@@ -174,6 +211,16 @@ enum DeviceCommand {
         /// Their names, 32 hex digits each.
         #[arg(required = true)]
         ids: Vec<String>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Name locks from a CSV file, all or none: columns id or public_key, and class where the hardware is known.
+    Import {
+        /// The file; its first line names the columns.
+        file: PathBuf,
+        /// Only say what would come of it, and which lines are wrong.
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         server: client::Server,
     },
@@ -396,6 +443,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Release(command) => commands::release(command, cli.json).await,
         Command::Device(command) => commands::device(command, cli.json).await,
         Command::Rollout(command) => commands::rollout(command, cli.json).await,
+        Command::Incident(command) => incident::run(command, cli.json).await,
         Command::Tuf(command) => tuf::run(command, cli.json).await,
         Command::Audit(command) => audit::run(command, cli.json).await,
     }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::Server;
-use super::commands::{Done, answer, read_file};
+use super::commands::{Done, answer, read_file_up_to};
 use super::{CliError, serve, show};
 
 #[derive(Subcommand)]
@@ -72,7 +72,7 @@ async fn publish(roots: &[PathBuf], targets: Option<&Path>, server: &Server, as_
 }
 
 fn text(path: &Path) -> Result<String, CliError> {
-    String::from_utf8(read_file(path)?)
+    String::from_utf8(read_file_up_to(path, latchkey_tuf::FILE_BYTES_MAX)?)
         .map_err(|_| CliError::failed(format!("{} is no metadata file: it is not text", path.display())))
 }
 

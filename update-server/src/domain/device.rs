@@ -35,7 +35,7 @@ pub struct Device {
     pub id: DeviceId,
     /// Its key, once it has enrolled.
     pub key: Option<PublicKey>,
-    /// Whose it is and which hardware, once it has enrolled.
+    /// Whose it is and which hardware, once it has enrolled or when an operator named it so.
     pub hardware: Option<(Uuid, Uuid)>,
     /// Where it stands.
     pub state: State,
@@ -146,6 +146,9 @@ impl Service {
     fn known(&self, device: &Device, hardware: (Uuid, Uuid)) -> Option<Answer<State>> {
         let refused = |code| Some(Err(Refused::because(code, self.call_again_s())));
         match device.state {
+            State::Expected if device.hardware.is_some_and(|named| named != hardware) => {
+                refused(ProblemCode::Malformed)
+            }
             State::Expected => None,
             State::Revoked => refused(ProblemCode::Revoked),
             State::Approved | State::Awaiting if device.hardware != Some(hardware) => {

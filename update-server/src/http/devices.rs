@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::payload::{Asked, Input};
+use super::payload::{Asked, Input, Payload};
 use super::problem::Document;
 use super::views::{DecisionView, DeviceView, ReportView};
 use crate::domain::access::Caller;
@@ -94,6 +94,75 @@ pub(super) async fn expect(
         .collect::<Outcome<_>>()?;
     let changed = app.service.expect_devices(&caller, &ids).await?;
     Ok(Json(Changed { changed }))
+}
+
+/// Whether to do it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Rehearsal {
+    /// Only say what would come of it.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What an import did, or would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Imported)]
+pub(super) struct ImportedView {
+    dry_run: bool,
+    /// Devices that nobody knew: expected from now on.
+    expected: u64,
+    /// Devices that waited: approved.
+    approved: u64,
+    /// Devices that were expected or approved before.
+    unchanged: u64,
+    /// What is wrong with the file, in a dry run.
+    mistakes: Vec<MistakeView>,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Mistake)]
+pub(super) struct MistakeView {
+    /// Counts from 1, the line with the columns' names.
+    line: u64,
+    what: String,
+}
+
+/// Name devices from a CSV file, all or none: columns `id` or `public_key`, and `class` where the hardware is known.
+/// They are approved as soon as they enrol; those that wait already are approved now.
+#[utoipa::path(
+    post, path = "/api/v1/devices/import", tag = "devices", security(("token" = [])), params(Rehearsal),
+    request_body(
+        content_type = "text/csv",
+        description = "At most 10000 devices and 1048576 bytes; the first line names the columns",
+    ),
+    responses(
+        (status = 200, body = ImportedView),
+        (status = 400, body = Document, description = "Some lines are wrong, each named; nothing was imported"),
+        (status = "4XX", body = Document),
+    ),
+)]
+pub(super) async fn import(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Asked(rehearsal): Asked<Rehearsal>,
+    Payload(file): Payload,
+) -> Outcome<Json<ImportedView>> {
+    let dry_run = rehearsal.dry_run;
+    let imported = app.service.import_devices(&caller, &file, dry_run).await?;
+    let mistakes = imported.mistakes.into_iter().map(|mistake| MistakeView {
+        line: mistake.line,
+        what: mistake.what,
+    });
+    Ok(Json(ImportedView {
+        dry_run,
+        expected: imported.expected,
+        approved: imported.approved,
+        unchanged: imported.unchanged,
+        mistakes: mistakes.collect(),
+    }))
 }
 
 /// One device.

@@ -4,8 +4,10 @@
 
 mod dashboard;
 mod devices;
+mod documents;
 mod gate;
 mod image_file;
+mod incidents;
 mod locks;
 mod openapi;
 mod operations;

@@ -5,7 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    devices, image_file, locks, operations, owners, policies, releases, rollouts, tokens, tuf, web_app,
+    devices, documents, image_file, incidents, locks, operations, owners, policies, releases, rollouts,
+    tokens, tuf, web_app,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +26,8 @@ use super::{
         tokens::list, tokens::create, tokens::revoke,
         policies::list, policies::set,
         releases::list, releases::upload, releases::get,
+        documents::list, documents::add, documents::get,
+        incidents::report, incidents::csv, incidents::json, devices::import,
         tuf::overview, tuf::publish, tuf::metadata, tuf::target,
         devices::list, devices::expect, devices::get, devices::decision, devices::reports, devices::approve,
         devices::revoke,

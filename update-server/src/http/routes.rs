@@ -9,13 +9,14 @@ use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
 use super::{
-    App, dashboard, devices, image_file, locks, openapi, operations, owners, policies, releases, rollouts,
-    tokens, tuf, web_app,
+    App, dashboard, devices, documents, image_file, incidents, locks, openapi, operations, owners, policies,
+    releases, rollouts, tokens, tuf, web_app,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
     DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, IMAGE_BYTES_MAX, METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX,
+    SBOM_BYTES_MAX,
 };
 
 /// A route, for whoever wants to check them all.
@@ -107,6 +108,55 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Token(Publish),
             METADATA_BODY_BYTES_MAX,
             tuf::publish,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/releases/{digest}/documents",
+            Access::Token(Read),
+            NONE,
+            documents::list,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/releases/{digest}/documents/{kind}",
+            Access::Token(Read),
+            NONE,
+            documents::get,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/releases/{digest}/documents/{kind}",
+            Access::Token(Publish),
+            SBOM_BYTES_MAX,
+            documents::add,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/incidents/affected",
+            Access::Token(Read),
+            NONE,
+            incidents::report,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/incidents/affected.csv",
+            Access::Token(Read),
+            NONE,
+            incidents::csv,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/incidents/affected.json",
+            Access::Token(Read),
+            NONE,
+            incidents::json,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/devices/import",
+            Access::Token(Operate),
+            TEXT,
+            devices::import,
         )
         .add(
             Method::GET,

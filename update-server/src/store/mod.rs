@@ -10,6 +10,7 @@ mod audit;
 mod database;
 mod devices;
 mod director;
+mod documents;
 mod fleet;
 mod log;
 mod policies;
@@ -39,7 +40,7 @@ use log::Log;
 pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -60,6 +61,11 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "director", include_str!("../../migrations/0006_director.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
     (8, "tuf", include_str!("../../migrations/0008_tuf.sql")),
+    (
+        9,
+        "release documents",
+        include_str!("../../migrations/0009_release_documents.sql"),
+    ),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

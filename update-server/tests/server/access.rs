@@ -27,9 +27,14 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/devices/{id}", READ),
     ("GET", "/api/v1/devices/{id}/decision", READ),
     ("GET", "/api/v1/devices/{id}/reports", READ),
+    ("GET", "/api/v1/incidents/affected", READ),
+    ("GET", "/api/v1/incidents/affected.csv", READ),
+    ("GET", "/api/v1/incidents/affected.json", READ),
     ("GET", "/api/v1/policies", READ),
     ("GET", "/api/v1/releases", READ),
     ("GET", "/api/v1/releases/{digest}", READ),
+    ("GET", "/api/v1/releases/{digest}/documents", READ),
+    ("GET", "/api/v1/releases/{digest}/documents/{kind}", READ),
     ("GET", "/api/v1/rollouts", READ),
     ("GET", "/api/v1/rollouts/{id}", READ),
     ("GET", "/api/v1/rollouts/{id}/devices", READ),
@@ -61,9 +66,11 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/tuf/metadata/{file}", Public),
     ("GET", "/tuf/targets/{file}", Public),
     ("POST", "/api/v1/devices", OPERATE),
+    ("POST", "/api/v1/devices/import", OPERATE),
     ("POST", "/api/v1/devices/{id}/approve", OPERATE),
     ("POST", "/api/v1/devices/{id}/revoke", OPERATE),
     ("POST", "/api/v1/releases", PUBLISH),
+    ("POST", "/api/v1/releases/{digest}/documents/{kind}", PUBLISH),
     ("POST", "/api/v1/rollouts", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/abort", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/devices/{device}/retry", OPERATE),
@@ -107,6 +114,7 @@ pub(crate) fn filled(path: &str) -> String {
         .replace("{class}", "lock-emulator-1")
         .replace("{file}", "timestamp.json")
         .replace("{step}", "abort")
+        .replace("{kind}", "advisory")
 }
 
 /// A body that would do something, were it allowed.
@@ -118,6 +126,8 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
         "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),
         "/api/v1/tuf" => json!({ "targets": "{}" }),
+        "/api/v1/devices/import" => return format!("id\n{}\n", "cd".repeat(16)).into_bytes(),
+        "/api/v1/releases/{digest}/documents/{kind}" => return b"CVE-2026-1 is mended.".to_vec(),
         "/api/v1/releases" => return crate::support::Draft::new(2, 7).file(),
         _ => Value::Null,
     };

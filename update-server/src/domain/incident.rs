@@ -1,0 +1,248 @@
+//! Which locks a weakness affects: what somebody has to know within a day of hearing of it, to report it.
+//!
+//! A lock is affected by what it said it runs at its last check-in. Those that never said are counted apart, since
+//! nobody can leave them out. The server knows no countries and no owners, so neither are told.
+
+use latchkey_directive::DeviceId;
+use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
+
+use super::device::{Device, State};
+use crate::Service;
+use crate::failure::{Failure, Kind, Outcome};
+
+const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// What makes a lock affected. All that is given must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Criteria {
+    /// It runs this image.
+    pub release: Option<ImageDigest>,
+    /// It is this hardware, by vendor and class.
+    pub hardware: Option<(Uuid, Uuid)>,
+    /// It runs this version or a later one.
+    pub from: Option<Version>,
+    /// It runs this version or an earlier one.
+    pub to: Option<Version>,
+    /// Its image has this security counter or a higher one.
+    pub counter_from: Option<SecurityCounter>,
+    /// Its image has this security counter or a lower one.
+    pub counter_to: Option<SecurityCounter>,
+}
+
+/// What a lock runs, on what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// Whose lock.
+    pub vendor: Uuid,
+    /// Which hardware.
+    pub class: Uuid,
+    /// The image.
+    pub image: ImageDigest,
+    /// Its version.
+    pub version: Version,
+    /// Its security counter.
+    pub counter: SecurityCounter,
+}
+
+/// How many locks run a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The build.
+    pub build: Build,
+    /// How many locks.
+    pub devices: i64,
+    /// How many of them called within the last week.
+    pub seen: i64,
+}
+
+/// How many locks are affected.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// All of them.
+    pub devices: i64,
+    /// By hardware and version.
+    pub counts: Vec<Count>,
+    /// Locks that are let in and never said what they run.
+    pub unknown: i64,
+}
+
+impl Criteria {
+    /// Goes on only when they say something, and something that can be.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`].
+    pub fn check(&self) -> Outcome<()> {
+        if *self == Self::default() {
+            return Err(Failure::new(
+                Kind::Invalid,
+                "say which locks: by release, class, versions or security counters",
+            ));
+        }
+        let crossed = |from: bool, what| {
+            let why = || {
+                Failure::new(
+                    Kind::Invalid,
+                    format!("{what} end before they begin, so no lock is in between"),
+                )
+            };
+            if from { Err(why()) } else { Ok(()) }
+        };
+        crossed(
+            self.from.zip(self.to).is_some_and(|(from, to)| from > to),
+            "the versions",
+        )?;
+        let counters = self.counter_from.zip(self.counter_to);
+        crossed(
+            counters.is_some_and(|(from, to)| from > to),
+            "the security counters",
+        )
+    }
+
+    /// Whether a lock with this build is affected.
+    #[must_use]
+    pub fn affect(&self, build: &Build) -> bool {
+        self.release.is_none_or(|release| release == build.image)
+            && self
+                .hardware
+                .is_none_or(|hardware| hardware == (build.vendor, build.class))
+            && self.from.is_none_or(|from| build.version >= from)
+            && self.to.is_none_or(|to| build.version <= to)
+            && self.counter_from.is_none_or(|from| build.counter >= from)
+            && self.counter_to.is_none_or(|to| build.counter <= to)
+    }
+}
+
+/// What a lock said it runs.
+#[must_use]
+pub fn build_of(device: &Device) -> Option<Build> {
+    let facts = device.facts.as_ref()?;
+    Some(Build {
+        vendor: facts.vendor,
+        class: facts.class,
+        image: facts.running.image,
+        version: facts.running.version,
+        counter: facts.running.counter,
+    })
+}
+
+impl Service {
+    /// How many locks are affected, by hardware and version. Revoked ones count: they are on doors still.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]; storage.
+    pub async fn incident(&self, criteria: &Criteria) -> Outcome<Report> {
+        criteria.check()?;
+        let at = self.clock.now_ms();
+        let mut counts = self.store.builds(at.saturating_sub(WEEK_MS)).await?;
+        counts.retain(|count| criteria.affect(&count.build));
+        counts.sort_by_key(|count| {
+            let Build {
+                vendor,
+                class,
+                version,
+                image,
+                ..
+            } = count.build;
+            (vendor.0, class.0, version, image.0)
+        });
+        Ok(Report {
+            at,
+            devices: counts
+                .iter()
+                .map(|count| count.devices)
+                .fold(0, i64::saturating_add),
+            counts,
+            unknown: self.store.devices_without_build(criteria.hardware).await?,
+        })
+    }
+
+    /// The affected locks among the next `limit` behind `after` in the order of their names, and where to go on; `None`
+    /// for nowhere.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn affected(
+        &self,
+        criteria: &Criteria,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<(Vec<(Device, Build)>, Option<DeviceId>)> {
+        let page = self.store.devices(None::<State>, after, limit).await?;
+        let more = page.len() >= limit as usize;
+        let next = page.last().map(|device| device.id).filter(|_| more);
+        let affected = page
+            .into_iter()
+            .filter_map(|device| Some((build_of(&device)?, device)))
+            .filter(|(build, _)| criteria.affect(build))
+            .map(|(build, device)| (device, build))
+            .collect();
+        Ok((affected, next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(minor: u8) -> Version {
+        Version {
+            major: 1,
+            minor,
+            ..Version::default()
+        }
+    }
+
+    fn build(minor: u8, counter: u32) -> Build {
+        Build {
+            vendor: Uuid([1; 16]),
+            class: Uuid([2; 16]),
+            image: ImageDigest([minor; 32]),
+            version: version(minor),
+            counter: SecurityCounter(counter),
+        }
+    }
+
+    #[test]
+    fn bounds_are_within_and_all_must_hold() {
+        let criteria = Criteria {
+            hardware: Some((Uuid([1; 16]), Uuid([2; 16]))),
+            from: Some(version(2)),
+            to: Some(version(4)),
+            counter_to: Some(SecurityCounter(7)),
+            ..Criteria::default()
+        };
+        criteria.check().unwrap();
+        let affected = |minor, counter| criteria.affect(&build(minor, counter));
+        assert!(affected(2, 7) && affected(3, 1) && affected(4, 7));
+        assert!(!affected(1, 7) && !affected(5, 7) && !affected(3, 8));
+        let other = Build {
+            class: Uuid([3; 16]),
+            ..build(3, 7)
+        };
+        assert!(!criteria.affect(&other));
+        let one = Criteria {
+            release: Some(ImageDigest([3; 32])),
+            ..Criteria::default()
+        };
+        assert!(one.affect(&build(3, 9)) && !one.affect(&build(4, 9)));
+    }
+
+    #[test]
+    fn nothing_and_the_impossible_are_no_criteria() {
+        assert!(Criteria::default().check().is_err());
+        let crossed = Criteria {
+            from: Some(version(3)),
+            to: Some(version(2)),
+            ..Criteria::default()
+        };
+        assert!(crossed.check().is_err());
+        let crossed = Criteria {
+            counter_from: Some(SecurityCounter(3)),
+            counter_to: Some(SecurityCounter(2)),
+            ..Criteria::default()
+        };
+        assert!(crossed.check().is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! Affected locks: counted and listed by what they said they run.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use latchkey_image::ImageDigest;
+use latchkey_server::ids;
+
+use crate::commands::{command, said};
+use crate::program::{Operator, Server};
+use crate::support::{Harness, Lock};
+
+const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
+
+impl Harness {
+    /// A lock that runs version 1.`minor` with this counter, and said so.
+    async fn runs(&self, minor: u8, counter: u32) -> Lock {
+        let mut lock = self.lock().await;
+        lock.runs(ImageDigest([minor; 32]), minor, counter);
+        self.check_in(&mut lock).await;
+        lock
+    }
+
+    async fn listed(&self, query: &str) -> Vec<String> {
+        let json = self
+            .get(&format!("/api/v1/incidents/affected.json?{query}"))
+            .await;
+        let path = format!("/api/v1/incidents/affected.csv?{query}");
+        let csv = self.call(Method::GET, &path, Body::empty()).await;
+        assert_eq!(csv.status, StatusCode::OK, "{csv:?}");
+        assert_eq!(csv.header(header::CONTENT_TYPE), "text/csv; charset=utf-8");
+        let mut reader = csv::Reader::from_reader(&csv.body[..]);
+        let rows: Vec<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
+        let devices: Vec<String> = json
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|device| device["device"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(rows, devices, "{query}: both forms list the same");
+        devices
+    }
+}
+
+#[tokio::test]
+async fn who_runs_what_is_counted_and_listed() {
+    let harness = Harness::ready().await;
+    let old = [harness.runs(1, 1).await, harness.runs(1, 1).await];
+    let gone = harness.runs(2, 2).await;
+    harness.clock.advance_ms(2 * WEEK_MS);
+    let new = harness.runs(3, 3).await;
+    let _silent = harness.lock().await;
+    let revoke = format!("/api/v1/devices/{}/revoke", gone.id());
+    assert_eq!(
+        harness.call(Method::POST, &revoke, Body::empty()).await.status,
+        StatusCode::OK
+    );
+
+    let report = harness
+        .get("/api/v1/incidents/affected?class=lock-emulator-1&to=1.2.0%2B0")
+        .await;
+    assert_eq!(
+        (report["devices"].as_i64(), report["unknown"].as_i64()),
+        (Some(3), Some(1))
+    );
+    let counts = report["counts"].as_array().unwrap();
+    let versions: Vec<_> = counts
+        .iter()
+        .map(|count| {
+            (
+                count["version"].as_str().unwrap(),
+                count["devices"].as_i64().unwrap(),
+                count["seen_within_a_week"].as_i64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(versions, [("1.1.0+0", 2, 0), ("1.2.0+0", 1, 0)]);
+    let all = harness.get("/api/v1/incidents/affected?counter_from=1").await;
+    assert_eq!(
+        (
+            all["devices"].as_i64(),
+            all["counts"][2]["seen_within_a_week"].as_i64()
+        ),
+        (Some(4), Some(1))
+    );
+
+    let mut wanted: Vec<String> = old.iter().map(|lock| lock.id().to_string()).collect();
+    wanted.sort();
+    assert_eq!(harness.listed("counter_to=1").await, wanted);
+    assert_eq!(
+        harness.listed(&format!("release={}", ImageDigest([3; 32]))).await,
+        [new.id().to_string()]
+    );
+    assert_eq!(
+        harness.listed("from=1.2.0%2B0&to=1.2.0%2B0").await,
+        [gone.id().to_string()],
+        "revoked, and on a door still"
+    );
+    assert!(
+        harness
+            .listed("class=lock-nrf52840-1&counter_from=0")
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn questions_that_make_no_sense_are_refused() {
+    let harness = Harness::ready().await;
+    for form in ["", ".csv", ".json"] {
+        for query in [
+            "",
+            "?from=2.0.0%2B0&to=1.0.0%2B0",
+            "?counter_from=2&counter_to=1",
+            "?release=xyz",
+            "?from=one",
+            "?country=de",
+        ] {
+            let path = format!("/api/v1/incidents/affected{form}{query}");
+            let answer = harness.call(Method::GET, &path, Body::empty()).await;
+            assert_eq!(answer.problem(), "invalid", "{path}");
+        }
+        let path = format!("/api/v1/incidents/affected{form}?class=lock-9");
+        assert_eq!(
+            harness.call(Method::GET, &path, Body::empty()).await.problem(),
+            "not-found"
+        );
+    }
+}
+
+/// More locks than fit a page, most of them not affected: pages without any lie between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_report_and_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let token = server.token();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", token.as_str()),
+    ];
+    let operator = Operator::new(token.clone());
+    let names: String = (0..2500).map(|number| format!("{number:032x}\n")).collect();
+    let import = operator.ask(
+        reqwest::Method::POST,
+        format!("{}/api/v1/devices/import", server.url),
+    );
+    assert_eq!(
+        import.body(format!("id\n{names}")).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+    let mut lock = Lock::new();
+    let expect = format!("id\n{}\n", lock.id());
+    let import = operator.ask(
+        reqwest::Method::POST,
+        format!("{}/api/v1/devices/import", server.url),
+    );
+    assert_eq!(import.body(expect).send().await.unwrap().status(), StatusCode::OK);
+    for (path, body) in [
+        ("enrol", lock.enrolment()),
+        ("check-in", {
+            let check_in = lock.check_in();
+            lock.seal(&check_in)
+        }),
+    ] {
+        let sent = operator
+            .http
+            .post(format!("{}/device/v1/{path}", server.url))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(sent.status(), StatusCode::OK, "{path}");
+    }
+    let report = said(&command(&["incident", "report", "--counter-to", "1", "--json"], &with).await);
+    assert_eq!(
+        (report["devices"].as_i64(), report["unknown"].as_i64()),
+        (Some(1), Some(0))
+    );
+    let listed = command(&["incident", "devices", "--class", "lock-emulator-1"], &with).await;
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(
+        lines[0].starts_with("device,state,") && ids::device(&lines[1][..32]) == Some(lock.id()),
+        "{listed}"
+    );
+    assert_eq!(
+        said(&command(&["incident", "devices", "--counter-to", "1", "--json"], &with).await)
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        command(&["incident", "report"], &with).await.status.code(),
+        Some(2),
+        "which locks?"
+    );
+}
