@@ -402,3 +402,59 @@ fn an_install_that_was_killed_goes_on_where_it_was() {
     let before = installed["plan"]["received_before"].as_u64().unwrap();
     assert!(before >= third.into(), "{before} of {third} bytes were kept");
 }
+
+/// Unlocks, with the link lost in the air at several points of it. What the command says of the lock is so.
+fn unlocks_that_lose_the_link(door: &mut Door, owner: &Latchkey) {
+    let before = door.carried();
+    assert_eq!(owner.facts(&["unlock"])["done"], true);
+    let whole = door.carried() - before;
+    let mut codes = Vec::new();
+    for share in [20, 50, 80, 97] {
+        assert_eq!(owner.facts(&["lock"])["done"], true);
+        door.lose("owner", &[whole * share / 100]);
+        let lost = owner.run(&["unlock"]);
+        assert!(door.has_lost("owner"), "{share} of 100: {lost:?}");
+        let now = owner.facts(&["status"])["lock_state"].clone();
+        if lost.code == 5 {
+            assert_eq!(now, "locked", "{share} of 100: {lost:?}");
+        } else {
+            assert_eq!(lost.code, 6, "{share} of 100: {lost:?}");
+            assert!(lost.said.contains("ask it for its state"), "{lost:?}");
+        }
+        codes.push(lost.code);
+    }
+    assert_eq!((codes.first(), codes.last()), (Some(&5), Some(&6)), "{codes:?}");
+}
+
+/// Installs an image, with the link lost in the air before it is there and again and again while it is sent.
+fn an_install_that_loses_the_link(door: &mut Door, owner: &Latchkey) {
+    let image = owner.home().join("image");
+    let next = door.world.release(Variant::V2, 2);
+    std::fs::write(&image, &next.bytes).unwrap();
+    let (policy, file) = (policy(), image.to_str().unwrap());
+    door.lose("owner", &[1_000, 500, 60_000, 9_000, 120_000]);
+    let installed = owner.facts(&["update", "install", file, "--policy", &policy, "--yes"]);
+    assert_eq!(installed["outcome"], "confirmed");
+    assert!(door.has_lost("owner"));
+    assert_eq!(owner.facts(&["status"])["version"], "2.0.0+0");
+}
+
+fn a_link_that_is_lost(door: &mut Door, owner: &Latchkey) {
+    assert_eq!(owner.facts(&["pair", "--lock", "home"])["name"], "home");
+    unlocks_that_lose_the_link(door, owner);
+    an_install_that_loses_the_link(door, owner);
+}
+
+#[test]
+fn a_link_that_is_lost_over_the_systems_bluetooth_is_named_or_made_again() {
+    let mut door = Door::new(&["owner"], fast);
+    let owner = by_bluez(&door);
+    a_link_that_is_lost(&mut door, &owner);
+}
+
+#[test]
+fn a_link_that_is_lost_over_a_controller_of_the_laboratory_is_named_or_made_again() {
+    let mut door = Door::new(&["owner"], fast);
+    let owner = by_hci(&door);
+    a_link_that_is_lost(&mut door, &owner);
+}

@@ -131,6 +131,8 @@ impl Link for Hci {
                     return Ok(mtu);
                 }
                 Some(Told::NotConnected(error)) => return Err(error),
+                // It was there, and is lost before all is subscribed to. What an earlier one left was heard by now.
+                Some(Told::Disconnected) => return Err(LinkError::NotConnected("it broke off".to_owned())),
                 Some(_) => {}
                 None => {
                     return Err(LinkError::NotConnected(
