@@ -212,6 +212,7 @@ impl<'b, B: Board> Keeper<'b, B> {
             battery_percent: self.board.battery().percent,
             busy: lock.is_busy(now_ms()),
             quiet_hours: lock.is_quiet_time(),
+            opted_out: lock.is_opted_out(),
         }
     }
 

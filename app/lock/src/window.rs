@@ -212,6 +212,7 @@ mod tests {
         battery_percent: 80,
         busy: false,
         quiet_hours: true,
+        opted_out: true,
     };
 
     #[test]

@@ -18,8 +18,8 @@ mod tests;
 
 pub use envelope::{DIRECTOR_KEY_LENGTH, Malformed, OpenError, PublicKey, SealError, Sealed, seal};
 pub use message::{
-    Action, BootOutcome, BootReport, CheckIn, DeviceId, Directive, Enrolment, Event, FromDevice, Install,
-    Nonce, Problem, ProblemCode, Purpose, Receipt, Report, Running,
+    Action, BootOutcome, BootReport, CheckIn, DeviceId, Directive, Enrolment, Event, FromDevice, Hold,
+    Install, Nonce, Problem, ProblemCode, Purpose, Receipt, Report, Running,
 };
 
 /// The longest sealed message either side sends or accepts, in bytes.

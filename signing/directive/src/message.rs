@@ -102,6 +102,28 @@ pub struct CheckIn {
     /// Battery charge in percent.
     #[n(8)]
     pub battery_percent: u8,
+    /// What speaks against an install right now, as the lock sees it.
+    #[n(9)]
+    pub hold: Option<Hold>,
+    /// The challenge of the last [`Problem`]: proof that whoever holds the key signed this after it.
+    #[n(10)]
+    pub echo: Option<Nonce>,
+}
+
+/// Why a lock does not install now. The list is open: a newer lock may have reasons that a server has no word for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Hold(#[n(0)] pub u8);
+
+impl Hold {
+    /// Its battery is too low.
+    pub const BATTERY: Self = Self(1);
+    /// Somebody is dealing with it.
+    pub const BUSY: Self = Self(2);
+    /// Its owner wants it left alone at this time.
+    pub const QUIET_HOURS: Self = Self(3);
+    /// Its owner wants no automatic updates.
+    pub const OWNER: Self = Self(4);
 }
 
 impl Purpose for CheckIn {
@@ -303,6 +325,9 @@ pub struct Problem {
     /// When to call again, in seconds; the lock bounds it.
     #[n(1)]
     pub call_again_s: u32,
+    /// To be repeated in the next check-in. Comes with [`ProblemCode::Replayed`].
+    #[n(2)]
+    pub challenge: Option<Nonce>,
 }
 
 /// Reasons for a [`Problem`]. The numbers are frozen.

@@ -73,6 +73,8 @@ fn check_in() -> CheckIn {
             starts_left: 0,
         },
         battery_percent: 81,
+        hold: None,
+        echo: None,
     }
 }
 
@@ -309,11 +311,33 @@ fn a_problem_tells_its_reason_and_when_to_call_again() {
     let problem = Problem {
         code: ProblemCode::AwaitingApproval,
         call_again_s: 30,
+        challenge: None,
     };
     let bytes = minicbor::to_vec(problem).unwrap();
     assert_eq!(bytes, [0xa2, 0x00, 0x03, 0x01, 0x18, 30]);
     assert_eq!(minicbor::decode::<Problem>(&bytes).unwrap(), problem);
     assert!(minicbor::decode::<Problem>(&[0xa2, 0x00, 0x18, 99, 0x01, 0]).is_err());
+}
+
+#[test]
+fn what_came_later_is_skipped_by_the_older_side_and_missed_by_none() {
+    let without = check_in();
+    let with = CheckIn {
+        hold: Some(Hold::OWNER),
+        echo: Some(NONCE),
+        ..without
+    };
+    let bytes = minicbor::to_vec(with).unwrap();
+    assert_eq!(minicbor::decode::<CheckIn>(&bytes).unwrap(), with);
+    // A map of nine entries, as before there were more.
+    assert_eq!(minicbor::to_vec(without).unwrap().first(), Some(&0xa9));
+    // A reason for holding that has no name yet is none to refuse a check-in for.
+    let unheard_of = CheckIn {
+        hold: Some(Hold(200)),
+        ..without
+    };
+    let bytes = minicbor::to_vec(unheard_of).unwrap();
+    assert_eq!(minicbor::decode::<CheckIn>(&bytes).unwrap(), unheard_of);
 }
 
 proptest! {

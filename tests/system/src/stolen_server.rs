@@ -199,6 +199,7 @@ impl State {
         };
         answer.unwrap_or_else(|code| {
             let problem = Problem {
+                challenge: None,
                 code,
                 call_again_s: CALL_AGAIN_S,
             };

@@ -143,6 +143,7 @@ impl IntoResponse for Refused {
         };
         tracing::info!(code = ?self.code, "device refused");
         let problem = Problem {
+            challenge: self.challenge,
             code: self.code,
             call_again_s: self.call_again_s,
         };

@@ -287,6 +287,12 @@ impl Lock {
         self.state.night.is_active()
     }
 
+    /// Whether the owner has automatic updates switched off.
+    #[must_use]
+    pub fn is_opted_out(&self) -> bool {
+        !self.state.advanced.auto_update
+    }
+
     /// Tells whether the running image has yet to confirm itself. Until it is told that it has, and from then on that
     /// it has not, no update window is open.
     pub fn set_on_trial(&mut self, on_trial: bool) {

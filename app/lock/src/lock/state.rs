@@ -407,6 +407,7 @@ impl State {
             busy: self.is_busy(now_ms),
             // Whoever asks is awake.
             quiet_hours: false,
+            opted_out: false,
         };
         let image = asked.image.0.map(ImageDigest);
         self.window

@@ -492,7 +492,7 @@ fn name(sha: &[u8]) -> ImageId {
     ImageId(id)
 }
 
-/// An owner stands before the lock, so quiet hours do not count.
+/// An owner stands before the lock and asks for it, so neither quiet hours nor the wish for no automatic updates count.
 fn may_install(around: &Around<'_>) -> Result<(), Refused> {
     match around.conditions.hold() {
         Some(Hold::Battery) => Err(Refused::new(
@@ -500,6 +500,6 @@ fn may_install(around: &Around<'_>) -> Result<(), Refused> {
             Reason::Battery,
         )),
         Some(Hold::Busy) => Err(Refused::new(Fault::Management(Management::Busy), Reason::Busy)),
-        Some(Hold::QuietHours) | None => Ok(()),
+        Some(Hold::QuietHours | Hold::Owner) | None => Ok(()),
     }
 }

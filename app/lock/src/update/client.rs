@@ -92,6 +92,8 @@ pub struct Client<'k> {
     enrolled: bool,
     /// Failures in a row.
     failures: u32,
+    /// What the server wants repeated.
+    echo: Option<Nonce>,
     /// No install begins before: each that comes to nothing wears the flash, whoever offers it.
     rests_until_ms: u64,
     phase: Phase,
@@ -118,6 +120,7 @@ impl<'k> Client<'k> {
             online: false,
             enrolled: false,
             failures: 0,
+            echo: None,
             rests_until_ms: 0,
             phase: Phase::Waiting {
                 until_ms: moment.now_ms.saturating_add(put_off),
@@ -258,6 +261,7 @@ impl<'k> Client<'k> {
                 self.unsaved = true;
             }
         }
+        self.echo = problem.challenge;
         match problem.code {
             ProblemCode::UnknownDevice if !self.enrolled => return self.enrol(moment),
             // A report that this server will not take must not keep the lock from being updated.
@@ -304,6 +308,7 @@ impl<'k> Client<'k> {
             return self.on_failed(Failure::NotForUs, moment);
         }
         self.failures = 0;
+        self.echo = None;
         let again_ms = self.identity.pace.asked(directive.call_again_s);
         let valid_until_ms = moment.now_ms.saturating_add(again_ms);
         match directive.action {

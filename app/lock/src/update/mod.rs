@@ -80,6 +80,8 @@ pub struct Conditions {
     pub busy: bool,
     /// It is a time at which the owner wants the lock left alone.
     pub quiet_hours: bool,
+    /// The owner wants no automatic updates.
+    pub opted_out: bool,
 }
 
 /// Below this charge no install begins: the swap must not run the battery down.
@@ -95,6 +97,8 @@ impl Conditions {
             Some(Hold::Busy)
         } else if self.quiet_hours {
             Some(Hold::QuietHours)
+        } else if self.opted_out {
+            Some(Hold::Owner)
         } else {
             None
         }

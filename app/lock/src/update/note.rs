@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use latchkey_directive::{Event as Reported, Install, ProblemCode};
+use latchkey_directive::{Event as Reported, Hold as Told, Install, ProblemCode};
 use latchkey_image::{ImageDigest, Refusal};
 
 use super::http::Unfit;
@@ -76,6 +76,8 @@ pub enum Hold {
     Busy,
     /// The owner wants the lock left alone.
     QuietHours,
+    /// The owner wants no automatic updates.
+    Owner,
 }
 
 /// Why something failed.
@@ -124,11 +126,22 @@ impl fmt::Display for Failure {
 }
 
 impl Hold {
+    /// As the server is told.
+    pub(super) const fn told(self) -> Told {
+        match self {
+            Self::Battery => Told::BATTERY,
+            Self::Busy => Told::BUSY,
+            Self::QuietHours => Told::QUIET_HOURS,
+            Self::Owner => Told::OWNER,
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::Battery => "battery low",
             Self::Busy => "lock in use",
             Self::QuietHours => "quiet hours",
+            Self::Owner => "automatic updates are off",
         }
     }
 }

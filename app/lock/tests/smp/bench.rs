@@ -268,6 +268,7 @@ impl Bench {
                 battery_percent: 80,
                 busy: false,
                 quiet_hours: true,
+                opted_out: true,
             },
             now_ms: 1_000,
             flash,

@@ -230,6 +230,7 @@ fn open_for_guest(house: &mut House) {
         battery_percent: 80,
         busy: false,
         quiet_hours: false,
+        opted_out: false,
     };
     let window = house.door.lock.update_window();
     window.open(1_800, None, false, conditions, now_ms).unwrap();

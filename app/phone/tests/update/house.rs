@@ -182,6 +182,7 @@ impl House {
             battery_percent: 80,
             busy: self.door.lock.is_busy(self.door.now_ms),
             quiet_hours: false,
+            opted_out: false,
         }
     }
 

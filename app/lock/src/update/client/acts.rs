@@ -7,7 +7,7 @@ use latchkey_image::ImageDigest;
 use minicbor::{Decode, Encode};
 
 use super::{ANSWER_MS, AfterReports, Client, Fetching, Offer, Phase, SILENCE_MS, Then};
-use crate::update::{Action, Failure, Moment, Note, Step};
+use crate::update::{Action, Conditions, Failure, Hold, Moment, Note, Step};
 
 const ENROL: &str = "/device/v1/enrol";
 const CHECK_IN: &str = "/device/v1/check-in";
@@ -54,6 +54,13 @@ impl Client<'_> {
             floor: self.standing.floor,
             boot: self.standing.boot,
             battery_percent: moment.conditions.battery_percent,
+            // A server that hears of an owner's no does not ask again; the rest passes by itself.
+            hold: match moment.conditions {
+                Conditions { opted_out: true, .. } => Some(Hold::Owner),
+                conditions => conditions.hold(),
+            }
+            .map(Hold::told),
+            echo: self.echo,
         }
     }
 

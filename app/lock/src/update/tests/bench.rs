@@ -127,6 +127,8 @@ impl Mischief {
 /// The scripted server.
 pub(super) struct Server {
     pub(super) mischief: Mischief,
+    /// For the next check-in, whose sequence the server will not take.
+    pub(super) challenge: Option<Nonce>,
     pub(super) enrolled: bool,
     pub(super) approved: bool,
     pub(super) install: Option<Install>,
@@ -146,6 +148,7 @@ impl Server {
             mischief: Mischief::None,
             enrolled: true,
             approved: true,
+            challenge: None,
             install: Some(install()),
             call_again_s: 600,
             report_problems: VecDeque::new(),
@@ -165,6 +168,7 @@ impl Server {
         let problem = Problem {
             code,
             call_again_s: 30,
+            challenge: None,
         };
         (403, minicbor::to_vec(problem).unwrap())
     }
@@ -210,6 +214,14 @@ impl Server {
                     assert_ne!(check_in.nonce, last.nonce, "a nonce is fresh");
                 }
                 self.check_ins.push(check_in);
+                if let Some(challenge) = self.challenge.take() {
+                    let problem = Problem {
+                        code: ProblemCode::Replayed,
+                        call_again_s: 30,
+                        challenge: Some(challenge),
+                    };
+                    return Ok((409, minicbor::to_vec(problem).unwrap()));
+                }
                 match (self.enrolled, self.approved) {
                     (false, _) => Self::problem(ProblemCode::UnknownDevice),
                     (true, false) => Self::problem(ProblemCode::AwaitingApproval),
@@ -320,6 +332,7 @@ impl Bench {
             battery_percent: 80,
             busy: false,
             quiet_hours: false,
+            opted_out: false,
         };
         let moment = Moment {
             now_ms: 0,

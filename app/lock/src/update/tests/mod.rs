@@ -10,7 +10,7 @@
 
 mod bench;
 
-use latchkey_directive::{BootOutcome, Event as Reported, ProblemCode};
+use latchkey_directive::{BootOutcome, Event as Reported, Hold as Told, Nonce, ProblemCode};
 use latchkey_image::SecurityCounter;
 use proptest::prelude::*;
 
@@ -207,6 +207,7 @@ fn an_install_waits_for_battery_peace_and_quiet() {
         battery_percent: 80,
         busy: false,
         quiet_hours: false,
+        opted_out: false,
     };
     let holds = [
         Conditions {
@@ -216,6 +217,10 @@ fn an_install_waits_for_battery_peace_and_quiet() {
         Conditions { busy: true, ..ready },
         Conditions {
             quiet_hours: true,
+            ..ready
+        },
+        Conditions {
+            opted_out: true,
             ..ready
         },
     ];
@@ -232,6 +237,37 @@ fn an_install_waits_for_battery_peace_and_quiet() {
         lock.conditions = ready;
         assert!(lock.run_for(1000), "at once, when it may");
     }
+}
+
+#[test]
+fn a_challenge_is_repeated_in_the_next_check_in_and_then_no_more() {
+    let mut lock = Bench::steady();
+    lock.server.install = None;
+    lock.server.challenge = Some(Nonce([9; 16]));
+    lock.run_for(DAY_MS);
+    let echoes: Vec<_> = lock
+        .server
+        .check_ins
+        .iter()
+        .map(|check_in| check_in.echo)
+        .collect();
+    assert!(echoes.len() > 3);
+    assert_eq!(echoes[..2], [None, Some(Nonce([9; 16]))]);
+    assert!(echoes[2..].iter().all(Option::is_none));
+}
+
+#[test]
+fn the_server_is_told_what_speaks_against_an_install_and_the_owners_no_before_all() {
+    let mut lock = Bench::steady();
+    lock.conditions.opted_out = true;
+    lock.conditions.battery_percent = 1;
+    assert!(!lock.run_for(DAY_MS));
+    assert_eq!(lock.server.check_ins[0].hold, Some(Told::OWNER));
+    lock.conditions.opted_out = false;
+    assert!(!lock.run_for(DAY_MS));
+    assert_eq!(lock.server.check_ins.last().unwrap().hold, Some(Told::BATTERY));
+    lock.conditions.battery_percent = 80;
+    assert!(lock.run_for(DAY_MS), "once nothing speaks against it");
 }
 
 #[test]
