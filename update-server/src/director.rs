@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use latchkey_directive::{MAX_SEALED, Purpose, SealError, seal};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use latchkey_directive::{DeviceId, MAX_SEALED, Nonce, Purpose, SealError, seal};
+use sha2::Sha256;
 
 use crate::key_file;
 
@@ -48,6 +50,21 @@ impl DirectorKey {
     /// It cannot be encoded.
     pub fn public_pem(&self) -> anyhow::Result<String> {
         key_file::public_pem(&self.0)
+    }
+
+    /// What a device is to repeat, so that it shows that it signs now: nobody can foretell it, and every server with
+    /// this key knows it again.
+    pub fn challenge(&self, device: DeviceId, period: i64) -> Nonce {
+        // HMAC takes keys of any length.
+        let mut nonce = [0; 16];
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) {
+            mac.update(b"latchkey challenge 1");
+            mac.update(&device.0);
+            mac.update(&period.to_be_bytes());
+            let value = mac.finalize().into_bytes();
+            nonce.iter_mut().zip(value).for_each(|(to, from)| *to = from);
+        }
+        Nonce(nonce)
     }
 
     /// Signs a message for a lock.

@@ -34,6 +34,7 @@ use clock::Clock;
 use director::DirectorKey;
 use domain::audit::Recorded;
 use domain::device;
+use domain::hours::Zone;
 use domain::presence::Presence;
 use domain::release::Release;
 use domain::story::Looking;
@@ -44,7 +45,7 @@ use online::OnlineKey;
 use store::Store;
 
 /// What an operator may set at start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How often locks call, in seconds.
     pub check_in_interval_s: u32,
@@ -52,6 +53,10 @@ pub struct Settings {
     pub allow_example_keys: bool,
     /// Most devices that wait for an operator's approval.
     pub awaiting_devices_max: i64,
+    /// Whether starting and widening a rollout takes two persons, whatever the rollout says.
+    pub two_persons: bool,
+    /// Where the fleet is, as far as a device's own zone is not set.
+    pub zone: Zone,
 }
 
 impl Default for Settings {
@@ -60,6 +65,8 @@ impl Default for Settings {
             check_in_interval_s: 1800,
             allow_example_keys: false,
             awaiting_devices_max: limits::AWAITING_DEVICES_MAX,
+            two_persons: false,
+            zone: Zone::default(),
         }
     }
 }
@@ -156,6 +163,14 @@ impl Service {
     /// Storage.
     pub async fn device_counts(&self) -> Outcome<Vec<(device::State, i64)>> {
         self.store.device_counts().await
+    }
+
+    /// How many devices there is an alarm about.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn alarmed_devices(&self) -> Outcome<i64> {
+        self.store.alarmed_devices().await
     }
 
     /// Whether the database answers.

@@ -1,6 +1,6 @@
 //! What the server counts, in Prometheus' form. No label comes from a stranger's hands.
 
-use latchkey_directive::Event;
+use latchkey_directive::{Event, ProblemCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -47,6 +47,9 @@ pub struct Metrics {
     check_ins: Family<KindLabel, Counter>,
     reports: Family<KindLabel, Counter>,
     devices: Family<KindLabel, Gauge>,
+    refusals: Family<KindLabel, Counter>,
+    alarms: Counter,
+    alarmed: Gauge,
     image_bytes: Counter,
 }
 
@@ -59,6 +62,9 @@ impl Default for Metrics {
             check_ins: Family::default(),
             reports: Family::default(),
             devices: Family::default(),
+            refusals: Family::default(),
+            alarms: Counter::default(),
+            alarmed: Gauge::default(),
             image_bytes: Counter::default(),
         };
         metrics.registered()
@@ -86,6 +92,21 @@ impl Metrics {
         );
         registry.register("reports", "Reports kept, by event", self.reports.clone());
         registry.register("devices", "Devices, by state", self.devices.clone());
+        registry.register(
+            "device_refusals",
+            "Messages of devices refused, by why: bad-signature and replayed are what forgers get",
+            self.refusals.clone(),
+        );
+        registry.register(
+            "clone_alarms",
+            "Times that two devices showed themselves with one key",
+            self.alarms.clone(),
+        );
+        registry.register(
+            "devices_alarmed",
+            "Devices there is an alarm about, until it is settled or the key revoked",
+            self.alarmed.clone(),
+        );
         registry.register_with_unit(
             "image_sent",
             "Image bytes handed to the network",
@@ -118,16 +139,27 @@ impl Metrics {
         self.reports.get_or_create(&KindLabel { kind }).inc();
     }
 
+    /// A device's message was refused.
+    pub(crate) fn refused(&self, code: ProblemCode) {
+        let kind = Fixed(problem_name(code));
+        self.refusals.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Two devices showed themselves with one key.
+    pub(crate) fn alarmed(&self) {
+        self.alarms.inc();
+    }
+
     /// Part of an image was handed to the network.
     pub(crate) fn image_bytes(&self, bytes: u64) {
         self.image_bytes.inc_by(bytes);
     }
 
-    /// Everything, as text. `devices` are the counts of this moment.
+    /// Everything, as text. `devices` and `alarmed` are the counts of this moment.
     ///
     /// # Errors
     /// Formatting failed.
-    pub(crate) fn render(&self, devices: &[(State, i64)]) -> Result<String, std::fmt::Error> {
+    pub(crate) fn render(&self, devices: &[(State, i64)], alarmed: i64) -> Result<String, std::fmt::Error> {
         for state in State::ALL {
             let count = devices
                 .iter()
@@ -136,8 +168,23 @@ impl Metrics {
             let kind = Fixed(state.as_str());
             self.devices.get_or_create(&KindLabel { kind }).set(count);
         }
+        self.alarmed.set(alarmed);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// How a reason to refuse a device is spelled in a label.
+const fn problem_name(code: ProblemCode) -> &'static str {
+    match code {
+        ProblemCode::AwaitingApproval => "awaiting-approval",
+        ProblemCode::BadSignature => "bad-signature",
+        ProblemCode::Busy => "busy",
+        ProblemCode::Malformed => "malformed",
+        ProblemCode::NoSuchImage => "no-such-image",
+        ProblemCode::Replayed => "replayed",
+        ProblemCode::Revoked => "revoked",
+        ProblemCode::UnknownDevice => "unknown-device",
     }
 }

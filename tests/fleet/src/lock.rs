@@ -361,6 +361,7 @@ fn moment(random: &mut fastrand::Rng, now_ms: u64) -> Moment {
             battery_percent: 80,
             busy: false,
             quiet_hours: false,
+            opted_out: false,
         },
     }
 }

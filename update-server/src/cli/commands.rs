@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use super::client::Server;
 use super::serve::create_token_offline;
 use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
+use crate::clock::{Clock as _, SystemClock};
 use crate::domain::access::NewToken;
 use crate::domain::document::DocumentKind;
+use crate::domain::release::ReleaseKind;
 use crate::domain::share::Share;
 use crate::limits::{IMAGE_BYTES_MAX, OPERATOR_BODY_BYTES_MAX, PAGE_ROWS_MAX, SBOM_BYTES_MAX};
 
@@ -21,6 +23,8 @@ const PIECE_BYTES: usize = 16 * 1024;
 
 /// Fewer digits of a digest than this are no name.
 const DIGEST_PREFIX_MIN: usize = 8;
+
+const DAY_MS: i64 = 24 * 3_600_000;
 
 const TOKEN: &[(&str, &str)] = &[
     ("ID", "/id"),
@@ -34,6 +38,7 @@ const RELEASE: &[(&str, &str)] = &[
     ("DIGEST", "/digest"),
     ("VERSION", "/version"),
     ("COUNTER", "/security_counter"),
+    ("KIND", "/kind"),
     ("CLASS", "/class_name"),
     ("BYTES", "/size"),
 ];
@@ -56,6 +61,7 @@ const DEVICE: &[(&str, &str)] = &[
     ("CONFIRMED", "/told/confirmed"),
     ("BOOT", "/told/boot/outcome"),
     ("OFFERED", "/offered"),
+    ("ALARM", "/alarm_since_ms"),
 ];
 
 const DEVICE_CARD: &[(&str, &str)] = &[
@@ -71,7 +77,12 @@ const DEVICE_CARD: &[(&str, &str)] = &[
     ("boot reason", "/told/boot/reason"),
     ("in words", "/told/boot/reason_text"),
     ("battery %", "/battery_percent"),
+    ("against it", "/told/hold"),
     ("offered", "/offered"),
+    ("updates", "/updates"),
+    ("postponed", "/postponed_until_ms"),
+    ("zone", "/zone"),
+    ("alarm since", "/alarm_since_ms"),
 ];
 
 const ROLLOUT: &[(&str, &str)] = &[
@@ -98,6 +109,14 @@ const ROLLOUT_CARD: &[(&str, &str)] = &[
     ("refused", "/progress/refused"),
     ("reverted", "/progress/reverted"),
     ("silent", "/health/silent"),
+    ("deferred", "/health/deferred"),
+    ("declined", "/health/declined"),
+];
+
+const PREVIEW: &[(&str, &str)] = &[
+    ("LOCKS", "/devices"),
+    ("RUN", "/version"),
+    ("WOULD BE TOLD", "/verdict"),
 ];
 
 const MEMBER: &[(&str, &str)] = &[
@@ -106,6 +125,7 @@ const MEMBER: &[(&str, &str)] = &[
     ("PLACE %", "/place"),
     ("REACHED", "/reached"),
     ("STANDING", "/standing"),
+    ("NOW", "/verdict"),
 ];
 
 const REPORT: &[(&str, &str)] = &[
@@ -208,11 +228,16 @@ pub(super) async fn policy(command: PolicyCommand, as_json: bool) -> Done {
 
 pub(super) async fn release(command: ReleaseCommand, as_json: bool) -> Done {
     match command {
-        ReleaseCommand::Upload { file, notes, server } => {
+        ReleaseCommand::Upload {
+            file,
+            notes,
+            kind,
+            server,
+        } => {
             let bytes = read_file(&file)?;
             let length = bytes.len() as u64;
             let bar = progress(length, as_json);
-            let path = releases_path(notes.as_deref());
+            let path = releases_path(kind, notes.as_deref());
             let release = server.post_bytes(&path, watched(bytes, &bar), length).await;
             bar.finish_and_clear();
             answer(&release?, as_json, |release| {
@@ -291,21 +316,25 @@ fn show_import(imported: &Value) {
 }
 
 /// Where releases are published, with what is said of this one.
-fn releases_path(notes: Option<&str>) -> String {
-    let path = "/api/v1/releases";
-    notes.map_or(path.to_owned(), |notes| {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("notes", notes)
-            .finish();
-        format!("{path}?{query}")
-    })
+fn releases_path(kind: ReleaseKind, notes: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("kind", kind.as_str());
+    if let Some(notes) = notes {
+        query.append_pair("notes", notes);
+    }
+    format!("/api/v1/releases?{}", query.finish())
 }
 
 pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {
     match command {
-        DeviceCommand::List { state, server } => {
+        DeviceCommand::List {
+            state,
+            alarmed,
+            server,
+        } => {
             let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
-            let devices = all_pages(&server, "/api/v1/devices", &state).await?;
+            let filter = format!("{state}&alarmed={alarmed}");
+            let devices = all_pages(&server, "/api/v1/devices", &filter).await?;
             answer(&devices, as_json, |devices| show::listing(devices, DEVICE))
         }
         DeviceCommand::Show { id, server } => {
@@ -356,6 +385,27 @@ pub(super) async fn device(command: DeviceCommand, as_json: bool) -> Done {
                 show::text(&format!("device {id} is revoked"))
             })
         }
+        DeviceCommand::Wishes {
+            id,
+            updates,
+            postpone,
+            zone,
+            server,
+        } => {
+            let until = postpone.map(|days| {
+                let later = i64::from(days).saturating_mul(DAY_MS);
+                SystemClock.now_ms().saturating_add(later)
+            });
+            let body = json!({ "updates": updates, "postponed_until_ms": until, "zone": zone });
+            let device = server.put(&device_path(&id, "/wishes")?, &body).await?;
+            answer(&device, as_json, |device| show::card(device, DEVICE_CARD))
+        }
+        DeviceCommand::Settle { id, server } => {
+            let device = server.post(&device_path(&id, "/settle")?, None).await?;
+            answer(&device, as_json, |_| {
+                show::text(&format!("the alarm about device {id} is over"));
+            })
+        }
         DeviceCommand::Decision { id, server } => {
             let decision = server.get(&device_path(&id, "/decision")?).await?;
             answer(&decision, as_json, |decision| {
@@ -378,6 +428,8 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
             advance_confirmed,
             advance_soak,
             halt,
+            terms,
+            two_persons,
             hold,
             server,
         } => {
@@ -390,6 +442,12 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
                 "advance": advance_confirmed
                     .map(|confirmed| json!({ "confirmed": confirmed, "soak_hours": advance_soak })),
                 "start": !hold,
+                "two_persons": two_persons,
+                "terms": {
+                    "battery_percent": terms.battery_percent,
+                    "not_before_ms": terms.not_before.map(|time| time.as_millisecond()),
+                    "hours": terms.hours.map(|hours| hours.to_string()),
+                },
                 "halt": {
                     "failures": halt.halt_failures,
                     "percent": halt.halt_percent.map(Share::percent),
@@ -399,8 +457,7 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
             });
             let rollout = server.post("/api/v1/rollouts", Some(&body)).await?;
             answer(&rollout, as_json, |rollout| {
-                let (id, state) = (show::field(rollout, "/id"), show::field(rollout, "/state"));
-                show::text(&format!("rollout {id} is {state}"));
+                said(rollout);
             })
         }
         RolloutCommand::Devices {
@@ -419,6 +476,22 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
                 show::text(&format!("{} locks", devices.as_array().map_or(0, Vec::len)));
             })
         }
+        RolloutCommand::Preview { id, server } => {
+            let preview = server.get(&rollout_path(&id, "/preview")?).await?;
+            answer(&preview, as_json, |preview| {
+                if let Some(groups) = preview.get("groups") {
+                    show::listing(groups, PREVIEW);
+                }
+                let (offered, included) = (
+                    show::field(preview, "/offered"),
+                    show::field(preview, "/included"),
+                );
+                let class = show::field(preview, "/class_name");
+                show::text(&format!(
+                    "{offered} of {included} locks of {class} would be offered it now"
+                ));
+            })
+        }
         RolloutCommand::Retry { id, device, server } => {
             let path = rollout_path(&id, &format!("/devices/{}/retry", segment(&device)?))?;
             let rollout = server.post(&path, None).await?;
@@ -429,8 +502,12 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
         RolloutCommand::Widen { id, percent, server } => {
             let body = json!({ "percent": percent.percent() });
             let rollout = server.post(&rollout_path(&id, "/widen")?, Some(&body)).await?;
-            answer(&rollout, as_json, |_| {
-                show::text(&format!("rollout {id} reaches {percent}"));
+            answer(&rollout, as_json, |rollout| {
+                show::text(&format!(
+                    "rollout {id} reaches {} %",
+                    show::field(rollout, "/percent")
+                ));
+                asked(rollout);
             })
         }
         RolloutCommand::List { server } => {
@@ -449,9 +526,24 @@ pub(super) async fn rollout(command: RolloutCommand, as_json: bool) -> Done {
 
 async fn moved(server: &Server, id: &str, step: &str, as_json: bool) -> Done {
     let rollout = server.post(&rollout_path(id, step)?, None).await?;
-    answer(&rollout, as_json, |rollout| {
-        show::text(&format!("rollout {id} is {}", show::field(rollout, "/state")));
-    })
+    answer(&rollout, as_json, said)
+}
+
+/// Where a rollout stands, in words.
+fn said(rollout: &Value) {
+    let (id, state) = (show::field(rollout, "/id"), show::field(rollout, "/state"));
+    show::text(&format!("rollout {id} is {state}"));
+    asked(rollout);
+}
+
+/// What another person has yet to ask for, if anything.
+fn asked(rollout: &Value) {
+    if rollout.get("asked").is_some() {
+        show::text(&format!(
+            "{} asked for this; it is done when another person asks for the same within a day",
+            show::field(rollout, "/asked/person")
+        ));
+    }
 }
 
 /// Every page of a listing of devices.

@@ -16,8 +16,11 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::domain::access::Role;
 use crate::domain::device;
 use crate::domain::document::DocumentKind;
+use crate::domain::hours::Hours;
+use crate::domain::release::ReleaseKind;
 use crate::domain::share::Share;
 use crate::domain::watch::Standing;
+use crate::domain::wishes::Updates;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -139,6 +142,9 @@ enum ReleaseCommand {
         /// What it changes, for owners: at most 2000 bytes of text.
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
+        /// What it is for: feature or security. Owners may want security updates only.
+        #[arg(long, default_value = "feature")]
+        kind: ReleaseKind,
         #[command(flatten)]
         server: client::Server,
     },
@@ -188,6 +194,9 @@ enum DeviceCommand {
         /// Only those in this state: approved, awaiting, expected or revoked.
         #[arg(long)]
         state: Option<device::State>,
+        /// Only those whose key two devices seem to have.
+        #[arg(long)]
+        alarmed: bool,
         #[command(flatten)]
         server: client::Server,
     },
@@ -226,6 +235,29 @@ enum DeviceCommand {
     },
     /// Shut a lock out for good.
     Revoke {
+        /// Its name, 32 hex digits.
+        id: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Say what is wanted of updates for a lock, and where it is. What is not said is as for any lock.
+    Wishes {
+        /// Its name, 32 hex digits.
+        id: String,
+        /// all, security (security updates only) or none (none by the air; its owner's phone still can).
+        #[arg(long, default_value = "all")]
+        updates: Updates,
+        /// None for so many days; 90 at most.
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=90))]
+        postpone: Option<u16>,
+        /// Where it is, by IANA name such as Europe/Berlin. Without it, where the fleet is.
+        #[arg(long)]
+        zone: Option<String>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// End the alarm that two devices have a lock's key: you know that one is left.
+    Settle {
         /// Its name, 32 hex digits.
         id: String,
         #[command(flatten)]
@@ -272,7 +304,12 @@ enum RolloutCommand {
         advance_soak: u32,
         #[command(flatten)]
         halt: Halt,
-        /// Make it, but do not start it: see with `rollout devices` whom it reaches, then `rollout resume`.
+        #[command(flatten)]
+        terms: Terms,
+        /// Starting and widening it takes two persons: another one than you says `rollout resume`. Stopping it takes one.
+        #[arg(long)]
+        two_persons: bool,
+        /// Make it, but do not start it: see with `rollout preview` whom it would reach, then `rollout resume`.
         #[arg(long)]
         hold: bool,
         #[command(flatten)]
@@ -285,9 +322,16 @@ enum RolloutCommand {
         /// Only those that it reaches now.
         #[arg(long)]
         reached: bool,
-        /// Only those whose offer came to this: confirmed, offered, refused, requested or reverted.
+        /// Only those whose offer came to this: confirmed, declined, deferred, offered, refused, requested or reverted.
         #[arg(long)]
         standing: Option<Standing>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Count which locks would be offered it, were they all to call now, and why not the others. Before it starts too.
+    Preview {
+        /// Its name, 16 hex digits.
+        id: String,
         #[command(flatten)]
         server: client::Server,
     },
@@ -373,6 +417,20 @@ struct Halt {
     /// Take a lock that says nothing for so many hours after the offer as a failure.
     #[arg(long, value_name = "HOURS")]
     halt_silence: Option<u32>,
+}
+
+/// On what terms a rollout is offered.
+#[derive(clap::Args)]
+struct Terms {
+    /// Not to locks with less battery charge; without it, what locks ask for themselves.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    battery_percent: Option<u8>,
+    /// Not before this time: 2027-03-01T08:00:00Z, or with another offset than Z.
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<jiff::Timestamp>,
+    /// Only at this time of each lock's day, such as 22:00-05:30.
+    #[arg(long, value_name = "HH:MM-HH:MM")]
+    hours: Option<Hours>,
 }
 
 /// Why a command did not do what it should, with the exit code for it.

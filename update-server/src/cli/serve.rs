@@ -18,6 +18,7 @@ use super::{CliError, show};
 use crate::clock::SystemClock;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
+use crate::domain::hours::Zone;
 use crate::http::{self, App, Door, InTheClear, OverTls, Tls};
 use crate::limits;
 use crate::objects::Objects;
@@ -155,6 +156,12 @@ pub(super) struct Serve {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     watch_interval: u64,
+    /// Starting and widening any rollout takes two persons; stopping one never does.
+    #[arg(long, env = "LATCHKEY_TWO_PERSONS")]
+    two_persons: bool,
+    /// Where the fleet is, by IANA name: what time it is there counts for locks whose own zone is not set.
+    #[arg(long, value_name = "ZONE", env = "LATCHKEY_ZONE", default_value = "UTC")]
+    zone: Zone,
     /// How log lines look; they go to standard error.
     #[arg(long, value_enum, default_value = "text", env = "LATCHKEY_LOG_FORMAT")]
     log_format: LogFormat,
@@ -198,6 +205,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let settings = Settings {
         check_in_interval_s: options.check_in_interval,
         allow_example_keys: options.allow_example_keys,
+        two_persons: options.two_persons,
+        zone: options.zone,
         ..Settings::default()
     };
     let director_public = hex::encode(director.public());

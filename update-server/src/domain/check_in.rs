@@ -2,7 +2,7 @@
 
 use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Install, ProblemCode, Sealed};
 
-use super::decision::{Decision, Facts, decide};
+use super::decision::{Decision, Facts, Moment, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
 use super::presence::Seen;
 use super::watch::Standing;
@@ -30,10 +30,9 @@ impl Service {
             at: now,
             battery_percent: check_in.battery_percent,
         };
-        self.presence
-            .admit(device.id, seen, device.sequence)
-            .map_err(|_| refused(ProblemCode::Replayed))?;
-
+        if self.presence.admit(device.id, seen, device.sequence).is_err() {
+            return Err(self.behind(&device, &check_in, now).await);
+        }
         let facts = Facts {
             vendor,
             class,
@@ -44,32 +43,12 @@ impl Service {
                 Some(before) if before.boot == check_in.boot => before.boot_since,
                 Some(_) | None => now,
             },
+            hold: check_in.hold,
         };
-        let decision = self.decide_for(device.id, &facts).await?;
-        let offered = decision.offer.as_ref().map(|offer| offer.release.digest);
-        let news = device.facts.as_ref().is_none_or(|before| differ(before, &facts));
-        let first_offer = decision.offer.as_ref().filter(|offer| offer.standing.is_none());
-        if news || first_offer.is_some() || device.offered.map(|(image, _)| image) != offered {
-            let offered = match (offered, device.offered) {
-                (Some(image), Some((before, since))) if image == before => Some((image, since)),
-                (Some(image), _) => Some((image, now)),
-                (None, _) => None,
-            };
-            let mut record = self.store.record_of(device.id).await?;
-            if !record.put_facts(device.id, seen, &facts, offered).await? {
-                return Err(refused(ProblemCode::Replayed));
-            }
-            if let Some(offer) = first_offer {
-                record.put_offer(&offer.rollout, device.id, now).await?;
-            }
-            if facts.running.confirmed {
-                let (image, confirmed) = (facts.running.image, Standing::Confirmed);
-                record.put_standing(device.id, image, confirmed, now).await?;
-            }
-            record.commit().await?;
-            self.presence.recorded(device.id, seen);
-        } else {
-            self.presence.leave(device.id, seen);
+        let moment = self.moment(&device, Some(check_in.battery_percent), now);
+        let decision = self.decide_for(device.id, &facts, &moment).await?;
+        if !self.keep(&device, seen, &facts, &decision).await? {
+            return Err(refused(ProblemCode::Replayed));
         }
         tracing::info!(
             device = %device.id,
@@ -77,7 +56,7 @@ impl Service {
             decision = decision.explain(),
             "check-in"
         );
-        self.metrics.decided(decision.offer.is_some());
+        self.metrics.decided(decision.offer().is_some());
         let directive = Directive {
             device: device.id,
             nonce: check_in.nonce,
@@ -87,6 +66,54 @@ impl Service {
         self.director
             .seal(&directive)
             .map_err(|error| Failure::storage(error).into())
+    }
+
+    /// Writes down what a check-in told and what was decided, as far as it is news; `false` when a later one was
+    /// quicker.
+    async fn keep(&self, device: &Device, seen: Seen, facts: &Facts, decision: &Decision) -> Outcome<bool> {
+        let now = seen.at;
+        let offered = decision.offer().map(|offer| offer.release.digest);
+        let held = facts.hold.is_some();
+        let offers: Vec<(&str, Standing)> = decision
+            .0
+            .iter()
+            .filter_map(|judged| Some((judged.candidate.rollout.as_str(), judged.news(held)?)))
+            .collect();
+        let told = device.facts.as_ref().is_none_or(|before| differ(before, facts));
+        if !told && offers.is_empty() && device.offered.map(|(image, _)| image) == offered {
+            self.presence.leave(device.id, seen);
+            return Ok(true);
+        }
+        let offered = match (offered, device.offered) {
+            (Some(image), Some((before, since))) if image == before => Some((image, since)),
+            (Some(image), _) => Some((image, now)),
+            (None, _) => None,
+        };
+        let mut record = self.store.record_of(device.id).await?;
+        if !record.put_facts(device.id, seen, facts, offered).await? {
+            return Ok(false);
+        }
+        for (rollout, standing) in offers {
+            record.put_offer(rollout, device.id, standing, now).await?;
+        }
+        if facts.running.confirmed {
+            let (image, confirmed) = (facts.running.image, Standing::Confirmed);
+            record.put_standing(device.id, image, confirmed, now).await?;
+        }
+        record.commit().await?;
+        self.presence.recorded(device.id, seen);
+        Ok(true)
+    }
+
+    /// What counts of a device beside what it told.
+    pub(crate) fn moment(&self, device: &Device, battery_percent: Option<u8>, now: i64) -> Moment {
+        Moment {
+            now,
+            minute: device.zone.as_ref().unwrap_or(&self.settings.zone).minute_at(now),
+            battery_percent,
+            wishes: device.wishes,
+            alarmed: device.alarm.is_some(),
+        }
     }
 
     /// What a device would get if it checked in now as it did last time.
@@ -101,18 +128,19 @@ impl Service {
                 format!("device {id} gets nothing: it is {}", device.state),
             ));
         }
-        let Some(facts) = device.facts else {
+        let Some(facts) = &device.facts else {
             return Err(Failure::new(
                 Kind::Conflict,
                 format!("device {id} has not checked in yet, so what it runs is not known"),
             ));
         };
-        self.decide_for(id, &facts).await
+        let moment = self.moment(&device, device.battery_percent, self.clock.now_ms());
+        self.decide_for(id, facts, &moment).await
     }
 
-    async fn decide_for(&self, id: DeviceId, facts: &Facts) -> Outcome<Decision> {
+    async fn decide_for(&self, id: DeviceId, facts: &Facts, moment: &Moment) -> Outcome<Decision> {
         let candidates = self.store.candidates(id, facts.vendor, facts.class).await?;
-        Ok(decide(facts, candidates))
+        Ok(decide(facts, moment, candidates))
     }
 
     /// Opens a message with the key of the device it claims to be from, and goes on only if that device is
@@ -161,11 +189,14 @@ impl Service {
 
 /// Whether anything changed that a decision may rest on.
 fn differ(before: &Facts, now: &Facts) -> bool {
-    before.running != now.running || before.floor != now.floor || before.boot != now.boot
+    before.running != now.running
+        || before.floor != now.floor
+        || before.boot != now.boot
+        || before.hold != now.hold
 }
 
 fn action(decision: &Decision) -> Action {
-    match &decision.offer {
+    match decision.offer() {
         None => Action::Nothing,
         Some(offer) => Action::Install(Install {
             image: offer.release.digest,

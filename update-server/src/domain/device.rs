@@ -3,13 +3,15 @@
 //! A device is its key. It enrols by signing its own public key; an operator approves it, or has named it
 //! beforehand. Revocation is for good: the same key never comes back.
 
-use latchkey_directive::{BootOutcome, DeviceId, Enrolment, ProblemCode, PublicKey, Sealed};
+use latchkey_directive::{BootOutcome, DeviceId, Enrolment, Nonce, ProblemCode, PublicKey, Sealed};
 use latchkey_image::{ImageDigest, Uuid};
 
 use super::access::Caller;
 use super::audit::{Actor, Entry};
 use super::decision::Facts;
+use super::hours::Zone;
 use super::spelled;
+use super::wishes::Wishes;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{BUSY_RETRY_S, LISTED_DEVICES_MAX};
@@ -51,6 +53,21 @@ pub struct Device {
     pub facts: Option<Facts>,
     /// The image it was last offered, and when that began.
     pub offered: Option<(ImageDigest, i64)>,
+    /// What is wanted of updates for it.
+    pub wishes: Wishes,
+    /// Where it is; `None`: where the fleet is.
+    pub zone: Option<Zone>,
+    /// Since when two devices seem to have its key, in milliseconds since 1970.
+    pub alarm: Option<i64>,
+}
+
+/// Which devices to list. The default is all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those whose key two devices seem to have.
+    pub alarmed: bool,
 }
 
 /// Why a device gets no answer, in the one list that both sides know.
@@ -60,6 +77,8 @@ pub struct Refused {
     pub code: ProblemCode,
     /// When it should call again, in seconds.
     pub call_again_s: u32,
+    /// What it is to repeat then.
+    pub challenge: Option<Nonce>,
     /// For the log, where it is the server's own failure.
     pub cause: Option<Failure>,
 }
@@ -73,6 +92,7 @@ impl Refused {
         Self {
             code,
             call_again_s,
+            challenge: None,
             cause: None,
         }
     }
@@ -83,6 +103,7 @@ impl From<Failure> for Refused {
         Self {
             code: ProblemCode::Busy,
             call_again_s: BUSY_RETRY_S,
+            challenge: None,
             cause: Some(failure),
         }
     }
@@ -256,17 +277,12 @@ impl Service {
         self.store.device(id).await?.ok_or_else(|| unknown(id))
     }
 
-    /// A page of devices in the order of their names, those after `after`, in one state or all.
+    /// A page of devices in the order of their names, those after `after`.
     ///
     /// # Errors
     /// Storage.
-    pub async fn devices(
-        &self,
-        state: Option<State>,
-        after: Option<DeviceId>,
-        limit: u32,
-    ) -> Outcome<Vec<Device>> {
-        self.store.devices(state, after, limit).await
+    pub async fn devices(&self, filter: Filter, after: Option<DeviceId>, limit: u32) -> Outcome<Vec<Device>> {
+        self.store.devices(filter, after, limit).await
     }
 }
 

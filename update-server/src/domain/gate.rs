@@ -47,6 +47,10 @@ pub struct Health {
     pub reverted: u32,
     /// Said nothing for too long after the offer.
     pub silent: u32,
+    /// Get it at another time. Counts neither for nor against it.
+    pub deferred: u32,
+    /// Do not want it. Counts neither for nor against it.
+    pub declined: u32,
 }
 
 impl Health {

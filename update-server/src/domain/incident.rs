@@ -6,7 +6,7 @@
 use latchkey_directive::DeviceId;
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
 
-use super::device::{Device, State};
+use super::device::{Device, Filter};
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 
@@ -169,7 +169,7 @@ impl Service {
         after: Option<DeviceId>,
         limit: u32,
     ) -> Outcome<(Vec<(Device, Build)>, Option<DeviceId>)> {
-        let page = self.store.devices(None::<State>, after, limit).await?;
+        let page = self.store.devices(Filter::default(), after, limit).await?;
         let more = page.len() >= limit as usize;
         let next = page.last().map(|device| device.id).filter(|_| more);
         let affected = page

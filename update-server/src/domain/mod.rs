@@ -4,11 +4,13 @@
 pub mod access;
 pub mod audit;
 pub mod check_in;
+pub mod clone;
 pub mod decision;
 pub mod device;
 pub mod document;
 pub mod fleet;
 pub mod gate;
+pub mod hours;
 pub mod import;
 pub mod incident;
 pub mod instance;
@@ -18,6 +20,7 @@ pub mod presence;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod second;
 pub mod session;
 pub mod share;
 pub mod signers;
@@ -25,6 +28,7 @@ pub mod stage;
 pub mod story;
 pub mod tuf;
 pub mod watch;
+pub mod wishes;
 
 /// An enum whose values have one spelling each, in the database, in JSON and on the command line.
 macro_rules! spelled {

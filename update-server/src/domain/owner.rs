@@ -33,10 +33,10 @@ pub fn newest(running: &Running, rolled_out: Vec<(Share, Release)>) -> Option<Re
         // Whose lock would be among the first, nobody can tell who does not know the lock.
         .filter(|(share, _)| *share == Share::ALL)
         .map(|(_, release)| release)
-        .filter(|release| (release.vendor, release.class) == (running.vendor, running.class))
+        .filter(|release| release.is_for(running.vendor, running.class))
         // An owner's phone asks for a higher counter: by it alone locks tell what is older.
         .filter(|release| release.counter > running.counter && release.version > running.version)
-        .filter(|release| release.min_version.is_none_or(|least| running.version >= least))
+        .filter(|release| release.step_before(running.version).is_none())
         .max_by_key(|release| (release.counter, release.version))
 }
 
@@ -62,6 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::release::ReleaseKind;
     use crate::objects::FileHash;
 
     const VENDOR: Uuid = Uuid([1; 16]);
@@ -94,6 +95,7 @@ mod tests {
             min_version: None,
             size: 1,
             file: FileHash([minor; 32]),
+            kind: ReleaseKind::Feature,
             notes: None,
             published_at: 0,
             published_by: String::new(),

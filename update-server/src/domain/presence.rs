@@ -107,6 +107,11 @@ impl Presence {
         entries.retain(|_, entry| entry.stage == Stage::Left || entry.seen.at > now.saturating_sub(KEPT_MS));
     }
 
+    /// Forgets what a device said lately: its numbers count from what is stored.
+    pub fn forget(&self, device: DeviceId) {
+        self.entries().remove(&device);
+    }
+
     /// The latest check-in of a device, if it called lately.
     #[must_use]
     pub fn of(&self, device: DeviceId) -> Option<Seen> {

@@ -12,10 +12,21 @@ use latchkey_image::{
 use super::access::Caller;
 use super::audit::Entry;
 use super::policy::Policy;
+use super::spelled;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{IMAGE_BYTES_MAX, NOTES_BYTES_MAX};
 use crate::objects::FileHash;
+
+spelled! {
+    /// What an update is for. Whoever publishes it says so: security updates come apart from others, and sooner.
+    ReleaseKind {
+        /// Something new, or better. An owner can do without.
+        Feature = "feature",
+        /// A vulnerability is closed.
+        Security = "security",
+    }
+}
 
 /// A published image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +47,8 @@ pub struct Release {
     pub size: u32,
     /// SHA-256 of the file.
     pub file: FileHash,
+    /// What it is for.
+    pub kind: ReleaseKind,
     /// What it changes, in its publisher's words.
     pub notes: Option<String>,
     /// Milliseconds since 1970.
@@ -53,6 +66,20 @@ pub enum Published {
     Before,
 }
 
+impl Release {
+    /// Whether it is for this hardware.
+    #[must_use]
+    pub fn is_for(&self, vendor: Uuid, class: Uuid) -> bool {
+        (self.vendor, self.class) == (vendor, class)
+    }
+
+    /// The version that must run first where this one runs, if any.
+    #[must_use]
+    pub fn step_before(&self, running: Version) -> Option<Version> {
+        self.min_version.filter(|least| running < *least)
+    }
+}
+
 impl Service {
     /// Judges an image and publishes it. When this returns, the release survives a power cut.
     ///
@@ -64,6 +91,7 @@ impl Service {
         &self,
         by: &Caller,
         file: Bytes,
+        kind: ReleaseKind,
         notes: Option<String>,
     ) -> Outcome<(Release, Published)> {
         if let Some(notes) = &notes {
@@ -101,6 +129,7 @@ impl Service {
             .await
             .map_err(Failure::storage)??;
         let release = Release {
+            kind,
             notes,
             published_at: now,
             published_by: by.actor().to_string(),
@@ -123,6 +152,7 @@ impl Service {
                     "version": release.version.to_string(),
                     "counter": release.counter.0,
                     "file_sha256": hex::encode(release.file.0),
+                    "kind": release.kind,
                     "notes": release.notes,
                 }),
             })
@@ -219,6 +249,7 @@ pub(super) fn judge(
         min_version: image.min_version(),
         size: image.total_size(),
         file: FileHash::of(file),
+        kind: ReleaseKind::Feature,
         notes: None,
         published_at: 0,
         published_by: String::new(),

@@ -6,6 +6,7 @@
 use latchkey_directive::{DeviceId, Event, ProblemCode, Receipt, Report};
 use latchkey_image::ImageDigest;
 
+use super::clone::Evidence;
 use super::device::{Answer, Device, Refused};
 use super::watch::Standing;
 use crate::Service;
@@ -50,7 +51,12 @@ impl Service {
         let mut record = self.store.record_of(device.id).await?;
         match record.report(device.id, kept.sequence).await? {
             Some(before) if same(&before, &kept) => {}
-            Some(_) => return Err(refused(ProblemCode::Replayed)),
+            Some(_) => {
+                drop(record);
+                self.raise_alarm(&device, Evidence::Report(kept.sequence), now)
+                    .await?;
+                return Err(refused(ProblemCode::Replayed));
+            }
             None => {
                 let since = now.saturating_sub(HOUR_MS);
                 if record.reports_since(device.id, since).await? >= REPORTS_PER_HOUR_MAX {

@@ -4,19 +4,25 @@
 //! A rollout runs, is paused and goes on, halts itself when too much goes wrong, or is aborted for good. It never
 //! moves anything by itself: each check-in asks anew, so whatever stops it takes effect with the next one.
 
+use std::collections::BTreeMap;
+
 use latchkey_directive::DeviceId;
 use latchkey_image::{ImageDigest, Version};
 use serde::Serialize;
 
 use super::access::Caller;
-use super::audit::Entry;
+use super::audit::{Actor, Entry};
+use super::decision::{Judged, Terms, decide};
+use super::device::Device;
 use super::gate::{Gate, Health};
+use super::second::{Asked, What};
 use super::share::{Place, Share};
 use super::spelled;
 use super::stage::{Advance, Stages};
 use super::watch::Standing;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
+use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX, PAGE_ROWS_MAX};
+use crate::store::Look;
 use crate::{Service, ids};
 
 spelled! {
@@ -66,21 +72,34 @@ pub struct Wanted {
     pub advance: Option<Advance>,
     /// What halts it.
     pub gate: Gate,
+    /// On what terms it is offered.
+    pub terms: Terms,
+    /// Whether starting and widening it takes two persons.
+    pub two_persons: bool,
     /// Whether it runs at once. Else it is paused until it is resumed, so that its devices can be looked at first.
     pub start: bool,
 }
 
 /// A device in a rollout's audience.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     /// Which device.
-    pub device: DeviceId,
-    /// What it runs, as far as it has told.
-    pub running: Option<Version>,
+    pub device: Device,
+    /// What it would get of this rollout, were it to call now; `None` when it has never told what it runs.
+    pub judged: Option<Judged>,
     /// Where it stands in the rollout.
     pub place: Place,
     /// What became of the offer and when, in milliseconds since 1970; where it had one.
     pub offer: Option<(Standing, i64)>,
+}
+
+/// How many devices a rollout would be offered to, were they all to call now, and why not to the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// In its audience.
+    pub included: u64,
+    /// By version that runs and verdict, and how many devices.
+    pub by_verdict: BTreeMap<(Option<Version>, &'static str), u64>,
 }
 
 /// A rollout.
@@ -104,6 +123,12 @@ pub struct Rollout {
     pub advance: Option<Advance>,
     /// What halts it.
     pub gate: Gate,
+    /// On what terms it is offered.
+    pub terms: Terms,
+    /// Whether starting and widening it takes two persons; all do where the server says so.
+    pub two_persons: bool,
+    /// What one person has asked for.
+    pub asked: Option<Asked>,
     /// Where it stands.
     pub state: State,
     /// Milliseconds since 1970.
@@ -138,7 +163,7 @@ pub struct Progress {
 }
 
 impl Service {
-    /// Starts a rollout.
+    /// Makes a rollout, and starts it where that is wanted and takes one person only.
     ///
     /// # Errors
     /// [`Kind::NotFound`] when there is no such release or a listed device is not known; [`Kind::Invalid`] for
@@ -174,6 +199,7 @@ impl Service {
                     "release": release.digest.to_string(),
                     "to": audience,
                     "percent": wanted.stages.first().percent(),
+                    "start": wanted.start,
                 }),
             })
             .await?;
@@ -186,6 +212,7 @@ impl Service {
             ));
         }
         let number = change.next_rollout_number().await?;
+        let two = wanted.two_persons || self.settings.two_persons;
         let rollout = Rollout {
             id,
             number,
@@ -196,7 +223,10 @@ impl Service {
             stages: wanted.stages.clone(),
             advance: wanted.advance,
             gate: wanted.gate,
-            state: if wanted.start {
+            terms: wanted.terms,
+            two_persons: wanted.two_persons,
+            asked: (wanted.start && two).then(|| Asked::new(What::Start, by, now)),
+            state: if wanted.start && !two {
                 State::Running
             } else {
                 State::Paused
@@ -222,23 +252,15 @@ impl Service {
         Ok(rollout)
     }
 
-    /// Has a rollout reach more of its audience. Who was reached stays so; the same share again is no error.
+    /// Has a rollout reach more of its audience. Who was reached stays so; the same share again is no error. Where it
+    /// takes two persons, the first one's wish is noted in the rollout and nothing else changes.
     ///
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted or reaches further already; storage.
     pub async fn widen_rollout(&self, by: &Caller, id: &str, to: Share) -> Outcome<Rollout> {
         let now = self.clock.now_ms();
-        let mut change = self
-            .store
-            .change(&Entry {
-                actor: by.actor(),
-                at: now,
-                action: "rollout.widen",
-                subject: id.to_owned(),
-                detail: serde_json::json!({ "percent": to.percent() }),
-            })
-            .await?;
-        let mut rollout = open(change.rollout(id).await?, id)?;
+        let (look, rollout) = self.look_at(id).await?;
+        let rollout = open(rollout)?;
         if to < rollout.share {
             return Err(Failure::new(
                 Kind::Conflict,
@@ -251,12 +273,20 @@ impl Service {
         if rollout.share == to {
             return Ok(rollout);
         }
-        rollout.share = to;
-        rollout.reached_at = now;
-        rollout.changed_at = now;
-        change.put_rollout(&rollout).await?;
-        change.commit().await?;
-        Ok(rollout)
+        let percent = serde_json::json!({ "percent": to.percent() });
+        if let Some(asked) = self.asks_first(&rollout, by, What::Widen(to), now) {
+            return self
+                .put(look, by.actor(), "rollout.widen.ask", percent, asked)
+                .await;
+        }
+        let after = Rollout {
+            share: to,
+            reached_at: now,
+            changed_at: now,
+            asked: None,
+            ..rollout
+        };
+        self.put(look, by.actor(), "rollout.widen", percent, after).await
     }
 
     /// Gives a device that refused or reverted the release another try: what it reported so far does not count against
@@ -267,8 +297,9 @@ impl Service {
     /// what it offers; storage.
     pub async fn retry_device(&self, by: &Caller, id: &str, device: DeviceId) -> Outcome<Rollout> {
         let now = self.clock.now_ms();
-        let mut change = self
-            .store
+        let (look, rollout) = self.look_at(id).await?;
+        let rollout = open(rollout)?;
+        let mut change = look
             .change(&Entry {
                 actor: by.actor(),
                 at: now,
@@ -277,7 +308,6 @@ impl Service {
                 detail: serde_json::json!({ "device": device.to_string() }),
             })
             .await?;
-        let rollout = open(change.rollout(id).await?, id)?;
         if !change.retry_offer(id, device, now).await? {
             return Err(Failure::new(
                 Kind::Conflict,
@@ -292,43 +322,86 @@ impl Service {
     }
 
     /// Pauses, resumes or aborts a rollout. The same state again is no error. Whoever resumes one that halted itself
-    /// takes what happened so far into account: only what happens from then on counts against it.
+    /// takes what happened so far into account: only what happens from then on counts against it. Resuming can take
+    /// two persons, as widening can; stopping takes one.
     ///
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted; storage.
     pub async fn move_rollout(&self, by: &Caller, id: &str, to: Move) -> Outcome<Rollout> {
-        let (to, action) = match to {
+        let now = self.clock.now_ms();
+        let nothing = serde_json::Value::Null;
+        let (look, rollout) = self.look_at(id).await?;
+        let (state, action) = match to {
             Move::Pause => (State::Paused, "rollout.pause"),
             Move::Resume => (State::Running, "rollout.resume"),
             Move::Abort => (State::Aborted, "rollout.abort"),
         };
-        let now = self.clock.now_ms();
-        let mut change = self
-            .store
+        if rollout.state == state && (to == Move::Resume || rollout.asked.is_none()) {
+            return Ok(rollout);
+        }
+        let rollout = open(rollout)?;
+        if to == Move::Resume
+            && let Some(asked) = self.asks_first(&rollout, by, What::Start, now)
+        {
+            return self
+                .put(look, by.actor(), "rollout.resume.ask", nothing, asked)
+                .await;
+        }
+        let after = Rollout {
+            judged_since: if to == Move::Resume {
+                now
+            } else {
+                rollout.judged_since
+            },
+            state,
+            changed_at: now,
+            halted_because: None,
+            asked: None,
+            ..rollout
+        };
+        self.put(look, by.actor(), action, nothing, after).await
+    }
+
+    /// A rollout, and nobody changes it meanwhile.
+    async fn look_at(&self, id: &str) -> Outcome<(Look, Rollout)> {
+        let mut look = self.store.look().await?;
+        let rollout = look.rollout(id).await?.ok_or_else(|| unknown(id))?;
+        Ok((look, rollout))
+    }
+
+    /// The rollout with what this person asks for, where that is not enough: it takes two, and this is the first.
+    fn asks_first(&self, rollout: &Rollout, by: &Caller, what: What, now: i64) -> Option<Rollout> {
+        let asked = rollout.asked.as_ref();
+        let seconded = asked.is_some_and(|asked| asked.is_seconded(what, by.person(), now));
+        let enough = seconded || !(rollout.two_persons || self.settings.two_persons);
+        (!enough).then(|| Rollout {
+            asked: Some(Asked::new(what, by, now)),
+            changed_at: now,
+            ..rollout.clone()
+        })
+    }
+
+    /// Writes a rollout down as it is from now on.
+    pub(super) async fn put(
+        &self,
+        look: Look,
+        by: &Actor,
+        action: &'static str,
+        detail: serde_json::Value,
+        after: Rollout,
+    ) -> Outcome<Rollout> {
+        let mut change = look
             .change(&Entry {
-                actor: by.actor(),
-                at: now,
+                actor: by,
+                at: after.changed_at,
                 action,
-                subject: id.to_owned(),
-                detail: serde_json::Value::Null,
+                subject: after.id.clone(),
+                detail,
             })
             .await?;
-        let found = change.rollout(id).await?;
-        if let Some(rollout) = &found
-            && rollout.state == to
-        {
-            return Ok(rollout.clone());
-        }
-        let mut rollout = open(found, id)?;
-        if to == State::Running {
-            rollout.judged_since = now;
-        }
-        rollout.state = to;
-        rollout.changed_at = now;
-        rollout.halted_because = None;
-        change.put_rollout(&rollout).await?;
+        change.put_rollout(&after).await?;
         change.commit().await?;
-        Ok(rollout)
+        Ok(after)
     }
 
     /// A rollout and how it fares.
@@ -342,7 +415,8 @@ impl Service {
         Ok((rollout, progress, health))
     }
 
-    /// A page of a rollout's audience, in the order of their names.
+    /// A page of a rollout's audience, in the order of their names; what each would get is decided as in a check-in,
+    /// whether the rollout runs or not.
     ///
     /// # Errors
     /// [`Kind::NotFound`]; storage.
@@ -354,8 +428,64 @@ impl Service {
         limit: u32,
     ) -> Outcome<(Rollout, Vec<Member>)> {
         let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
-        let members = self.store.members(&rollout, standing, after, limit).await?;
+        let members = self.page(&rollout, standing, after, limit).await?;
         Ok((rollout, members))
+    }
+
+    pub(super) async fn page(
+        &self,
+        rollout: &Rollout,
+        standing: Option<Standing>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<Vec<Member>> {
+        let now = self.clock.now_ms();
+        let release = self.release(rollout.release).await?;
+        let rows = self
+            .store
+            .members(rollout, &release, standing, after, limit)
+            .await?;
+        let members = rows.into_iter().map(|(device, candidate, since)| {
+            let offer = candidate.standing.zip(since);
+            let place = candidate.place;
+            let moment = self.moment(&device, device.battery_percent, now);
+            let decision = device
+                .facts
+                .as_ref()
+                .map(|facts| decide(facts, &moment, vec![candidate]));
+            Member {
+                judged: decision.and_then(|decision| decision.0.into_iter().next()),
+                device,
+                place,
+                offer,
+            }
+        });
+        Ok(members.collect())
+    }
+
+    /// Counts whom a rollout would be offered to, were they all to call now. Looks at every device of the audience.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; storage.
+    pub async fn preview(&self, id: &str) -> Outcome<(Rollout, Preview)> {
+        let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
+        let mut preview = Preview::default();
+        let mut after = None;
+        loop {
+            let page = self.page(&rollout, None, after, PAGE_ROWS_MAX).await?;
+            let Some(last) = page.last() else {
+                return Ok((rollout, preview));
+            };
+            after = Some(last.device.id);
+            for member in &page {
+                let running = member.device.facts.as_ref().map(|facts| facts.running.version);
+                let verdict = member.judged.as_ref();
+                let word = verdict.map_or("not-seen", |judged| judged.verdict.word());
+                let count = preview.by_verdict.entry((running, word)).or_default();
+                *count = count.saturating_add(1);
+                preview.included = preview.included.saturating_add(1);
+            }
+        }
     }
 
     /// All rollouts, newest first.
@@ -387,13 +517,15 @@ fn check_listed(device: &super::device::Device, release: &super::release::Releas
     }
 }
 
-/// What was found, if it can still be changed.
-fn open(found: Option<Rollout>, id: &str) -> Outcome<Rollout> {
-    let rollout = found.ok_or_else(|| unknown(id))?;
+/// A rollout that can still be changed.
+fn open(rollout: Rollout) -> Outcome<Rollout> {
     if rollout.state == State::Aborted {
         return Err(Failure::new(
             Kind::Conflict,
-            format!("rollout {id} was aborted, and that is for good; make a new one"),
+            format!(
+                "rollout {} was aborted, and that is for good; make a new one",
+                rollout.id
+            ),
         ));
     }
     Ok(rollout)

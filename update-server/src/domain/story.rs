@@ -153,7 +153,7 @@ impl Service {
         Ok(RolloutStory {
             at,
             release: self.release(rollout.release).await?,
-            confirmed_in_stage: self.store.confirmed_in_stage(&rollout).await?,
+            confirmed_in_stage: self.store.outcomes(&rollout, at).await?.1,
             offered,
             course: self.course(&rollout, at).await?,
             events: self.store.audit_of(id, EVENTS_MAX).await?,
@@ -209,17 +209,19 @@ impl Service {
         let mut versions: BTreeMap<Option<Version>, i64> = BTreeMap::new();
         let mut after = None;
         loop {
-            let page = self.store.members(&rollout, None, after, AUDIENCE_ROWS).await?;
+            let page = self.page(&rollout, None, after, AUDIENCE_ROWS).await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.device);
+            after = Some(last.device.id);
             let is_new =
                 |place: Place| share.includes(place) && !beyond.is_some_and(|old| old.includes(place));
             for member in page.iter().filter(|member| is_new(member.place)) {
                 reach.added = reach.added.saturating_add(1);
-                let known = versions.entry(member.running).or_default();
+                let known = versions
+                    .entry(member.device.facts.as_ref().map(|facts| facts.running.version))
+                    .or_default();
                 *known = known.saturating_add(1);
                 if reach.first.len() < first {
-                    reach.first.push(member.device);
+                    reach.first.push(member.device.id);
                 }
             }
         }

@@ -8,7 +8,7 @@
 
 use latchkey_directive::Event;
 
-use super::audit::{Actor, Entry};
+use super::audit::Actor;
 use super::rollout::{Rollout, State};
 use super::spelled;
 use crate::Service;
@@ -19,6 +19,11 @@ spelled! {
     Standing {
         /// The device runs the release, confirmed.
         Confirmed = "confirmed",
+        /// Its owner does not want it.
+        Declined = "declined",
+        /// It would get it at another time: its battery is low, the hour is wrong, somebody is using it, or its owner
+        /// wants it later.
+        Deferred = "deferred",
         /// The device was offered it.
         Offered = "offered",
         /// The device, or its bootloader, refused it.
@@ -47,7 +52,16 @@ impl Standing {
     pub const fn is_failure(self) -> bool {
         match self {
             Self::Refused | Self::Reverted => true,
-            Self::Confirmed | Self::Offered | Self::Requested => false,
+            Self::Confirmed | Self::Declined | Self::Deferred | Self::Offered | Self::Requested => false,
+        }
+    }
+
+    /// Whether the device has yet to do anything about it.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Declined | Self::Deferred | Self::Offered => true,
+            Self::Confirmed | Self::Refused | Self::Requested | Self::Reverted => false,
         }
     }
 }
@@ -78,7 +92,7 @@ impl Service {
     }
 
     async fn next_step(&self, rollout: &Rollout, now: i64) -> Outcome<Option<Step>> {
-        let health = self.store.health(rollout, now).await?;
+        let (health, stage_confirmed) = self.store.outcomes(rollout, now).await?;
         if let Some(halt) = rollout.gate.judge(health) {
             let because = halt.to_string();
             return Ok(Some(Step {
@@ -87,6 +101,7 @@ impl Service {
                 after: Rollout {
                     state: State::Halted,
                     halted_because: Some(because),
+                    asked: None,
                     ..rollout.clone()
                 },
             }));
@@ -95,11 +110,10 @@ impl Service {
         let (Some(share), Some(advance)) = (next, rollout.advance) else {
             return Ok(None);
         };
-        let confirmed = self.store.confirmed_in_stage(rollout).await?;
-        let due = advance.is_due(confirmed, now.saturating_sub(rollout.reached_at));
+        let due = advance.is_due(stage_confirmed, now.saturating_sub(rollout.reached_at));
         Ok(due.then(|| Step {
             action: "rollout.widen",
-            detail: serde_json::json!({ "percent": share.percent(), "confirmed": confirmed }),
+            detail: serde_json::json!({ "percent": share.percent(), "confirmed": stage_confirmed }),
             after: Rollout {
                 share,
                 reached_at: now,
@@ -115,26 +129,16 @@ impl Service {
             detail,
             after,
         } = step;
-        let what = detail.to_string();
-        let mut change = self
-            .store
-            .change(&Entry {
-                actor: &Actor::Gate,
-                at: now,
-                action,
-                subject: after.id.clone(),
-                detail,
-            })
-            .await?;
-        if change.rollout(&after.id).await?.as_ref() != Some(looked_at) {
+        let mut look = self.store.look().await?;
+        if look.rollout(&after.id).await?.as_ref() != Some(looked_at) {
             return Ok(());
         }
+        let what = detail.to_string();
         let after = Rollout {
             changed_at: now,
             ..after
         };
-        change.put_rollout(&after).await?;
-        change.commit().await?;
+        let after = self.put(look, &Actor::Gate, action, detail, after).await?;
         tracing::warn!(rollout = after.id, what, "{action}, by the server itself");
         Ok(())
     }

@@ -12,6 +12,8 @@ use super::problem::Document;
 use super::views::{DecisionView, DeviceView, ReportView};
 use crate::domain::access::Caller;
 use crate::domain::device;
+use crate::domain::hours::Zone;
+use crate::domain::wishes::{Updates, Wishes};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
 use crate::limits::PAGE_ROWS_MAX;
@@ -23,6 +25,9 @@ use crate::limits::PAGE_ROWS_MAX;
 pub(super) struct Page {
     /// Only those in this state.
     state: Option<device::State>,
+    /// Only those whose key two devices seem to have.
+    #[serde(default)]
+    alarmed: bool,
     /// Only those whose name comes after this one: the last of the page before.
     after: Option<String>,
     /// At most so many; 1000 at most.
@@ -44,6 +49,29 @@ pub(super) struct Latest {
 pub(super) struct Expected {
     /// Their names, 32 hex digits each; at most 10000.
     devices: Vec<String>,
+}
+
+/// What is wanted of updates for a device. What is left out is as for any device.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = DeviceWishes)]
+pub(super) struct Wanted {
+    /// `all`, `security` updates only, or `none` by the air.
+    updates: Updates,
+    /// None before, in milliseconds since 1970; at most 90 days ahead.
+    postponed_until_ms: Option<i64>,
+    /// Where it is, by IANA name such as `Europe/Berlin`; without it, where the fleet is.
+    zone: Option<String>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            updates: Updates::All,
+            postponed_until_ms: None,
+            zone: None,
+        }
+    }
 }
 
 /// How many devices changed.
@@ -73,7 +101,11 @@ pub(super) fn device_id(text: &str) -> Outcome<DeviceId> {
 )]
 pub(super) async fn list(State(app): State<App>, Asked(page): Asked<Page>) -> Outcome<Json<Vec<DeviceView>>> {
     let after = page.after.as_deref().map(device_id).transpose()?;
-    let devices = app.service.devices(page.state, after, limit(page.limit)).await?;
+    let filter = device::Filter {
+        state: page.state,
+        alarmed: page.alarmed,
+    };
+    let devices = app.service.devices(filter, after, limit(page.limit)).await?;
     Ok(Json(devices.into_iter().map(Into::into).collect()))
 }
 
@@ -229,5 +261,45 @@ pub(super) async fn revoke(
 ) -> Outcome<Json<DeviceView>> {
     Ok(Json(
         app.service.revoke_device(&caller, device_id(&id)?).await?.into(),
+    ))
+}
+
+/// Say what is wanted of updates for it, and where it is.
+#[utoipa::path(
+    put, path = "/api/v1/devices/{id}/wishes", tag = "devices", security(("token" = [])), request_body = Wanted,
+    params(("id" = String, Path, description = "Device name, 32 hex digits")),
+    responses((status = 200, body = DeviceView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn wishes(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    Input(wanted): Input<Wanted>,
+) -> Outcome<Json<DeviceView>> {
+    let zone = wanted.zone.as_deref().map(str::parse::<Zone>).transpose();
+    let zone = zone.map_err(|error| Failure::new(Kind::Invalid, format!("`zone`: {error}")))?;
+    let wishes = Wishes {
+        updates: wanted.updates,
+        postponed_until: wanted.postponed_until_ms,
+    };
+    let id = device_id(&id)?;
+    Ok(Json(
+        app.service.set_wishes(&caller, id, wishes, zone).await?.into(),
+    ))
+}
+
+/// End the alarm that two devices have its key: you know that one is left.
+#[utoipa::path(
+    post, path = "/api/v1/devices/{id}/settle", tag = "devices", security(("token" = [])),
+    params(("id" = String, Path, description = "Device name, 32 hex digits")),
+    responses((status = 200, body = DeviceView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn settle(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Outcome<Json<DeviceView>> {
+    Ok(Json(
+        app.service.settle_device(&caller, device_id(&id)?).await?.into(),
     ))
 }

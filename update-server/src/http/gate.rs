@@ -148,6 +148,7 @@ impl Gate {
             Access::Lock => Refused {
                 code: ProblemCode::Busy,
                 call_again_s: BUSY_RETRY_S,
+                challenge: None,
                 cause: Some(failure),
             }
             .into_response(),

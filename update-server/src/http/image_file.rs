@@ -51,6 +51,7 @@ pub(super) async fn get(
     request: HeaderMap,
 ) -> Result<Response, Refused> {
     let missing = || Refused {
+        challenge: None,
         code: ProblemCode::NoSuchImage,
         call_again_s: BUSY_RETRY_S,
         cause: None,

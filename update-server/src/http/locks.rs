@@ -18,8 +18,14 @@ fn body(payload: Result<Payload, Failure>) -> Answer<bytes::Bytes> {
     payload.map(|Payload(bytes)| bytes).map_err(|_| Refused {
         code,
         call_again_s: BUSY_RETRY_S,
+        challenge: None,
         cause: None,
     })
+}
+
+/// Counts what is refused: forged and replayed messages are for operators to see.
+fn counted<T>(app: &App, answer: Answer<T>) -> Answer<T> {
+    answer.inspect_err(|refused| app.service.metrics.refused(refused.code))
 }
 
 fn sealed(message: Vec<u8>) -> Response {
@@ -45,7 +51,7 @@ pub(super) async fn enrol(
     State(app): State<App>,
     payload: Result<Payload, Failure>,
 ) -> Result<StatusCode, Refused> {
-    Ok(match app.service.enrol(&body(payload)?).await? {
+    Ok(match counted(&app, app.service.enrol(&body(payload)?).await)? {
         device::State::Approved => StatusCode::OK,
         device::State::Awaiting | device::State::Expected | device::State::Revoked => StatusCode::ACCEPTED,
     })
@@ -65,7 +71,10 @@ pub(super) async fn check_in(
     State(app): State<App>,
     payload: Result<Payload, Failure>,
 ) -> Result<Response, Refused> {
-    Ok(sealed(app.service.check_in(&body(payload)?).await?))
+    Ok(sealed(counted(
+        &app,
+        app.service.check_in(&body(payload)?).await,
+    )?))
 }
 
 /// Report what became of an update: a sealed Report; the answer is a sealed Receipt, given once the report is
@@ -83,5 +92,5 @@ pub(super) async fn report(
     State(app): State<App>,
     payload: Result<Payload, Failure>,
 ) -> Result<Response, Refused> {
-    Ok(sealed(app.service.report(&body(payload)?).await?))
+    Ok(sealed(counted(&app, app.service.report(&body(payload)?).await)?))
 }

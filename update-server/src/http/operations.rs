@@ -74,7 +74,12 @@ pub(super) async fn health(State(app): State<App>) -> Response {
 )]
 pub(super) async fn metrics(State(app): State<App>) -> Outcome<Response> {
     let devices = app.service.device_counts().await?;
-    let text = app.service.metrics.render(&devices).map_err(Failure::storage)?;
+    let alarmed = app.service.alarmed_devices().await?;
+    let text = app
+        .service
+        .metrics
+        .render(&devices, alarmed)
+        .map_err(Failure::storage)?;
     let kind = [(
         header::CONTENT_TYPE,
         "application/openmetrics-text; version=1.0.0; charset=utf-8",

@@ -12,7 +12,7 @@ use super::payload::{Asked, Payload};
 use super::problem::Document;
 use super::views::ReleaseView;
 use crate::domain::access::Caller;
-use crate::domain::release::Published;
+use crate::domain::release::{Published, ReleaseKind};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
 
@@ -23,6 +23,14 @@ use crate::ids;
 pub(super) struct Words {
     /// What it changes, for owners: at most 2000 bytes of text. Kept from the first upload.
     notes: Option<String>,
+    /// What it is for; without it `feature`. Owners may want security updates only. Kept from the first upload.
+    #[serde(default = "feature")]
+    #[param(default = "feature")]
+    kind: ReleaseKind,
+}
+
+const fn feature() -> ReleaseKind {
+    ReleaseKind::Feature
 }
 
 /// All releases, newest first.
@@ -67,7 +75,10 @@ pub(super) async fn upload(
     Asked(words): Asked<Words>,
     Payload(file): Payload,
 ) -> Outcome<Response> {
-    let (release, published) = app.service.publish(&caller, file, words.notes).await?;
+    let (release, published) = app
+        .service
+        .publish(&caller, file, words.kind, words.notes)
+        .await?;
     let location = [(header::LOCATION, format!("/api/v1/releases/{}", release.digest))];
     let body = Json(ReleaseView::from(release));
     Ok(match published {

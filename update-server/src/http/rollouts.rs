@@ -13,8 +13,9 @@ use super::App;
 use super::devices::{device_id, limit};
 use super::payload::{Asked, Input};
 use super::problem::Document;
-use super::views::{MemberView, RolloutView};
+use super::views::{MemberView, PreviewView, RolloutView};
 use crate::domain::access::Caller;
+use crate::domain::decision::Terms;
 use crate::domain::gate::Gate;
 use crate::domain::rollout::{self, Audience, Move};
 use crate::domain::share::Share;
@@ -50,6 +51,12 @@ pub(super) struct Wanted {
     /// What halts it.
     #[serde(default)]
     halt: HaltView,
+    /// On what terms it is offered.
+    #[serde(default)]
+    terms: TermsView,
+    /// Whether starting and widening it takes two persons. All do where the server says so.
+    #[serde(default)]
+    two_persons: bool,
     /// Whether it runs at once. Else it is paused until it is resumed, so that its devices can be looked at first.
     #[serde(default = "at_once")]
     start: bool,
@@ -82,6 +89,8 @@ impl Wanted {
             stages: self.stages.map_or_else(|| Ok(Stages::at_once()), stages)?,
             advance: self.advance.map(AdvanceView::advance).transpose()?,
             gate: self.halt.gate()?,
+            terms: self.terms.terms()?,
+            two_persons: self.two_persons,
             start: self.start,
         })
     }
@@ -130,6 +139,19 @@ pub(super) struct HaltView {
     silence_hours: Option<u32>,
 }
 
+/// On what terms a rollout is offered. What is left out is as in any rollout.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RolloutTerms)]
+pub(super) struct TermsView {
+    /// Not to a lock with less battery charge, in percent; 0 to 100. What locks ask for themselves counts too.
+    battery_percent: Option<u8>,
+    /// Not before, in milliseconds since 1970.
+    not_before_ms: Option<i64>,
+    /// Only at this time of the lock's day: `22:00-05:30`.
+    hours: Option<String>,
+}
+
 /// How far a rollout is to reach.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -168,7 +190,8 @@ pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Outco
     Ok(Json(app.service.rollout(&id).await?.into()))
 }
 
-/// Start a rollout. It is offered from the next check-in on.
+/// Start a rollout. It is offered from the next check-in on. Where that takes two persons, it is paused until another
+/// person resumes it.
 #[utoipa::path(
     post, path = "/api/v1/rollouts", tag = "rollouts", security(("token" = [])), request_body = Wanted,
     responses((status = 201, body = RolloutView), (status = "4XX", body = Document)),
@@ -203,7 +226,21 @@ pub(super) async fn members(
     Ok(Json(views.collect()))
 }
 
-/// Have it reach more of its audience. Who was reached stays so.
+/// Whom it would be offered to, were all its devices to call now, and why not to the others: decided as in a check-in,
+/// from what each told last. Looks at every device of the audience.
+#[utoipa::path(
+    get, path = "/api/v1/rollouts/{id}/preview", tag = "rollouts", security(("token" = [])),
+    params(("id" = String, Path, description = "Rollout name, 16 hex digits")),
+    responses((status = 200, body = PreviewView), (status = "4XX", body = Document)),
+)]
+pub(super) async fn preview(State(app): State<App>, Path(id): Path<String>) -> Outcome<Json<PreviewView>> {
+    let (rollout, preview) = app.service.preview(&id).await?;
+    let release = app.service.release(rollout.release).await?;
+    Ok(Json(PreviewView::new(preview, (release.vendor, release.class))))
+}
+
+/// Have it reach more of its audience. Who was reached stays so. Where that takes two persons, `asked` says so in the
+/// answer, and it is done when another person asks for the same.
 #[utoipa::path(
     post, path = "/api/v1/rollouts/{id}/widen", tag = "rollouts", security(("token" = [])), request_body = Reach,
     params(("id" = String, Path, description = "Rollout name, 16 hex digits")),
@@ -257,7 +294,7 @@ pub(super) async fn pause(
     moved(&app, &caller, &id, Move::Pause).await
 }
 
-/// Go on with a paused rollout.
+/// Go on with a paused rollout. Where that takes two persons, `asked` says so in the answer.
 #[utoipa::path(
     post, path = "/api/v1/rollouts/{id}/resume", tag = "rollouts", security(("token" = [])),
     params(("id" = String, Path, description = "Rollout name, 16 hex digits")),
@@ -330,6 +367,31 @@ impl From<Advance> for AdvanceView {
         Self {
             confirmed: advance.confirmed_min,
             soak_hours: u32::try_from(advance.soak_ms / HOUR_MS).unwrap_or(HOURS_MAX),
+        }
+    }
+}
+
+impl TermsView {
+    fn terms(&self) -> Outcome<Terms> {
+        let usual = Terms::default();
+        let battery_min = self.battery_percent.map_or(Ok(usual.battery_min), |percent| {
+            bounded("battery_percent", percent.into(), 0..=100).map(|_| percent)
+        })?;
+        let hours = self.hours.as_deref().map(str::parse).transpose();
+        Ok(Terms {
+            battery_min,
+            not_before: self.not_before_ms,
+            hours: hours.map_err(|error: String| Failure::new(Kind::Invalid, format!("`hours`: {error}")))?,
+        })
+    }
+}
+
+impl From<Terms> for TermsView {
+    fn from(terms: Terms) -> Self {
+        Self {
+            battery_percent: Some(terms.battery_min),
+            not_before_ms: terms.not_before,
+            hours: terms.hours.map(|hours| hours.to_string()),
         }
     }
 }

@@ -278,6 +278,20 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             devices::revoke,
         )
         .add(
+            Method::POST,
+            "/api/v1/devices/{id}/settle",
+            Access::Token(Operate),
+            NONE,
+            devices::settle,
+        )
+        .add(
+            Method::PUT,
+            "/api/v1/devices/{id}/wishes",
+            Access::Token(Operate),
+            TEXT,
+            devices::wishes,
+        )
+        .add(
             Method::GET,
             "/api/v1/rollouts",
             Access::Token(Read),
@@ -304,6 +318,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Token(Read),
             NONE,
             rollouts::members,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/rollouts/{id}/preview",
+            Access::Token(Read),
+            NONE,
+            rollouts::preview,
         )
         .add(
             Method::POST,

@@ -1,18 +1,21 @@
 //! What the operator API shows of the domain's values. Times are milliseconds since 1970, UTC.
 
+use latchkey_directive::Hold;
 use latchkey_image::{Hardware, Refusal, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::rollouts::{AdvanceView, HaltView};
-use crate::domain::decision::{Decision, Facts};
+use super::rollouts::{AdvanceView, HaltView, TermsView};
+use crate::domain::decision::{Decision, Facts, Verdict};
 use crate::domain::device::outcome_name;
 use crate::domain::device::{Device, State};
 use crate::domain::gate::Health;
-use crate::domain::release::Release;
+use crate::domain::release::{Release, ReleaseKind};
 use crate::domain::report::{Kept, event_name};
-use crate::domain::rollout::{self, Member, Progress, Rollout};
+use crate::domain::rollout::{self, Member, Preview, Progress, Rollout};
+use crate::domain::second::{Asked, What};
 use crate::domain::watch::Standing;
+use crate::domain::wishes::Updates;
 
 /// A published image.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +39,8 @@ pub(super) struct ReleaseView {
     size: u32,
     /// SHA-256 of the file, signatures included.
     file_sha256: String,
+    /// What it is for.
+    kind: ReleaseKind,
     /// What it changes, in its publisher's words.
     notes: Option<String>,
     published_at_ms: i64,
@@ -60,6 +65,7 @@ impl From<Release> for ReleaseView {
             min_version: release.min_version.map(|version| version.to_string()),
             size: release.size,
             file_sha256: hex::encode(release.file.0),
+            kind: release.kind,
             notes: release.notes,
             published_at_ms: release.published_at,
             published_by: release.published_by,
@@ -88,6 +94,14 @@ pub(super) struct DeviceView {
     /// Digest of the image it was offered last, while it is offered.
     offered: Option<String>,
     offered_since_ms: Option<i64>,
+    /// Which updates are wanted for it.
+    updates: Updates,
+    /// None are before.
+    postponed_until_ms: Option<i64>,
+    /// Where it is; absent: where the fleet is.
+    zone: Option<String>,
+    /// Since when two devices seem to have its key; nothing is offered to it until that is settled.
+    alarm_since_ms: Option<i64>,
 }
 
 /// What a lock told at its last check-in.
@@ -102,6 +116,8 @@ pub(super) struct ToldView {
     confirmed: bool,
     /// The lowest security counter it boots.
     floor: u32,
+    /// What it said against an install: `battery`, `busy`, `quiet-hours`, `owner` or `other`; absent: nothing.
+    hold: Option<&'static str>,
     boot: BootView,
 }
 
@@ -138,6 +154,10 @@ impl From<Device> for DeviceView {
             told: device.facts.as_ref().map(ToldView::from),
             offered: device.offered.map(|(image, _)| image.to_string()),
             offered_since_ms: device.offered.map(|(_, since)| since),
+            updates: device.wishes.updates,
+            postponed_until_ms: device.wishes.postponed_until,
+            zone: device.zone.map(|zone| zone.name().to_owned()),
+            alarm_since_ms: device.alarm,
         }
     }
 }
@@ -150,6 +170,7 @@ impl From<&Facts> for ToldView {
             security_counter: facts.running.counter.0,
             confirmed: facts.running.confirmed,
             floor: facts.floor.0,
+            hold: facts.hold.map(hold_name),
             boot: BootView {
                 outcome: outcome_name(facts.boot.outcome),
                 reason: facts.boot.reason,
@@ -159,6 +180,16 @@ impl From<&Facts> for ToldView {
                 since_ms: facts.boot_since,
             },
         }
+    }
+}
+
+const fn hold_name(hold: Hold) -> &'static str {
+    match hold {
+        Hold::BATTERY => "battery",
+        Hold::BUSY => "busy",
+        Hold::QUIET_HOURS => "quiet-hours",
+        Hold::OWNER => "owner",
+        Hold(_) => "other",
     }
 }
 
@@ -214,8 +245,8 @@ impl From<Decision> for DecisionView {
     fn from(decision: Decision) -> Self {
         let explanation = decision.explain();
         let (install, rollout) = decision
-            .offer
-            .map(|offer| (offer.release.digest.to_string(), offer.rollout))
+            .offer()
+            .map(|offer| (offer.release.digest.to_string(), offer.rollout.clone()))
             .unzip();
         Self {
             install,
@@ -248,6 +279,13 @@ pub(super) struct RolloutView {
     advance: Option<AdvanceView>,
     /// What halts it.
     halt: HaltView,
+    /// On what terms it is offered.
+    terms: TermsView,
+    /// Whether starting and widening it takes two persons; all do where the server says so.
+    two_persons: bool,
+    /// What one person has asked for and another has yet to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<AskedView>,
     state: rollout::State,
     created_at_ms: i64,
     created_by: String,
@@ -280,6 +318,9 @@ impl From<Rollout> for RolloutView {
                 .collect(),
             advance: rollout.advance.map(Into::into),
             halt: HaltView::from(&rollout.gate),
+            terms: rollout.terms.into(),
+            two_persons: rollout.two_persons,
+            asked: rollout.asked.map(Into::into),
             state: rollout.state,
             created_at_ms: rollout.created_at,
             created_by: rollout.created_by,
@@ -301,6 +342,89 @@ impl From<(Rollout, Progress, Health)> for RolloutView {
     }
 }
 
+/// What one person has asked for. It is done when another asks for the same.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutAsked)]
+pub(super) struct AskedView {
+    /// `start` or `widen`.
+    what: &'static str,
+    /// How far, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<f64>,
+    /// With which token.
+    by: String,
+    /// Who.
+    person: String,
+    at_ms: i64,
+    expires_at_ms: i64,
+}
+
+impl From<Asked> for AskedView {
+    fn from(asked: Asked) -> Self {
+        let (what, percent) = match asked.what {
+            What::Start => ("start", None),
+            What::Widen(share) => ("widen", Some(share.percent())),
+        };
+        Self {
+            what,
+            percent,
+            expires_at_ms: asked.expires_at(),
+            by: asked.by,
+            person: asked.person,
+            at_ms: asked.at,
+        }
+    }
+}
+
+/// Whom a rollout would be offered to, were all its devices to call now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutPreview)]
+pub(super) struct PreviewView {
+    /// Devices in its audience.
+    included: u64,
+    /// Of these, how many would be offered it.
+    offered: u64,
+    /// The hardware class's name.
+    class_name: Option<&'static str>,
+    /// By what they run and what they would be told, the most first.
+    groups: Vec<PreviewGroup>,
+}
+
+/// Devices that run the same and would be told the same.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutPreviewGroup)]
+pub(super) struct PreviewGroup {
+    /// What they run; absent for those that never told.
+    version: Option<String>,
+    /// `offered`, `not-yet`, `already-running` and so on; `not-seen` for those that never told what they run.
+    verdict: &'static str,
+    devices: u64,
+}
+
+impl PreviewView {
+    pub(super) fn new(preview: Preview, (vendor, class): (Uuid, Uuid)) -> Self {
+        let mut groups: Vec<PreviewGroup> = preview
+            .by_verdict
+            .into_iter()
+            .map(|((version, verdict), devices)| PreviewGroup {
+                version: version.map(|version| version.to_string()),
+                verdict,
+                devices,
+            })
+            .collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.devices));
+        let offered = groups
+            .iter()
+            .filter(|group| group.verdict == Verdict::Offered.word());
+        Self {
+            included: preview.included,
+            offered: offered.map(|group| group.devices).sum(),
+            class_name: class_name(vendor, class),
+            groups,
+        }
+    }
+}
+
 /// A lock in a rollout's audience.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RolloutDevice)]
@@ -317,14 +441,23 @@ pub(super) struct MemberView {
     standing: Option<Standing>,
     /// Since when.
     since_ms: Option<i64>,
+    /// What it would be told, were it to call now: `offered`, `not-yet`, `battery-low` and so on; absent as long as it
+    /// has not told what it runs.
+    verdict: Option<&'static str>,
+    /// The same in a sentence.
+    explanation: Option<String>,
 }
 
 impl MemberView {
     pub(super) fn new(rollout: &Rollout, member: &Member) -> Self {
         let (standing, since_ms) = member.offer.unzip();
+        let facts = member.device.facts.as_ref();
+        let verdict = member.judged.as_ref().map(|judged| judged.verdict);
         Self {
-            id: member.device.to_string(),
-            version: member.running.map(|version| version.to_string()),
+            id: member.device.id.to_string(),
+            version: facts.map(|facts| facts.running.version.to_string()),
+            verdict: verdict.map(Verdict::word),
+            explanation: verdict.map(|verdict| verdict.to_string()),
             place: member.place.percent(),
             reached: rollout.share.includes(member.place),
             standing,

@@ -1,15 +1,18 @@
 //! Rows of devices.
 
-use latchkey_directive::{BootReport, DeviceId, PublicKey, Running};
+use latchkey_directive::{BootReport, DeviceId, Hold, PublicKey, Running};
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::{Change, Record, Store, column, foreign, number, spelled, spelled_if_any};
+use super::{Change, Look, Record, Store, column, foreign, number, spelled, spelled_if_any};
+use crate::domain::clone::Evidence;
 use crate::domain::decision::Facts;
-use crate::domain::device::{Device, State, outcome_name, outcome_of};
+use crate::domain::device::{Device, Filter, State, outcome_name, outcome_of};
+use crate::domain::hours::Zone;
 use crate::domain::incident::{Build, Count};
 use crate::domain::presence::Seen;
+use crate::domain::wishes::{Updates, Wishes};
 use crate::failure::Outcome;
 use crate::ids;
 
@@ -33,6 +36,12 @@ pub(super) fn device(row: &AnyRow) -> Outcome<Device> {
             _ => None,
         },
         offered: offered.zip(column(row, "offered_at")?),
+        wishes: Wishes {
+            updates: spelled(row, "updates", Updates::parse)?,
+            postponed_until: column(row, "postponed_until")?,
+        },
+        zone: spelled_if_any(row, "zone", |name| name.parse().ok())?,
+        alarm: column(row, "alarm_at")?,
     })
 }
 
@@ -59,6 +68,9 @@ fn facts(row: &AnyRow, (vendor, class): (Uuid, Uuid), boot_since: i64) -> Outcom
             starts_left: number(row, "boot_starts_left")?,
         },
         boot_since,
+        hold: column::<Option<i64>>(row, "hold")?
+            .and_then(|hold| u8::try_from(hold).ok())
+            .map(Hold),
     })
 }
 
@@ -77,16 +89,18 @@ impl Store {
 
     pub(crate) async fn devices(
         &self,
-        state: Option<State>,
+        filter: Filter,
         after: Option<DeviceId>,
         limit: u32,
     ) -> Outcome<Vec<Device>> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let rows = sqlx::query(
-            "SELECT * FROM devices WHERE id > $1 AND ($2 = '' OR state = $2) ORDER BY id LIMIT $3",
+            "SELECT * FROM devices WHERE id > $1 AND ($2 = '' OR state = $2) \
+             AND ($3 = '' OR alarm_at IS NOT NULL) ORDER BY id LIMIT $4",
         )
         .bind(after)
-        .bind(state.map_or("", State::as_str))
+        .bind(filter.state.map_or("", State::as_str))
+        .bind(if filter.alarmed { "alarmed" } else { "" })
         .bind(i64::from(limit))
         .fetch_all(&mut *self.reader().await?)
         .await?;
@@ -146,7 +160,65 @@ impl Store {
     }
 }
 
+impl Store {
+    /// How many devices there is an alarm about.
+    pub(crate) async fn alarmed_devices(&self) -> Outcome<i64> {
+        let row = sqlx::query("SELECT COUNT(*) AS total FROM devices WHERE alarm_at IS NOT NULL")
+            .fetch_one(&mut *self.reader().await?)
+            .await?;
+        column(&row, "total")
+    }
+}
+
+impl Look {
+    pub(crate) async fn device(&mut self, id: DeviceId) -> Outcome<Option<Device>> {
+        find(&mut self.0, id).await
+    }
+}
+
 impl Change {
+    pub(crate) async fn put_wishes(
+        &mut self,
+        id: DeviceId,
+        wishes: Wishes,
+        zone: Option<&Zone>,
+    ) -> Outcome<()> {
+        sqlx::query("UPDATE devices SET updates = $1, postponed_until = $2, zone = $3 WHERE id = $4")
+            .bind(wishes.updates.as_str())
+            .bind(wishes.postponed_until)
+            .bind(zone.map(Zone::name))
+            .bind(id.to_string())
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn put_alarm(&mut self, id: DeviceId, at: i64, shown_by: Evidence) -> Outcome<()> {
+        let behind = match shown_by {
+            Evidence::Behind(sequence) => Some(sequence),
+            Evidence::Report(_) => None,
+        };
+        sqlx::query("UPDATE devices SET alarm_at = $1, alarm_sequence = $2 WHERE id = $3")
+            .bind(at)
+            .bind(behind)
+            .bind(id.to_string())
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends an alarm, and takes the number that was behind as the last one.
+    pub(crate) async fn settle(&mut self, id: DeviceId) -> Outcome<()> {
+        sqlx::query(
+            "UPDATE devices SET sequence = COALESCE(alarm_sequence, sequence), alarm_at = NULL, \
+             alarm_sequence = NULL WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
     pub(crate) async fn device(&mut self, id: DeviceId) -> Outcome<Option<Device>> {
         find(&mut self.0, id).await
     }
@@ -232,8 +304,8 @@ impl Record {
             "UPDATE devices SET sequence = $1, last_seen = $2, battery = $3, running_digest = $4, \
              running_version = $5, running_counter = $6, running_confirmed = $7, floor = $8, \
              boot_outcome = $9, boot_reason = $10, boot_about = $11, boot_starts_left = $12, \
-             boot_since = $13, offered = $14, offered_at = $15 \
-             WHERE id = $16 AND sequence < $1",
+             boot_since = $13, offered = $14, offered_at = $15, hold = $16 \
+             WHERE id = $17 AND sequence < $1",
         )
         .bind(seen.sequence)
         .bind(seen.at)
@@ -250,6 +322,7 @@ impl Record {
         .bind(facts.boot_since)
         .bind(offered.map(|(image, _)| image.to_string()))
         .bind(offered.map(|(_, at)| at))
+        .bind(facts.hold.map(|Hold(hold)| i64::from(hold)))
         .bind(id.to_string())
         .execute(&mut *self.0)
         .await?;

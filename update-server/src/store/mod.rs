@@ -40,7 +40,7 @@ use log::Log;
 pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -66,6 +66,7 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
         "release documents",
         include_str!("../../migrations/0009_release_documents.sql"),
     ),
+    (10, "rules", include_str!("../../migrations/0010_rules.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
@@ -80,6 +81,9 @@ pub struct Store {
     writers: AnyPool,
     readers: AnyPool,
 }
+
+/// A look at what is there before it is changed: nobody else changes it meanwhile.
+pub struct Look(Transaction<'static, Any>, Option<Arc<Log>>);
 
 /// A change to the fleet. Its audit entry is in.
 pub struct Change(Transaction<'static, Any>, Option<Arc<Log>>);
@@ -138,14 +142,21 @@ impl Store {
     /// # Errors
     /// Storage.
     pub async fn change(&self, entry: &Entry<'_>) -> Outcome<Change> {
+        self.look().await?.change(entry).await
+    }
+
+    /// Begins with a look: what the audit entry is to say may rest on it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn look(&self) -> Outcome<Look> {
         let mut transaction = self.begin().await?;
         if self.kind == Kind::Postgres {
             sqlx::query(ONE_CHANGE_AT_A_TIME)
                 .execute(&mut *transaction)
                 .await?;
         }
-        audit::append(&mut transaction, entry).await?;
-        Ok(Change(transaction, self.log.clone()))
+        Ok(Look(transaction, self.log.clone()))
     }
 
     /// Begins to keep what devices told, where the order does not matter.
@@ -200,6 +211,17 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
+    }
+}
+
+impl Look {
+    /// Begins the change: the audit entry first.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn change(mut self, entry: &Entry<'_>) -> Outcome<Change> {
+        audit::append(&mut self.0, entry).await?;
+        Ok(Change(self.0, self.1))
     }
 }
 

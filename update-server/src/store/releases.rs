@@ -5,7 +5,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::{Change, Store, column, number, spelled, spelled_if_any};
-use crate::domain::release::Release;
+use crate::domain::release::{Release, ReleaseKind};
 use crate::failure::Outcome;
 use crate::ids;
 use crate::objects::FileHash;
@@ -26,6 +26,7 @@ pub(super) fn release(row: &AnyRow) -> Outcome<Release> {
         min_version: spelled_if_any(row, "min_version", ids::version)?,
         size: number(row, "size")?,
         file: spelled(row, "file_sha256", file)?,
+        kind: spelled(row, "kind", ReleaseKind::parse)?,
         notes: column(row, "notes")?,
         published_at: column(row, "published_at")?,
         published_by: column(row, "published_by")?,
@@ -91,7 +92,7 @@ impl Change {
     pub(crate) async fn insert_release(&mut self, release: &Release) -> Outcome<()> {
         sqlx::query(
             "INSERT INTO releases (digest, vendor, class, version, counter, min_version, size, file_sha256, \
-             published_at, published_by, notes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             published_at, published_by, notes, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(release.digest.to_string())
         .bind(release.vendor.to_string())
@@ -104,6 +105,7 @@ impl Change {
         .bind(release.published_at)
         .bind(&release.published_by)
         .bind(&release.notes)
+        .bind(release.kind.as_str())
         .execute(&mut *self.0)
         .await?;
         Ok(())

@@ -5,12 +5,15 @@ use latchkey_image::{ImageDigest, Uuid};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::devices::device;
 use super::releases::release;
-use super::{Change, Record, Store, column, foreign, number, spelled, spelled_if_any};
-use crate::domain::decision::Candidate;
+use super::{Change, Look, Record, Store, column, foreign, number, spelled, spelled_if_any};
+use crate::domain::decision::{Candidate, Terms};
+use crate::domain::device::Device;
 use crate::domain::gate::{Gate, Health};
 use crate::domain::release::Release;
-use crate::domain::rollout::{Member, Progress, Rollout, State};
+use crate::domain::rollout::{Progress, Rollout, State};
+use crate::domain::second::{Asked, What};
 use crate::domain::share::{Place, Share};
 use crate::domain::stage::{Advance, Stages};
 use crate::domain::watch::Standing;
@@ -38,6 +41,9 @@ fn rollout(row: &AnyRow) -> Outcome<Rollout> {
             sample_min: number(row, "sample_min")?,
             silence_ms: column(row, "silence_ms")?,
         },
+        terms: terms(row)?,
+        two_persons: column::<i64>(row, "two_persons")? != 0,
+        asked: asked(row)?,
         state: spelled(row, "state", State::parse)?,
         created_at: column(row, "created_at")?,
         created_by: column(row, "created_by")?,
@@ -72,6 +78,54 @@ fn advance(row: &AnyRow) -> Outcome<Option<Advance>> {
         .transpose()
 }
 
+fn terms(row: &AnyRow) -> Outcome<Terms> {
+    Ok(Terms {
+        battery_min: number(row, "battery_min")?,
+        not_before: column(row, "not_before")?,
+        hours: spelled_if_any(row, "hours", |text| text.parse().ok())?,
+    })
+}
+
+fn asked(row: &AnyRow) -> Outcome<Option<Asked>> {
+    let at: Option<i64> = column(row, "asked_at")?;
+    at.map(|at| {
+        let what = match number::<u16>(row, "asked_share")? {
+            0 => What::Start,
+            _ => What::Widen(share(row, "asked_share")?),
+        };
+        Ok(Asked {
+            what,
+            by: column(row, "asked_by")?,
+            person: column(row, "asked_person")?,
+            at,
+        })
+    })
+    .transpose()
+}
+
+/// A device's standing in a rollout, from a row with its offer and its reports.
+fn candidate(
+    row: &AnyRow,
+    device: DeviceId,
+    rollout: String,
+    share: Share,
+    terms: Terms,
+    release: Release,
+) -> Outcome<Candidate> {
+    Ok(Candidate {
+        share,
+        place: Place::of(device, &rollout),
+        standing: spelled_if_any(row, "standing", Standing::parse)?,
+        rollout,
+        tries_since: column(row, "tries_since")?,
+        release,
+        terms,
+        reverts: number(row, "reverts")?,
+        refusals: number(row, "refusals")?,
+        refused_at: column(row, "refused_at")?,
+    })
+}
+
 fn share(row: &AnyRow, name: &str) -> Outcome<Share> {
     let hundredths: u16 = number(row, name)?;
     Share::of_hundredths(hundredths).ok_or_else(|| foreign(name, &hundredths.to_string()))
@@ -104,43 +158,57 @@ impl Store {
         rows.iter().map(rollout).collect()
     }
 
-    /// How many devices have confirmed a rollout's release since it reaches as far as it does.
-    pub(crate) async fn confirmed_in_stage(&self, rollout: &Rollout) -> Outcome<u32> {
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS confirmed FROM rollout_offers \
-             WHERE rollout = $1 AND standing = 'confirmed' AND since > $2",
-        )
-        .bind(&rollout.id)
-        .bind(rollout.reached_at)
-        .fetch_one(&mut *self.reader().await?)
-        .await?;
-        number(&row, "confirmed")
-    }
-
-    /// What became of a rollout's offers since it was last started.
-    pub(crate) async fn health(&self, rollout: &Rollout, now: i64) -> Outcome<Health> {
-        let row = sqlx::query(
-            "SELECT COUNT(CASE WHEN standing = 'confirmed' AND since >= $2 THEN 1 END) AS confirmed, \
-             COUNT(CASE WHEN standing = 'refused' AND since >= $2 THEN 1 END) AS refused, \
-             COUNT(CASE WHEN standing = 'reverted' AND since >= $2 THEN 1 END) AS reverted, \
-             COUNT(CASE WHEN standing IN ('offered', 'requested') AND since >= $2 AND since < $3 \
-              THEN 1 END) AS silent, \
-             COUNT(CASE WHEN standing IN ('offered', 'requested') AND (since < $2 OR since >= $3) \
-              THEN 1 END) AS under_way \
-             FROM rollout_offers WHERE rollout = $1",
+    /// What a rollout is judged by, and how many devices have confirmed since it reaches as far as it does. Costs the
+    /// same however many offers there are: outcomes are counted as they come, and only those silent for too long are
+    /// counted here.
+    pub(crate) async fn outcomes(&self, rollout: &Rollout, now: i64) -> Outcome<(Health, u32)> {
+        let mut reader = self.reader().await?;
+        let tally = sqlx::query("SELECT * FROM rollout_tallies WHERE rollout = $1")
+            .bind(&rollout.id)
+            .fetch_one(&mut *reader)
+            .await?;
+        let silent = sqlx::query(
+            "SELECT COUNT(*) AS silent FROM rollout_offers WHERE rollout = $1 \
+             AND standing IN ('offered', 'requested') AND since >= $2 AND since < $3",
         )
         .bind(&rollout.id)
         .bind(rollout.judged_since)
         .bind(now.saturating_sub(rollout.gate.silence_ms))
-        .fetch_one(&mut *self.reader().await?)
+        .fetch_one(&mut *reader)
         .await?;
-        Ok(Health {
-            under_way: number(&row, "under_way")?,
-            confirmed: number(&row, "confirmed")?,
-            refused: number(&row, "refused")?,
-            reverted: number(&row, "reverted")?,
-            silent: number(&row, "silent")?,
-        })
+        let health = Health {
+            confirmed: number(&tally, "confirmed")?,
+            refused: number(&tally, "refused")?,
+            reverted: number(&tally, "reverted")?,
+            silent: number(&silent, "silent")?,
+            ..Health::default()
+        };
+        Ok((health, number(&tally, "stage_confirmed")?))
+    }
+
+    /// The same, with those whose outcome is open.
+    pub(crate) async fn health(&self, rollout: &Rollout, now: i64) -> Outcome<Health> {
+        let (health, _) = self.outcomes(rollout, now).await?;
+        let rows = sqlx::query(
+            "SELECT standing, COUNT(*) AS total FROM rollout_offers WHERE rollout = $1 \
+             AND standing IN ('declined', 'deferred', 'offered', 'requested') GROUP BY standing",
+        )
+        .bind(&rollout.id)
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        let mut health = health;
+        let mut open: u32 = 0;
+        for row in &rows {
+            let total: u32 = number(row, "total")?;
+            match spelled(row, "standing", Standing::parse)? {
+                Standing::Declined => health.declined = total,
+                Standing::Deferred => health.deferred = total,
+                Standing::Offered | Standing::Requested => open = open.saturating_add(total),
+                Standing::Confirmed | Standing::Refused | Standing::Reverted => {}
+            }
+        }
+        health.under_way = open.saturating_sub(health.silent);
+        Ok(health)
     }
 
     /// The running rollouts whose audience a device is in, newest first, with what it has reported about each.
@@ -151,13 +219,16 @@ impl Store {
         class: Uuid,
     ) -> Outcome<Vec<Candidate>> {
         let rows = sqlx::query(
-            "SELECT r.id AS rollout, r.share AS share, l.*, o.standing AS standing, \
+            "SELECT r.id AS rollout, r.share AS share, r.battery_min AS battery_min, r.not_before AS not_before, \
+             r.hours AS hours, l.*, o.standing AS standing, \
              COALESCE(o.retried_at, r.created_at) AS tries_since, \
              (SELECT COUNT(*) FROM reports p WHERE p.device = $1 AND p.image = r.release \
               AND p.received_at >= COALESCE(o.retried_at, r.created_at) AND p.event = 'reverted') AS reverts, \
              (SELECT COUNT(*) FROM reports p WHERE p.device = $1 AND p.image = r.release \
               AND p.received_at >= COALESCE(o.retried_at, r.created_at) \
-              AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refusals \
+              AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refusals, \
+             (SELECT MAX(p.received_at) FROM reports p WHERE p.device = $1 AND p.image = r.release \
+              AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refused_at \
              FROM rollouts r JOIN releases l ON l.digest = r.release \
              LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = $1 \
              WHERE r.state = 'running' AND l.vendor = $2 AND l.class = $3 AND (r.audience = 'all' OR EXISTS \
@@ -171,39 +242,48 @@ impl Store {
         .await?;
         let candidates = rows.iter().map(|row| {
             let rollout: String = column(row, "rollout")?;
-            Ok(Candidate {
-                share: share(row, "share")?,
-                place: Place::of(device, &rollout),
-                standing: spelled_if_any(row, "standing", Standing::parse)?,
+            candidate(
+                row,
+                device,
                 rollout,
-                tries_since: column(row, "tries_since")?,
-                release: release(row)?,
-                reverts: number(row, "reverts")?,
-                refusals: number(row, "refusals")?,
-            })
+                share(row, "share")?,
+                terms(row)?,
+                release(row)?,
+            )
         });
         candidates.collect()
     }
 
-    /// A page of a rollout's audience.
+    /// A page of a rollout's audience: each device, the rollout as its candidate, and since when its offer stands so.
     pub(crate) async fn members(
         &self,
         rollout: &Rollout,
+        release: &Release,
         standing: Option<Standing>,
         after: Option<DeviceId>,
         limit: u32,
-    ) -> Outcome<Vec<Member>> {
+    ) -> Outcome<Vec<(Device, Candidate, Option<i64>)>> {
         let rows = sqlx::query(
-            "SELECT d.id AS id, d.running_version AS running_version, o.standing AS standing, o.since AS since \
-             FROM releases l JOIN devices d ON d.vendor = l.vendor AND d.class = l.class \
-             LEFT JOIN rollout_offers o ON o.rollout = $1 AND o.device = d.id \
-             WHERE l.digest = $2 AND d.state = 'approved' AND d.id > $3 AND ($4 = '' OR o.standing = $4) \
-             AND ($5 = 'all' OR EXISTS \
-             (SELECT 1 FROM rollout_devices m WHERE m.rollout = $1 AND m.device = d.id)) \
-             ORDER BY d.id LIMIT $6",
+            "SELECT d.*, o.standing AS standing, o.since AS offer_since, \
+             COALESCE(o.retried_at, $1) AS tries_since, \
+             (SELECT COUNT(*) FROM reports p WHERE p.device = d.id AND p.image = $2 \
+              AND p.received_at >= COALESCE(o.retried_at, $1) AND p.event = 'reverted') AS reverts, \
+             (SELECT COUNT(*) FROM reports p WHERE p.device = d.id AND p.image = $2 \
+              AND p.received_at >= COALESCE(o.retried_at, $1) \
+              AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refusals, \
+             (SELECT MAX(p.received_at) FROM reports p WHERE p.device = d.id AND p.image = $2 \
+              AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refused_at \
+             FROM devices d LEFT JOIN rollout_offers o ON o.rollout = $3 AND o.device = d.id \
+             WHERE d.vendor = $4 AND d.class = $5 AND d.state = 'approved' AND d.id > $6 \
+             AND ($7 = '' OR o.standing = $7) AND ($8 = 'all' OR EXISTS \
+             (SELECT 1 FROM rollout_devices m WHERE m.rollout = $3 AND m.device = d.id)) \
+             ORDER BY d.id LIMIT $9",
         )
-        .bind(&rollout.id)
+        .bind(rollout.created_at)
         .bind(rollout.release.to_string())
+        .bind(&rollout.id)
+        .bind(release.vendor.to_string())
+        .bind(release.class.to_string())
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
         .bind(standing.map_or("", Standing::as_str))
         .bind(audience(rollout))
@@ -211,14 +291,10 @@ impl Store {
         .fetch_all(&mut *self.reader().await?)
         .await?;
         let members = rows.iter().map(|row| {
-            let device = spelled(row, "id", ids::device)?;
-            let standing = spelled_if_any(row, "standing", Standing::parse)?;
-            Ok(Member {
-                device,
-                running: spelled_if_any(row, "running_version", ids::version)?,
-                place: Place::of(device, &rollout.id),
-                offer: standing.zip(column(row, "since")?),
-            })
+            let device = device(row)?;
+            let id = rollout.id.clone();
+            let candidate = candidate(row, device.id, id, rollout.share, rollout.terms, release.clone())?;
+            Ok((device, candidate, column(row, "offer_since")?))
         });
         members.collect()
     }
@@ -277,11 +353,13 @@ impl Store {
     }
 }
 
-impl Change {
+impl Look {
     pub(crate) async fn rollout(&mut self, id: &str) -> Outcome<Option<Rollout>> {
         find(&mut self.0, id).await
     }
+}
 
+impl Change {
     pub(crate) async fn open_rollouts(&mut self, vendor: Uuid, class: Uuid) -> Outcome<i64> {
         let row = sqlx::query(
             "SELECT COUNT(*) AS total FROM rollouts r JOIN releases l ON l.digest = r.release \
@@ -305,8 +383,9 @@ impl Change {
         sqlx::query(
             "INSERT INTO rollouts (id, number, release, audience, state, created_at, created_by, changed_at, \
              share, failures_max, failed_share_max, sample_min, silence_ms, judged_since, stages, \
-             advance_confirmed, advance_soak_ms, reached_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             advance_confirmed, advance_soak_ms, reached_at, battery_min, not_before, hours, two_persons) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+             $21, $22)",
         )
         .bind(&rollout.id)
         .bind(rollout.number)
@@ -326,9 +405,20 @@ impl Change {
         .bind(rollout.advance.map(|advance| i64::from(advance.confirmed_min)))
         .bind(rollout.advance.map(|advance| advance.soak_ms))
         .bind(rollout.reached_at)
+        .bind(i64::from(rollout.terms.battery_min))
+        .bind(rollout.terms.not_before)
+        .bind(rollout.terms.hours.map(|hours| hours.to_string()))
+        .bind(i64::from(rollout.two_persons))
         .execute(&mut *self.0)
         .await?;
-        Ok(())
+        sqlx::query(
+            "INSERT INTO rollout_tallies (rollout, confirmed, refused, reverted, stage_confirmed) \
+             VALUES ($1, 0, 0, 0, 0)",
+        )
+        .bind(&rollout.id)
+        .execute(&mut *self.0)
+        .await?;
+        self.put_rollout(rollout).await
     }
 
     pub(crate) async fn insert_rollout_device(&mut self, rollout: &str, device: DeviceId) -> Outcome<()> {
@@ -342,23 +432,41 @@ impl Change {
 
     /// Gives a device whose offer came to nothing another try; says whether there was one.
     pub(crate) async fn retry_offer(&mut self, id: &str, device: DeviceId, now: i64) -> Outcome<bool> {
-        let done = sqlx::query(
-            "UPDATE rollout_offers SET standing = 'offered', since = $1, retried_at = $1 \
-             WHERE rollout = $2 AND device = $3 AND standing IN ('refused', 'reverted')",
-        )
-        .bind(now)
-        .bind(id)
-        .bind(device.to_string())
-        .execute(&mut *self.0)
-        .await?;
-        Ok(done.rows_affected() == 1)
+        let failed = [Standing::Refused, Standing::Reverted];
+        let offer = offers(&mut self.0, device, Of::Rollout(id)).await?;
+        let Some(offer) = offer.into_iter().find(|offer| failed.contains(&offer.standing)) else {
+            return Ok(false);
+        };
+        move_offer(&mut self.0, &offer, device, Standing::Offered, now).await?;
+        sqlx::query("UPDATE rollout_offers SET retried_at = $1 WHERE rollout = $2 AND device = $3")
+            .bind(now)
+            .bind(id)
+            .bind(device.to_string())
+            .execute(&mut *self.0)
+            .await?;
+        Ok(true)
     }
 
-    /// Writes down what may change of a rollout: how far it reaches and where it stands.
+    /// Writes down what may change of a rollout: how far it reaches, where it stands and what is asked for. What is
+    /// counted from a new beginning on begins anew.
     pub(crate) async fn put_rollout(&mut self, rollout: &Rollout) -> Outcome<()> {
+        let asked = rollout.asked.as_ref();
+        sqlx::query(
+            "UPDATE rollout_tallies SET \
+             confirmed = CASE WHEN r.judged_since = $1 THEN rollout_tallies.confirmed ELSE 0 END, \
+             refused = CASE WHEN r.judged_since = $1 THEN rollout_tallies.refused ELSE 0 END, \
+             reverted = CASE WHEN r.judged_since = $1 THEN rollout_tallies.reverted ELSE 0 END, \
+             stage_confirmed = CASE WHEN r.reached_at = $2 THEN rollout_tallies.stage_confirmed ELSE 0 END \
+             FROM rollouts r WHERE rollout_tallies.rollout = $3 AND r.id = $3",
+        )
+        .bind(rollout.judged_since)
+        .bind(rollout.reached_at)
+        .bind(&rollout.id)
+        .execute(&mut *self.0)
+        .await?;
         sqlx::query(
             "UPDATE rollouts SET state = $1, share = $2, changed_at = $3, judged_since = $4, halted_because = $5, \
-             reached_at = $6 WHERE id = $7",
+             reached_at = $6, asked_share = $7, asked_by = $8, asked_person = $9, asked_at = $10 WHERE id = $11",
         )
         .bind(rollout.state.as_str())
         .bind(i64::from(rollout.share.hundredths()))
@@ -366,6 +474,13 @@ impl Change {
         .bind(rollout.judged_since)
         .bind(&rollout.halted_because)
         .bind(rollout.reached_at)
+        .bind(asked.map(|asked| match asked.what {
+            What::Start => 0,
+            What::Widen(share) => i64::from(share.hundredths()),
+        }))
+        .bind(asked.map(|asked| asked.by.as_str()))
+        .bind(asked.map(|asked| asked.person.as_str()))
+        .bind(asked.map(|asked| asked.at))
         .bind(&rollout.id)
         .execute(&mut *self.0)
         .await?;
@@ -374,14 +489,22 @@ impl Change {
 }
 
 impl Record {
-    /// Notes that a device was offered a rollout's release, the first time.
-    pub(crate) async fn put_offer(&mut self, rollout: &str, device: DeviceId, now: i64) -> Outcome<()> {
+    /// Notes that a device was offered a rollout's release, or why it was not, as long as it has done nothing about it.
+    pub(crate) async fn put_offer(
+        &mut self,
+        rollout: &str,
+        device: DeviceId,
+        standing: Standing,
+        now: i64,
+    ) -> Outcome<()> {
         sqlx::query(
-            "INSERT INTO rollout_offers (rollout, device, standing, since) VALUES ($1, $2, 'offered', $3) \
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO rollout_offers (rollout, device, standing, since) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (rollout, device) DO UPDATE SET standing = excluded.standing, since = excluded.since \
+             WHERE rollout_offers.standing IN ('declined', 'deferred', 'offered')",
         )
         .bind(rollout)
         .bind(device.to_string())
+        .bind(standing.as_str())
         .bind(now)
         .execute(&mut *self.0)
         .await?;
@@ -396,19 +519,91 @@ impl Record {
         standing: Standing,
         now: i64,
     ) -> Outcome<()> {
-        sqlx::query(
-            "UPDATE rollout_offers SET standing = $1, since = $2 WHERE device = $3 AND standing <> $1 \
-             AND ($1 <> 'requested' OR standing = 'offered') \
-             AND rollout IN (SELECT id FROM rollouts WHERE release = $4)",
-        )
-        .bind(standing.as_str())
-        .bind(now)
-        .bind(device.to_string())
-        .bind(image.to_string())
-        .execute(&mut *self.0)
-        .await?;
+        for offer in offers(&mut self.0, device, Of::Release(image)).await? {
+            let news = standing != Standing::Requested || offer.standing.is_open();
+            if news && offer.standing != standing {
+                move_offer(&mut self.0, &offer, device, standing, now).await?;
+            }
+        }
         Ok(())
     }
+}
+
+/// An offer as it stands, and since when its rollout counts what.
+struct Offer {
+    rollout: String,
+    standing: Standing,
+    since: i64,
+    judged_since: i64,
+    reached_at: i64,
+}
+
+/// Which of a device's offers.
+#[derive(Clone, Copy)]
+enum Of<'r> {
+    Release(ImageDigest),
+    Rollout(&'r str),
+}
+
+async fn offers(connection: &mut AnyConnection, device: DeviceId, of: Of<'_>) -> Outcome<Vec<Offer>> {
+    let (release, rollout) = match of {
+        Of::Release(image) => (image.to_string(), ""),
+        Of::Rollout(id) => (String::new(), id),
+    };
+    let rows = sqlx::query(
+        "SELECT o.rollout AS rollout, o.standing AS standing, o.since AS since, r.judged_since AS judged_since, \
+         r.reached_at AS reached_at FROM rollout_offers o JOIN rollouts r ON r.id = o.rollout \
+         WHERE o.device = $1 AND (r.release = $2 OR r.id = $3)",
+    )
+    .bind(device.to_string())
+    .bind(release)
+    .bind(rollout)
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &AnyRow| {
+        Ok(Offer {
+            rollout: column(row, "rollout")?,
+            standing: spelled(row, "standing", Standing::parse)?,
+            since: column(row, "since")?,
+            judged_since: column(row, "judged_since")?,
+            reached_at: column(row, "reached_at")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Moves an offer on, and counts it where its rollout is judged by: what it was, as far as that counted, not any more;
+/// what it is now, once more.
+async fn move_offer(
+    connection: &mut AnyConnection,
+    offer: &Offer,
+    device: DeviceId,
+    to: Standing,
+    now: i64,
+) -> Outcome<()> {
+    let change = |standing: Standing, from: i64| {
+        let was = i64::from(offer.standing == standing && offer.since >= from);
+        i64::from(to == standing).saturating_sub(was)
+    };
+    sqlx::query("UPDATE rollout_offers SET standing = $1, since = $2 WHERE rollout = $3 AND device = $4")
+        .bind(to.as_str())
+        .bind(now)
+        .bind(&offer.rollout)
+        .bind(device.to_string())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "UPDATE rollout_tallies SET confirmed = confirmed + $1, refused = refused + $2, \
+         reverted = reverted + $3, stage_confirmed = stage_confirmed + $4 WHERE rollout = $5",
+    )
+    .bind(change(Standing::Confirmed, offer.judged_since))
+    .bind(change(Standing::Refused, offer.judged_since))
+    .bind(change(Standing::Reverted, offer.judged_since))
+    .bind(change(Standing::Confirmed, offer.reached_at))
+    .bind(&offer.rollout)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 const fn audience(rollout: &Rollout) -> &'static str {

@@ -38,6 +38,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/rollouts", READ),
     ("GET", "/api/v1/rollouts/{id}", READ),
     ("GET", "/api/v1/rollouts/{id}/devices", READ),
+    ("GET", "/api/v1/rollouts/{id}/preview", READ),
     ("GET", "/api/v1/tokens", ADMINISTER),
     ("GET", "/api/v1/tuf", READ),
     ("GET", "/app/", Public),
@@ -69,6 +70,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/devices/import", OPERATE),
     ("POST", "/api/v1/devices/{id}/approve", OPERATE),
     ("POST", "/api/v1/devices/{id}/revoke", OPERATE),
+    ("POST", "/api/v1/devices/{id}/settle", OPERATE),
     ("POST", "/api/v1/releases", PUBLISH),
     ("POST", "/api/v1/releases/{digest}/documents/{kind}", PUBLISH),
     ("POST", "/api/v1/rollouts", OPERATE),
@@ -88,6 +90,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/device/v1/check-in", Lock),
     ("POST", "/device/v1/enrol", Lock),
     ("POST", "/device/v1/report", Lock),
+    ("PUT", "/api/v1/devices/{id}/wishes", OPERATE),
     ("PUT", "/api/v1/policies/{class}", ADMINISTER),
 ];
 
@@ -124,6 +127,7 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/policies/{class}" => json!({ "document": policy() }),
         "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
+        "/api/v1/devices/{id}/wishes" => json!({ "updates": "none" }),
         "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),
         "/api/v1/tuf" => json!({ "targets": "{}" }),
         "/api/v1/devices/import" => return format!("id\n{}\n", "cd".repeat(16)).into_bytes(),

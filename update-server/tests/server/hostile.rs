@@ -120,7 +120,7 @@ async fn what_is_not_there_is_said_to_be_not_there() {
     let harness = Harness::ready().await;
     let id = "ab".repeat(16);
     for (method, path) in [
-        (Method::GET, "/".to_owned()),
+        (Method::GET, "/nothing".to_owned()),
         (Method::GET, "/api/v1/nothing".to_owned()),
         (Method::PATCH, "/api/v1/devices".to_owned()),
         (Method::GET, format!("/api/v1/devices/{id}")),

@@ -202,6 +202,7 @@ async fn three_refusals_are_enough() {
     ] {
         assert_eq!(harness.offered(&mut lock).await, Some(release));
         harness.report(&mut lock, event, release, 150).await;
+        harness.clock.advance_ms(24 * 3_600_000); // longer than it is left alone
     }
     assert_eq!(harness.offered(&mut lock).await, None);
 }

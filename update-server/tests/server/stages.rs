@@ -157,7 +157,9 @@ async fn a_share_of_failures_halts_it_once_there_are_enough_outcomes() {
     assert_eq!(status["state"], "halted");
     assert_eq!(
         status["health"],
-        json!({ "under_way": 2, "confirmed": 8, "refused": 2, "reverted": 0, "silent": 0 })
+        json!({
+            "under_way": 2, "confirmed": 8, "refused": 2, "reverted": 0, "silent": 0, "deferred": 0, "declined": 0,
+        })
     );
 }
 

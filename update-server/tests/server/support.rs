@@ -12,7 +12,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::{Signer as _, SigningKey};
 use http_body_util::BodyExt as _;
 use latchkey_directive::{
-    Action, BootOutcome, BootReport, CheckIn, DeviceId, Directive, Enrolment, Event, MAX_SEALED, Nonce,
+    Action, BootOutcome, BootReport, CheckIn, DeviceId, Directive, Enrolment, Event, Hold, MAX_SEALED, Nonce,
     Problem, ProblemCode, PublicKey, Purpose, Receipt, Report, Running, Sealed, seal,
 };
 use latchkey_image::build::Description;
@@ -208,6 +208,7 @@ impl Harness {
             check_in_interval_s: INTERVAL_S,
             allow_example_keys,
             awaiting_devices_max: AWAITING_MAX,
+            ..Settings::default()
         };
         let service = Arc::new(Service::new(
             store,
@@ -395,6 +396,10 @@ pub(crate) struct Lock {
     pub(crate) running: Running,
     pub(crate) floor: SecurityCounter,
     pub(crate) boot: BootReport,
+    pub(crate) battery_percent: u8,
+    pub(crate) hold: Option<Hold>,
+    /// Repeated in the next check-in.
+    pub(crate) echo: Option<Nonce>,
 }
 
 impl Lock {
@@ -423,6 +428,9 @@ impl Lock {
                 about: [0; 16],
                 starts_left: 0,
             },
+            battery_percent: 80,
+            hold: None,
+            echo: None,
         }
     }
 
@@ -460,7 +468,9 @@ impl Lock {
             running: self.running,
             floor: self.floor,
             boot: self.boot,
-            battery_percent: 80,
+            battery_percent: self.battery_percent,
+            hold: self.hold,
+            echo: self.echo.take(),
         }
     }
 

@@ -113,7 +113,11 @@ pub(in crate::http) async fn list(
             "" => None,
             after => Some(device_id(after)?),
         };
-        app.service.devices(wanted, after, ROWS).await?
+        let filter = device::Filter {
+            state: wanted,
+            ..device::Filter::default()
+        };
+        app.service.devices(filter, after, ROWS).await?
     } else {
         app.service.devices_named(&name, ROWS).await?
     };
@@ -197,10 +201,7 @@ impl DevicePage {
         let (installs, explanation) = match &story.decision {
             Err(why) => (None, vec![why.clone()]),
             Ok(decision) => (
-                decision
-                    .offer
-                    .as_ref()
-                    .map(|offer| offer.release.version.to_string()),
+                decision.offer().map(|offer| offer.release.version.to_string()),
                 decision
                     .explain()
                     .split("; rollout ")

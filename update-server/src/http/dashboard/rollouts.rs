@@ -384,10 +384,11 @@ pub(in crate::http) async fn members(
     let members: Vec<MemberRow> = found
         .iter()
         .map(|member| MemberRow {
-            id: member.device.to_string(),
-            running: member
-                .running
-                .map_or_else(|| "not told yet".to_owned(), |version| version.to_string()),
+            id: member.device.id.to_string(),
+            running: member.device.facts.as_ref().map_or_else(
+                || "not told yet".to_owned(),
+                |facts| facts.running.version.to_string(),
+            ),
             place: member.place.to_string(),
             reached: rollout.share.includes(member.place),
             standing: member.offer.map(|(standing, _)| standing.as_str()),

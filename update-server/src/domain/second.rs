@@ -1,0 +1,83 @@
+//! Two persons: starting and widening a rollout can take two, halting one never does.
+//!
+//! The second person asks for the very same thing, and so it is done: what they approve is what they say, and cannot
+//! change under their hands. A person is whose token it is, however many tokens there are. Pausing or aborting ends
+//! what was asked for; so does time. What the stages of a rollout do by themselves was asked for when it was started.
+//! Knows no database.
+
+use super::access::Caller;
+use super::share::Share;
+
+/// How long what one person asked for waits for another, in milliseconds.
+pub const ASKED_MS_MAX: i64 = 24 * 3_600_000;
+
+/// What can take two persons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// To start it, or start it again.
+    Start,
+    /// To have it reach so far.
+    Widen(Share),
+}
+
+/// What one person has asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What.
+    pub what: What,
+    /// With which token, as in the audit log.
+    pub by: String,
+    /// Who.
+    pub person: String,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+}
+
+impl Asked {
+    pub(crate) fn new(what: What, by: &Caller, at: i64) -> Self {
+        Self {
+            what,
+            by: by.actor().to_string(),
+            person: by.person().to_owned(),
+            at,
+        }
+    }
+
+    /// When it is over.
+    #[must_use]
+    pub const fn expires_at(&self) -> i64 {
+        self.at.saturating_add(ASKED_MS_MAX)
+    }
+
+    /// Whether this person, asking for this now, is the second one.
+    #[must_use]
+    pub fn is_seconded(&self, what: What, person: &str, now: i64) -> bool {
+        let another = !self.person.eq_ignore_ascii_case(person);
+        another && self.what == what && now < self.expires_at()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_another_person_who_wants_the_same_in_time() {
+        let share = |percent: &str| What::Widen(percent.parse().unwrap());
+        let asked = Asked {
+            what: share("50"),
+            by: "token:1 (ana at work)".into(),
+            person: "Ana".into(),
+            at: 1_000,
+        };
+        assert!(asked.is_seconded(share("50"), "ben", 2_000));
+        assert!(
+            !asked.is_seconded(share("50"), "ana", 2_000),
+            "another token of hers"
+        );
+        assert!(!asked.is_seconded(share("51"), "ben", 2_000));
+        assert!(!asked.is_seconded(What::Start, "ben", 2_000));
+        assert!(asked.is_seconded(share("50"), "ben", 999 + ASKED_MS_MAX));
+        assert!(!asked.is_seconded(share("50"), "ben", 1_000 + ASKED_MS_MAX));
+    }
+}
