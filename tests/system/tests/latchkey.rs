@@ -1,6 +1,8 @@
 //! The command `latchkey`, as it is built, against the real firmware: over the stand-in for BlueZ as over the
 //! laboratory's controllers, everything that an owner does.
 
+use std::process::Stdio;
+
 use latchkey_lab::{Lock, Owner, Server, Variant};
 use latchkey_phone::request::Report;
 use latchkey_phone::session::News;
@@ -246,6 +248,16 @@ fn a_lock_that_is_away_or_gone_in_the_middle_is_a_failure_with_a_name() {
         .command(&["scan"])
         .env("LATCHKEY_HCI", "tcp-client:127.0.0.1:1"));
     assert_eq!(none.code, 5, "{none:?}");
+
+    // What cannot be printed is not taken for done; a pipe that was closed is nobody's failure.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let untold = run(owner.command(&["completions", "bash"]).stdout(full));
+    assert_eq!(untold.code, 3, "{untold:?}");
+    assert!(untold.said.contains("cannot print"), "{untold:?}");
+    let mut unheard = owner.command(&["completions", "bash"]);
+    let mut unheard = unheard.stdout(Stdio::piped()).spawn().unwrap();
+    drop(unheard.stdout.take());
+    assert_eq!(unheard.wait().unwrap().code(), Some(0));
 }
 
 /// The example policy's file.

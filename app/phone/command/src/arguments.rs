@@ -67,7 +67,7 @@ pub(crate) struct Common {
     /// Print facts as JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Which lock, by the name that `pair` gave it. Not needed while there is only one.
+    /// Which lock, by its name here; with `pair`, the name to give it. Not needed while there is only one.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) lock: Option<String>,
     /// Keep credentials in this folder instead of the one that the system has for it.

@@ -58,12 +58,9 @@ pub(crate) fn run(arguments: Arguments) -> Outcome<()> {
         Command::Keypad(asked) => turn::keypad(&context, &asked),
         Command::Fob(asked) => turn::fob(&context, &asked),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "latchkey",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "latchkey", &mut script);
+            output::tell(&String::from_utf8_lossy(&script));
             Ok(())
         }
     }

@@ -27,7 +27,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::of_this_program();
     match command::run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if output::all_told() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(failure::Kind::File as u8),
         Err(failure) => {
             output::complain(&failure);
             failure.exit_code()

@@ -2,6 +2,8 @@
 //! standard error. Colours only on a terminal, and nothing that a lock said can move a cursor.
 
 use std::borrow::Cow;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -24,6 +26,38 @@ pub(crate) fn note(text: &str) {
     anstream::eprintln!("{}", tame(text));
 }
 
+/// What people look for first among facts.
+const FIRST: [&str; 8] = [
+    "id",
+    "name",
+    "outcome",
+    "done",
+    "lock_state",
+    "door",
+    "version",
+    "battery_percent",
+];
+
+/// Whether something could not be printed: then a script that goes by the exit code must not take it for done.
+static UNTOLD: AtomicBool = AtomicBool::new(false);
+
+/// Prints facts. Who has heard enough and closed the pipe is not told that.
+pub(crate) fn tell(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        anstream::eprintln!("{BAD}latchkey:{BAD:#} cannot print: {error}");
+        UNTOLD.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether all that was to be printed is.
+pub(crate) fn all_told() -> bool {
+    !UNTOLD.load(Ordering::Relaxed)
+}
+
 /// How facts are printed.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
@@ -34,20 +68,20 @@ impl Output {
     /// Facts about one thing.
     pub(crate) fn facts(self, facts: &Value) {
         if self.json {
-            anstream::println!("{facts:#}");
+            tell(&format!("{facts:#}\n"));
         } else {
-            anstream::print!("{}", lines(facts));
+            tell(&lines(facts));
         }
     }
 
     /// Facts about several things of a kind; `none` says that there are none.
     pub(crate) fn rows(self, columns: &[&str], rows: &[Value], none: &str) {
         if self.json {
-            anstream::println!("{:#}", Value::from(rows));
+            tell(&format!("{:#}\n", Value::from(rows)));
         } else if rows.is_empty() {
-            anstream::println!("{none}");
+            tell(&format!("{none}\n"));
         } else {
-            anstream::print!("{}", table(columns, rows));
+            tell(&table(columns, rows));
         }
     }
 }
@@ -85,9 +119,16 @@ fn lines(facts: &Value) -> String {
     let Some(facts) = facts.as_object() else {
         return String::new();
     };
-    let shown: Vec<(String, String)> = facts
+    let mut known: Vec<_> = facts.iter().filter(|(_, value)| !value.is_null()).collect();
+    // The others stay as they are, in order of their names.
+    known.sort_by_key(|(name, _)| {
+        FIRST
+            .iter()
+            .position(|first| first == name)
+            .unwrap_or(FIRST.len())
+    });
+    let shown: Vec<(String, String)> = known
         .iter()
-        .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (name.replace('_', " "), cell(Some(value))))
         .collect();
     let width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -177,8 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_lines_without_what_is_not_known() {
-        let shown = plain(&lines(&json!({ "lock_state": "locked", "door": null, "id": 3 })));
-        assert_eq!(shown, "id          3\nlock state  locked\n");
+    fn facts_are_lines_with_what_counts_first_and_without_what_is_not_known() {
+        let facts = json!({ "lock_state": "locked", "door": null, "id": 3, "a": 1, "z": 2 });
+        let shown = plain(&lines(&facts));
+        assert_eq!(
+            shown,
+            "id          3\nlock state  locked\na           1\nz           2\n"
+        );
     }
 }

@@ -305,10 +305,14 @@ fn told_wait(response: &Response) -> Option<Duration> {
     pause::retry_after(value, SystemTime::now())
 }
 
-/// An error of the network with its causes.
+/// The causes of an error of the network: itself it says but that a request came to nothing, and the whole URL.
 fn words(error: &reqwest::Error) -> String {
-    let mut words = error.to_string();
     let mut cause = std::error::Error::source(error);
+    let mut words = match cause {
+        Some(first) => first.to_string(),
+        None => return error.to_string(),
+    };
+    cause = cause.and_then(std::error::Error::source);
     while let Some(this) = cause {
         words = format!("{words}: {this}");
         cause = this.source();

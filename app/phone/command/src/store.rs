@@ -143,10 +143,12 @@ impl Store {
             (Some(name), _) if names.iter().any(|known| known == name) => name.to_owned(),
             (None, [only]) => only.clone(),
             (_, []) => {
-                return Err(Failure::new(
-                    Kind::Secret,
-                    format!("no lock is paired as {what}; `latchkey pair --as {what}` does it"),
-                ));
+                let words = if kind == AuthorizationType::App {
+                    "no lock is paired yet; `latchkey pair` does it".to_owned()
+                } else {
+                    format!("no lock is paired as {what}; `latchkey pair --as {what}` does it")
+                };
+                return Err(Failure::new(Kind::Secret, words));
             }
             (Some(name), _) => {
                 return Err(Failure::new(

@@ -42,7 +42,8 @@ pub(crate) fn parse<T: Number + Debug + Copy + 'static>(text: &str) -> Result<T,
 
 /// A date and a time, or nothing where none is set.
 pub(crate) fn date(date: DateTime) -> Value {
-    if date == DateTime::UNSET {
+    // A lock that was never told the time counts from the year 2000.
+    if date == DateTime::UNSET || date.year == 2000 {
         return Value::Null;
     }
     let DateTime {

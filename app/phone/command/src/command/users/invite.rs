@@ -86,7 +86,7 @@ fn hand(word: &Word, out: Option<&Path>) -> Outcome<()> {
             store::write(out, line.as_bytes())
         }
         None => {
-            anstream::println!("{}", *code(word)?);
+            output::tell(&code(word)?);
             Ok(())
         }
     })
