@@ -124,9 +124,13 @@ const CLOCK_SET = Date.UTC(2020) / 1000;
 
 /** A moment in words. */
 export function when(unix) {
-  if (unix < CLOCK_SET) return "Time not known: the lock’s clock was not set";
-  return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(unix * 1000));
+  return unix < CLOCK_SET ? "Time not known: the lock’s clock was not set" : moment(new Date(unix * 1000));
 }
+
+/** The same for a time as clocks at the lock show it, `2026-11-26T08:00`. */
+export const whenLocal = (text) => moment(new Date(text));
+
+const moment = (date) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(date);
 
 /** How often, for people. */
 export const times = (count) => (count === 1 ? "once" : `${count} times`);

@@ -1,7 +1,7 @@
 // Keypad codes: they live on the lock, and are shown here while this page is.
 
 import { administer, app, certain } from "./app.js";
-import { ask, attempt, h, say, times } from "./dom.js";
+import { ask, attempt, h, say, times, whenLocal } from "./dom.js";
 import { describeLimits, limitsField } from "./limits.js";
 
 export const title = "Codes";
@@ -40,7 +40,7 @@ function row(code, change) {
     h("button", { id: `code-${id}-${key}`, class: danger && "danger", "aria-label": `${label} ${name}`, onclick: ({ currentTarget }) => attempt(currentTarget, work) }, label);
   return h("li", { id: `code-${id}` },
     h("p", {}, h("span", { class: "strong" }, name), " ", h("span", { class: "code" }, String(code.code)), !enabled && h("span", { class: "warn" }, " switched off")),
-    h("p", { class: "quiet small" }, `${describeLimits(limits)} · used ${times(code.count)}${code.lastActive ? `, last ${code.lastActive.replace("T", " ")}` : ""}`),
+    h("p", { class: "quiet small" }, `${describeLimits(limits)} · used ${times(code.count)}${code.lastActive ? `, last ${whenLocal(code.lastActive)}` : ""}`),
     h("div", { class: "row" },
       button("edit", "Change", async () => change(update(await form("Change the code", code)), "Code changed")()),
       button("toggle", enabled ? "Switch off" : "Switch on", change(update({ enabled: !enabled }), enabled ? "Switched off" : "Switched on")),

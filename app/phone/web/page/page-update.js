@@ -53,7 +53,7 @@ function card(lock, { version, notes, size: bytes, digest, ...rest }) {
     h("h2", { id: "update-title" }, `Version ${plain(version)}`),
     h("p", { class: "notes", id: "update-notes" }, notes ?? "Its publisher did not write down what it changes."),
     h("p", { class: "quiet small" }, size(bytes)),
-    h("div", { class: "row end" }, starter("install", "Install", lock, "Downloading…", async () => {
+    !going && h("div", { class: "row end" }, starter("install", "Install", lock, "Downloading…", async () => {
       const release = await fetchImage({ version, notes, size: bytes, digest, ...rest }, (done, of) => move({ done, of }));
       return { release, version, notes, digest };
     })));
@@ -199,6 +199,7 @@ function move(to) {
   const bar = byId("update-progress");
   if (!bar) return;
   byId("update-stage").textContent = going.words;
+  byId("update-share").textContent = share();
   if (going.done === undefined) bar.removeAttribute("value");
   else [bar.max, bar.value] = [going.of, going.done];
 }
@@ -208,8 +209,10 @@ function progress() {
   return h("section", { class: "card", "aria-label": "Progress" },
     h("p", { id: "update-stage" }, going.words),
     h("progress", { id: "update-progress", "aria-labelledby": "update-stage", max: known ? going.of : 1, ...(known ? { value: going.done } : {}) }),
-    h("p", { class: "quiet small" }, "Keep this page open."));
+    h("p", { class: "quiet small" }, h("span", { id: "update-share" }, share()), "Keep this page open."));
 }
+
+const share = () => (going.done === undefined ? "" : `${size(going.done)} of ${size(going.of)}. `);
 
 function outcome(lock) {
   const ended = outcomes.get(lock);

@@ -1,7 +1,7 @@
 // Who may use the lock.
 
 import { administer, app, certain } from "./app.js";
-import { ask, attempt, h, say, times } from "./dom.js";
+import { ask, attempt, h, say, times, whenLocal } from "./dom.js";
 import { describeLimits, limitsField } from "./limits.js";
 
 export const title = "People";
@@ -42,7 +42,7 @@ function row(user, lock, change) {
     h("button", { id: `user-${id}-${key}`, class: danger && "danger", "aria-label": `${label} ${name}`, onclick: ({ currentTarget }) => attempt(currentTarget, work) }, label);
   return h("li", { id: `user-${id}` },
     h("p", {}, h("span", { class: "strong" }, name), h("span", { class: "quiet" }, ` ${user.kind}`), self && h("span", { class: "quiet" }, ", this device"), !enabled && h("span", { class: "warn" }, " switched off")),
-    h("p", { class: "quiet small" }, `${describeLimits(limits)} · used ${times(user.count)}${user.lastActive ? `, last ${user.lastActive.replace("T", " ")}` : ""}`),
+    h("p", { class: "quiet small" }, `${describeLimits(limits)} · used ${times(user.count)}${user.lastActive ? `, last ${whenLocal(user.lastActive)}` : ""}`),
     h("div", { class: "row" },
       button("edit", "Change", async () => change(update(await form("Change", user)), "Changed")()),
       !self && button("toggle", enabled ? "Switch off" : "Switch on", change(update({ enabled: !enabled }), enabled ? "Switched off" : "Switched on")),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sentence, size, times, when, words } from "../page/dom.js";
+import { sentence, size, times, when, whenLocal, words } from "../page/dom.js";
 import { describeLimits, mask } from "../page/limits.js";
 
 test("a sentence begins with a capital and ends once", () => {
@@ -14,6 +14,8 @@ test("a time that the lock did not know is said to be none", () => {
   // A lock without the time of day counts from the year 2000.
   assert.match(when(Date.UTC(2000, 0, 3) / 1000), /not known/);
   assert.match(when(Date.UTC(2026, 10, 26, 12) / 1000), /2026/);
+  // In whatever zone this runs.
+  assert.match(whenLocal("2026-11-26T08:30"), /26.*2026.*8:30/);
 });
 
 test("numbers for people", () => {
