@@ -30,7 +30,12 @@ struct Visit {
 impl Visit {
     /// A browser that has never been here, a lock that has never been paired, and a server that is nobody's confidant.
     fn new() -> Self {
-        let door = Door::new(&["browser", "phone"], |lock| lock.set_motor(FAST_MOTOR_DEG_S));
+        Self::at(Door::new(&["browser", "phone"], |lock| {
+            lock.set_motor(FAST_MOTOR_DEG_S);
+        }))
+    }
+
+    fn at(door: Door) -> Self {
         let server = Server::start(&door.world.path("server")).unwrap();
         server.trust_example_policy().unwrap();
         let mut browser = door.browser("browser");

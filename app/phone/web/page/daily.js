@@ -8,7 +8,7 @@ const DAY_MS = 24 * HOUR_MS;
  * Runs `work` now, and when a day has passed since it last came to something. It is looked at every hour, and whenever
  * `woken(again)` calls `again`. Gives what ends it.
  */
-export function daily(work, { woken = wakeUps, now = Date.now, every = setInterval, stop = clearInterval } = {}) {
+export function daily(work, { woken = wakeUps, now = () => Date.now(), every = setInterval, stop = clearInterval } = {}) {
   let last = -Infinity;
   let running = false;
   const look = async () => {
