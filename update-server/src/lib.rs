@@ -24,6 +24,7 @@ pub mod objects;
 pub mod online;
 pub mod store;
 
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use domain::hours::Zone;
 use domain::presence::Presence;
 use domain::release::Release;
 use domain::story::Looking;
+use domain::throttle::{Throttle, TooOften};
 use failure::Outcome;
 use metrics::Metrics;
 use objects::Objects;
@@ -88,6 +90,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     settings: Settings,
     presence: Presence,
+    throttle: Throttle,
     metrics: Metrics,
     /// How far the audit log was followed for whoever looks at it.
     looking: tokio::sync::Mutex<Looking>,
@@ -111,6 +114,7 @@ impl Service {
             clock,
             settings,
             presence: Presence::default(),
+            throttle: Throttle::default(),
             metrics: Metrics::default(),
             looking: tokio::sync::Mutex::default(),
         }
@@ -133,6 +137,19 @@ impl Service {
         lowest
             .saturating_add(random.checked_rem(spread).unwrap_or(0))
             .max(1)
+    }
+
+    /// Whether something from an address is looked at at all.
+    ///
+    /// # Errors
+    /// Too much came from it that proved nothing.
+    pub fn address_may(&self, address: IpAddr) -> Result<(), TooOften> {
+        self.throttle.address_may(address, self.clock.now_ms())
+    }
+
+    /// What came from an address proved nothing.
+    pub fn address_pays(&self, address: IpAddr) {
+        self.throttle.address_pays(address, self.clock.now_ms());
     }
 
     /// Part of a release's file, as it comes from the store.

@@ -84,8 +84,16 @@ pub fn connections() -> usize {
 /// Most requests worked on at one time; further ones are told to come back.
 pub const REQUESTS_MAX: usize = 512;
 
-/// What a device that is told to come back should wait, in seconds.
+/// What whoever is told to come back should wait at least, in seconds.
 pub const BUSY_RETRY_S: u32 = 60;
+
+/// The same and up to as much again by chance, so that those who were sent away together do not come back together.
+#[must_use]
+pub fn busy_again_s() -> u32 {
+    // Without randomness the shortest will do: nothing rests on this but the load.
+    let random = crate::ids::random::<4>().map_or(0, u32::from_le_bytes);
+    BUSY_RETRY_S.saturating_add(random.checked_rem(BUSY_RETRY_S).unwrap_or(0))
+}
 
 /// How long a request waits for a place at the database.
 pub const DATABASE_WAIT: Duration = Duration::from_secs(5);

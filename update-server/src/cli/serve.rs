@@ -1,7 +1,7 @@
 //! `serve` and `director-key`: what works on the server's own files.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +128,10 @@ pub(super) struct Serve {
     /// Its key, PEM.
     #[arg(long, value_name = "FILE", env = "LATCHKEY_TLS_KEY", requires = "tls_listen")]
     tls_key: Option<PathBuf>,
+    /// A proxy in front of this server, whose X-Forwarded-For names the address that asks; may be given more than
+    /// once. Without it the proxy counts as one address, and shares one allowance among all who come through it.
+    #[arg(long = "proxy", value_name = "IP")]
+    proxies: Vec<IpAddr>,
     #[command(flatten)]
     place: DataPlace,
     /// Images: file:///folder, or s3://bucket/path with the usual AWS_… variables. Without it: the folder
@@ -253,7 +257,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let watch_interval = Duration::from_secs(options.watch_interval);
     let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));
     let renewing = tokio::spawn(renew_tuf(service.clone()));
-    let app = App::new(service.clone());
+    let app = App::new(service.clone()).behind(&options.proxies);
     let (router, _) = http::routes(&app);
     let fresh = app.clone();
     let freshening = tokio::spawn(async move { fresh.keep_dashboards_fresh().await });

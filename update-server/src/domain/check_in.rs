@@ -6,8 +6,8 @@ use super::decision::{Decision, Facts, Moment, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
 use super::presence::Seen;
 use super::watch::Standing;
-use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
+use crate::{Service, limits};
 
 impl Service {
     /// Answers a check-in with a directive, sealed with the director key and bound to the check-in's nonce.
@@ -33,6 +33,10 @@ impl Service {
         if self.presence.admit(device.id, seen, device.sequence).is_err() {
             return Err(self.behind(&device, &check_in, now).await);
         }
+        // Behind that: copies of what a lock once said must not use up what it may say.
+        let too_often = |_| Refused::because(ProblemCode::Busy, limits::busy_again_s());
+        self.throttle.device_pays(device.id, now).map_err(too_often)?;
+
         let facts = Facts {
             vendor,
             class,

@@ -14,7 +14,7 @@ use super::spelled;
 use super::wishes::Wishes;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{BUSY_RETRY_S, LISTED_DEVICES_MAX};
+use crate::limits::{LISTED_DEVICES_MAX, busy_again_s};
 
 spelled! {
     /// Where a device stands.
@@ -102,7 +102,7 @@ impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         Self {
             code: ProblemCode::Busy,
-            call_again_s: BUSY_RETRY_S,
+            call_again_s: busy_again_s(),
             challenge: None,
             cause: Some(failure),
         }
@@ -154,7 +154,7 @@ impl Service {
                 None => State::Approved, // it was expected
             },
             None if change.awaiting_devices().await? >= self.settings.awaiting_devices_max => {
-                return Err(Refused::because(ProblemCode::Busy, BUSY_RETRY_S));
+                return Err(Refused::because(ProblemCode::Busy, busy_again_s()));
             }
             None => State::Awaiting,
         };

@@ -26,6 +26,7 @@ pub mod share;
 pub mod signers;
 pub mod stage;
 pub mod story;
+pub mod throttle;
 pub mod tuf;
 pub mod watch;
 pub mod wishes;

@@ -1,11 +1,12 @@
 //! What every request passes before its handler: an id, a place, a token or a session, a time limit; and what is noted
 //! after.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_directive::ProblemCode;
@@ -13,11 +14,12 @@ use tracing::Instrument as _;
 
 use super::App;
 use super::dashboard::{self, forms};
+use super::problem::ProvedNothing;
 use crate::domain::access::{Permission, TokenSecret};
 use crate::domain::device::Refused;
 use crate::failure::{Failure, Kind};
 use crate::ids;
-use crate::limits::{BUSY_RETRY_S, REQUEST_TIMEOUT};
+use crate::limits::{REQUEST_TIMEOUT, busy_again_s};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub enum Access {
     Session(Permission),
 }
 
+/// On requests: whose connection they came over.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
 /// On requests that came without TLS to a server that has it.
 #[derive(Clone, Copy, Debug)]
 pub struct InTheClear;
@@ -43,6 +49,7 @@ pub struct InTheClear;
 #[derive(Clone, Copy, Debug)]
 pub struct OverTls;
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The gate of one route.
@@ -99,7 +106,8 @@ impl Gate {
             )
         })?;
         match self.access {
-            Access::Public | Access::Lock => {}
+            Access::Public => {}
+            Access::Lock => return self.listen(request, next).await,
             Access::Token(permission) => {
                 not_in_the_clear(&request)?;
                 let caller = self.caller(request.headers(), permission).await?;
@@ -120,6 +128,36 @@ impl Gate {
             }
         }
         Ok(next.run(request).await)
+    }
+
+    /// What a lock says, or somebody who says so: paid for by the address where it proves nothing.
+    async fn listen(&self, request: Request, next: Next) -> Result<Response, Failure> {
+        let says = request.method() == Method::POST;
+        let Some(address) = self.address(&request).filter(|_| says) else {
+            return Ok(next.run(request).await);
+        };
+        self.app.service.address_may(address).map_err(|_| {
+            Failure::new(
+                Kind::Busy,
+                "too much came from this address that proved nothing; nothing was done, try again in a minute",
+            )
+        })?;
+        let response = next.run(request).await;
+        if response.extensions().get::<ProvedNothing>().is_some() {
+            self.app.service.address_pays(address);
+        }
+        Ok(response)
+    }
+
+    /// Whose address a request came from: what the nearest proxy that is ours says, or the connection's own.
+    fn address(&self, request: &Request) -> Option<IpAddr> {
+        let Peer(peer) = *request.extensions().get::<Peer>()?;
+        if !self.app.proxies.contains(&peer.to_canonical()) {
+            return Some(peer);
+        }
+        let told = request.headers().get_all(FORWARDED_FOR).iter().next_back()?;
+        let last = told.to_str().ok()?.rsplit(',').next()?;
+        last.trim().parse().ok().or(Some(peer))
     }
 
     async fn caller(
@@ -147,7 +185,7 @@ impl Gate {
         match self.access {
             Access::Lock => Refused {
                 code: ProblemCode::Busy,
-                call_again_s: BUSY_RETRY_S,
+                call_again_s: busy_again_s(),
                 challenge: None,
                 cause: Some(failure),
             }

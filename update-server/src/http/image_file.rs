@@ -16,7 +16,7 @@ use crate::domain::device::Refused;
 use crate::domain::release::Release;
 use crate::failure::{Kind, Outcome};
 use crate::ids;
-use crate::limits::BUSY_RETRY_S;
+use crate::limits::busy_again_s;
 
 /// What a request for a file of known length and tag is answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) async fn get(
     let missing = || Refused {
         challenge: None,
         code: ProblemCode::NoSuchImage,
-        call_again_s: BUSY_RETRY_S,
+        call_again_s: busy_again_s(),
         cause: None,
     };
     let digest = ids::digest(&digest).ok_or_else(missing)?;

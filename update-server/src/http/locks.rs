@@ -1,5 +1,6 @@
 //! What locks say: sealed CBOR in, sealed CBOR out.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,17 +8,17 @@ use latchkey_directive::ProblemCode;
 
 use super::App;
 use super::payload::Payload;
-use super::problem::CBOR;
+use super::problem::{CBOR, ProvedNothing};
 use crate::domain::device::{self, Answer, Refused};
 use crate::failure::Failure;
-use crate::limits::BUSY_RETRY_S;
+use crate::limits::busy_again_s;
 
 /// A lock's body, or what to tell the lock.
 fn body(payload: Result<Payload, Failure>) -> Answer<bytes::Bytes> {
     let code = ProblemCode::Malformed;
     payload.map(|Payload(bytes)| bytes).map_err(|_| Refused {
         code,
-        call_again_s: BUSY_RETRY_S,
+        call_again_s: busy_again_s(),
         challenge: None,
         cause: None,
     })
@@ -50,10 +51,12 @@ fn sealed(message: Vec<u8>) -> Response {
 pub(super) async fn enrol(
     State(app): State<App>,
     payload: Result<Payload, Failure>,
-) -> Result<StatusCode, Refused> {
+) -> Result<Response, Refused> {
     Ok(match counted(&app, app.service.enrol(&body(payload)?).await)? {
-        device::State::Approved => StatusCode::OK,
-        device::State::Awaiting | device::State::Expected | device::State::Revoked => StatusCode::ACCEPTED,
+        device::State::Approved => StatusCode::OK.into_response(),
+        device::State::Awaiting | device::State::Expected | device::State::Revoked => {
+            (StatusCode::ACCEPTED, Extension(ProvedNothing)).into_response()
+        }
     })
 }
 

@@ -25,13 +25,14 @@ mod tuf;
 mod views;
 mod web_app;
 
-pub use gate::{Access, InTheClear, OverTls};
+pub use gate::{Access, InTheClear, OverTls, Peer};
 pub use openapi::document;
 pub use routes::{Route, routes};
 pub use serve::{Door, serve};
 pub use tls::Tls;
 pub use web_app::{File, WebApp};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashboard::live::Live;
@@ -49,6 +50,8 @@ pub struct App {
     live: Arc<Live>,
     /// Where failed sign-ins wait.
     penalties: Arc<Semaphore>,
+    /// Who is believed when it says on whose behalf it asks.
+    proxies: Arc<[IpAddr]>,
 }
 
 impl App {
@@ -61,6 +64,7 @@ impl App {
             web_app: Arc::new(WebApp::built_in()),
             live: Arc::default(),
             penalties: Arc::new(Semaphore::new(SIGN_IN_PENALTIES_MAX)),
+            proxies: Arc::new([]),
         }
     }
 
@@ -77,6 +81,13 @@ impl App {
     /// Ends what keeps dashboards fresh: the server is about to stop, and waits for requests under way.
     pub fn end_dashboards(&self) {
         self.live.end();
+    }
+
+    /// Behind these proxies, whose `X-Forwarded-For` is believed.
+    #[must_use]
+    pub fn behind(mut self, proxies: &[IpAddr]) -> Self {
+        self.proxies = proxies.iter().map(IpAddr::to_canonical).collect();
+        self
     }
 
     /// With room for so many failed sign-ins to wait at one time.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::domain::device::Refused;
 use crate::failure::{Failure, Kind};
-use crate::limits::BUSY_RETRY_S;
+use crate::limits::busy_again_s;
 
 /// A problem document as RFC 9457 has it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -102,7 +102,7 @@ impl IntoResponse for Failure {
         );
         match self.kind {
             Kind::Busy => {
-                headers.insert(header::RETRY_AFTER, BUSY_RETRY_S.into());
+                headers.insert(header::RETRY_AFTER, busy_again_s().into());
             }
             Kind::Unauthenticated => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -122,6 +122,10 @@ impl IntoResponse for Failure {
         response
     }
 }
+
+/// On answers to what anybody could have sent: whoever sent it pays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProvedNothing;
 
 /// Media type of everything locks send and get, image files apart.
 pub(super) const CBOR: &str = "application/cbor";
@@ -150,6 +154,12 @@ impl IntoResponse for Refused {
         // Encoding into memory does not fail; an empty body says no less than the status does.
         let body = minicbor::to_vec(problem).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, CBOR)], body).into_response();
+        if matches!(
+            self.code,
+            ProblemCode::Malformed | ProblemCode::BadSignature | ProblemCode::Replayed
+        ) {
+            response.extensions_mut().insert(ProvedNothing);
+        }
         if self.code == ProblemCode::Busy {
             response
                 .headers_mut()

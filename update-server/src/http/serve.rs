@@ -6,13 +6,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
 
+use super::gate::Peer;
 use super::tls::Tls;
 use crate::limits::{CONNECTION_AGE_MAX, HEAD_TIMEOUT, SHUTDOWN_GRACE};
 
@@ -41,7 +45,7 @@ pub async fn serve(doors: Vec<Door>, connections: usize, stop: impl Future<Outpu
             accepted = accept(&doors, &places) => accepted,
         };
         match accepted {
-            Ok((stream, door, place)) => hold(stream, door, place, &graceful),
+            Ok((stream, peer, door, place)) => hold(stream, peer, door, place, &graceful),
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -61,7 +65,7 @@ pub async fn serve(doors: Vec<Door>, connections: usize, stop: impl Future<Outpu
 async fn accept<'d>(
     doors: &'d [Door],
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, &'d Door, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, Peer, &'d Door, OwnedSemaphorePermit)> {
     let place = places
         .clone()
         .acquire_owned()
@@ -77,11 +81,17 @@ async fn accept<'d>(
         knocked.map_or(Poll::Pending, Poll::Ready)
     })
     .await;
-    let (stream, _) = accepted?;
-    Ok((stream, door, place))
+    let (stream, address) = accepted?;
+    Ok((stream, Peer(address.ip()), door, place))
 }
 
-fn hold(stream: TcpStream, door: &Door, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
+fn hold(
+    stream: TcpStream,
+    peer: Peer,
+    door: &Door,
+    place: OwnedSemaphorePermit,
+    graceful: &GracefulShutdown,
+) {
     // Answers are small or streamed in large pieces; waiting for more to send helps neither.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it began");
@@ -91,23 +101,27 @@ fn hold(stream: TcpStream, door: &Door, place: OwnedSemaphorePermit, graceful: &
     tokio::spawn(async move {
         let _place = place;
         match tls {
-            None => speak(stream, router, watcher).await,
+            None => speak(stream, peer, router, watcher).await,
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => speak(stream, router, watcher).await,
+                Ok(stream) => speak(stream, peer, router, watcher).await,
                 Err(error) => tracing::debug!(%error, "a connection came to no TLS"),
             },
         }
     });
 }
 
-async fn speak<S>(stream: S, router: Router, watcher: Watcher)
+async fn speak<S>(stream: S, peer: Peer, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     match tokio::time::timeout(CONNECTION_AGE_MAX, watcher.watch(connection)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a connection ended badly"),

@@ -1,0 +1,196 @@
+//! Those who ask too often: each pays for itself, and everybody else is served.
+
+use std::net::IpAddr;
+
+use axum::http::{Method, Request, StatusCode, header};
+use latchkey_directive::{Problem, ProblemCode};
+use latchkey_server::http::{App, Peer, routes};
+
+use crate::support::{Answer, Harness, Lock};
+
+/// What an address may send that proves nothing, before it is told to come back.
+const ALLOWANCE: usize = 200;
+
+/// A lock's message that comes over a connection from this address.
+async fn says(harness: &Harness, from: &str, forwarded: Option<&str>, path: &str, body: Vec<u8>) -> Answer {
+    let mut request = Request::builder().method(Method::POST).uri(path);
+    if let Some(value) = forwarded {
+        request = request.header("x-forwarded-for", value);
+    }
+    let address: IpAddr = from.parse().unwrap();
+    let request = request.extension(Peer(address)).body(body.into());
+    harness.send(request.unwrap()).await
+}
+
+async fn check_in(harness: &Harness, from: &str, lock: &mut Lock) -> Answer {
+    let message = lock.check_in();
+    says(harness, from, None, "/device/v1/check-in", lock.seal(&message)).await
+}
+
+/// It is told to come back, and when: not all at the same time.
+fn told_to_come_back(answer: &Answer) -> u32 {
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    let problem: Problem = minicbor::decode(&answer.body).unwrap();
+    assert_eq!(problem.code, ProblemCode::Busy);
+    assert!((60..120).contains(&problem.call_again_s), "{problem:?}");
+    assert_eq!(
+        answer.header(header::RETRY_AFTER),
+        problem.call_again_s.to_string()
+    );
+    problem.call_again_s
+}
+
+#[tokio::test]
+async fn garbage_without_end_from_one_address() {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let garbage = |from: &'static str| says(&harness, from, None, "/device/v1/report", b"garbage".to_vec());
+    for _ in 0..ALLOWANCE {
+        assert_eq!(garbage("192.0.2.1").await.lock_problem(), ProblemCode::Malformed);
+    }
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        waits.push(told_to_come_back(&garbage("192.0.2.1").await));
+    }
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 5, "they do not all come back together: {waits:?}");
+    assert_eq!(
+        check_in(&harness, "192.0.2.2", &mut lock).await.status,
+        StatusCode::OK
+    );
+    harness.clock.advance_ms(1_000);
+    assert_eq!(garbage("192.0.2.1").await.lock_problem(), ProblemCode::Malformed);
+    told_to_come_back(&garbage("192.0.2.1").await);
+}
+
+#[tokio::test]
+async fn forged_check_ins_in_a_known_locks_name() {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let forger = Lock::new();
+    for number in 0..ALLOWANCE + 5 {
+        let message = lock.check_in();
+        let answer = says(
+            &harness,
+            "2001:db8::1",
+            None,
+            "/device/v1/check-in",
+            forger.seal(&message),
+        )
+        .await;
+        if number < ALLOWANCE {
+            assert_eq!(answer.lock_problem(), ProblemCode::BadSignature);
+        } else {
+            told_to_come_back(&answer);
+        }
+    }
+    // Another address of the same subscriber is no other; the lock itself, elsewhere, has paid for nothing.
+    told_to_come_back(&check_in(&harness, "2001:db8::2", &mut lock).await);
+    assert_eq!(
+        check_in(&harness, "2001:db8:0:1::1", &mut lock).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn new_devices_without_end_from_one_address() {
+    let harness = Harness::ready().await;
+    for number in 0..ALLOWANCE + 5 {
+        // The same one again and again waits, and so does a new one.
+        let lock = Lock::from_seed([(number % 50) as u8; 32]);
+        let answer = says(&harness, "192.0.2.1", None, "/device/v1/enrol", lock.enrolment()).await;
+        if number < ALLOWANCE {
+            assert_eq!(answer.status, StatusCode::ACCEPTED);
+        } else {
+            told_to_come_back(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lock_gone_mad() {
+    let harness = Harness::ready().await;
+    let (mut mad, mut sane) = (harness.lock().await, harness.lock().await);
+    let address = "192.0.2.1";
+    for _ in 0..30 {
+        assert_eq!(check_in(&harness, address, &mut mad).await.status, StatusCode::OK);
+    }
+    told_to_come_back(&check_in(&harness, address, &mut mad).await);
+    assert_eq!(
+        check_in(&harness, address, &mut sane).await.status,
+        StatusCode::OK,
+        "its neighbour behind the same address is served"
+    );
+    harness.clock.advance_ms(5_000);
+    assert_eq!(check_in(&harness, address, &mut mad).await.status, StatusCode::OK);
+    told_to_come_back(&check_in(&harness, address, &mut mad).await);
+}
+
+#[tokio::test]
+async fn copies_without_end_of_what_a_lock_said() {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let message = lock.check_in();
+    let captured = lock.seal(&message);
+    let replay = || {
+        says(
+            &harness,
+            "192.0.2.66",
+            None,
+            "/device/v1/check-in",
+            captured.clone(),
+        )
+    };
+    assert_eq!(replay().await.status, StatusCode::OK, "whoever delivers it");
+    for _ in 0..ALLOWANCE {
+        assert_eq!(replay().await.lock_problem(), ProblemCode::Replayed);
+    }
+    told_to_come_back(&replay().await);
+    assert_eq!(
+        check_in(&harness, "192.0.2.1", &mut lock).await.status,
+        StatusCode::OK,
+        "the lock pays nothing for its copies"
+    );
+}
+
+#[tokio::test]
+async fn a_flood_through_a_proxy_and_one_that_only_says_so() {
+    let mut harness = Harness::ready().await;
+    let proxy: IpAddr = "192.0.2.80".parse().unwrap();
+    harness.router = routes(&App::new(harness.service.clone()).behind(&[proxy])).0;
+    let garbage = |from: &'static str, forwarded: &'static str| {
+        says(
+            &harness,
+            from,
+            Some(forwarded),
+            "/device/v1/report",
+            b"garbage".to_vec(),
+        )
+    };
+    for _ in 0..ALLOWANCE {
+        // What the client says of itself stands in front of what the proxy adds.
+        garbage("192.0.2.80", "203.0.113.9, 198.51.100.1")
+            .await
+            .lock_problem();
+    }
+    told_to_come_back(&garbage("192.0.2.80", "203.0.113.10, 198.51.100.1").await);
+    let other = garbage("192.0.2.80", "198.51.100.2").await;
+    assert_eq!(
+        other.lock_problem(),
+        ProblemCode::Malformed,
+        "others come through"
+    );
+    for number in 0..=ALLOWANCE {
+        let answer = garbage("192.0.2.1", "198.51.100.3").await;
+        if number == ALLOWANCE {
+            told_to_come_back(&answer);
+        }
+    }
+    let real = garbage("192.0.2.80", "198.51.100.3").await;
+    assert_eq!(
+        real.lock_problem(),
+        ProblemCode::Malformed,
+        "nobody pays for another"
+    );
+}
