@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use super::client::Server;
 use super::serve::create_token_offline;
-use super::{CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, TokenCommand, show};
+use super::{
+    CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, SupportCommand, TokenCommand,
+    show,
+};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::access::NewToken;
 use crate::domain::document::DocumentKind;
@@ -312,6 +315,36 @@ fn show_import(imported: &Value) {
     let mistakes = imported.get("mistakes").cloned().unwrap_or_default();
     if mistakes.as_array().is_some_and(|mistakes| !mistakes.is_empty()) {
         show::listing(&mistakes, MISTAKE);
+    }
+}
+
+pub(super) async fn support(command: SupportCommand, as_json: bool) -> Done {
+    match command {
+        SupportCommand::Set {
+            class,
+            ends_on,
+            server,
+        } => {
+            let path = format!("/api/v1/support/{}", segment(&class)?);
+            let support = server.put(&path, &json!({ "ends_on": ends_on })).await?;
+            answer(&support, as_json, |support| {
+                let day = show::field(support, "/ends_on");
+                show::text(&format!("{class} gets security updates until {day}"));
+            })
+        }
+        SupportCommand::List { server } => {
+            let support = server.get("/owner/v1/support").await?;
+            answer(&support, as_json, |support| {
+                show::listing(
+                    support,
+                    &[
+                        ("MODEL", "/class_name"),
+                        ("UNTIL", "/ends_on"),
+                        ("UUID", "/class"),
+                    ],
+                );
+            })
+        }
     }
 }
 

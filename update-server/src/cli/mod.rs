@@ -53,6 +53,9 @@ enum Command {
     /// Say whose signatures count for a hardware class.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Publish until when each model gets security updates.
+    #[command(subcommand)]
+    Support(SupportCommand),
     /// Publish and list signed images.
     #[command(subcommand)]
     Release(ReleaseCommand),
@@ -127,6 +130,26 @@ enum PolicyCommand {
         server: client::Server,
     },
     /// List registered policies.
+    List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+#[derive(Subcommand)]
+enum SupportCommand {
+    /// Say until when a model gets security updates. Anybody can read it.
+    Set {
+        /// The hardware class's name, such as lock-emulator-1.
+        #[arg(long)]
+        class: String,
+        /// The last day: 2032-12-31.
+        #[arg(long, value_name = "DAY")]
+        ends_on: String,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List models, and until when each is supported.
     List {
         #[command(flatten)]
         server: client::Server,
@@ -497,6 +520,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             Ok(())
         }
         Command::Token(command) => commands::token(command, cli.json).await,
+        Command::Support(command) => commands::support(command, cli.json).await,
         Command::Policy(command) => commands::policy(command, cli.json).await,
         Command::Release(command) => commands::release(command, cli.json).await,
         Command::Device(command) => commands::device(command, cli.json).await,

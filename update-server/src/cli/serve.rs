@@ -253,6 +253,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     };
     say(&started, json, options.allow_example_keys).context("cannot write to standard output")?;
 
+    // What a kill cut short is made good before anybody is answered: a failure that was kept halts its rollout first.
+    service.watch_rollouts().await;
     let writing = tokio::spawn(write_presence(service.clone()));
     let watch_interval = Duration::from_secs(options.watch_interval);
     let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));

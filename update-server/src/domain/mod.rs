@@ -14,6 +14,7 @@ pub mod hours;
 pub mod import;
 pub mod incident;
 pub mod instance;
+pub mod lifetime;
 pub mod owner;
 pub mod policy;
 pub mod presence;

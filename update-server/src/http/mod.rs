@@ -8,6 +8,7 @@ mod documents;
 mod gate;
 mod image_file;
 mod incidents;
+mod lifetimes;
 mod locks;
 mod openapi;
 mod operations;

@@ -5,8 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    devices, documents, image_file, incidents, locks, operations, owners, policies, releases, rollouts,
-    tokens, tuf, web_app,
+    devices, documents, image_file, incidents, lifetimes, locks, operations, owners, policies, releases,
+    rollouts, tokens, tuf, web_app,
 };
 
 #[derive(OpenApi)]
@@ -20,7 +20,7 @@ use super::{
     modifiers(&Token),
     paths(
         locks::enrol, locks::check_in, locks::report, image_file::get,
-        owners::update,
+        owners::update, lifetimes::list, lifetimes::set,
         web_app::index, web_app::file,
         operations::health, operations::metrics, operations::audit, get,
         tokens::list, tokens::create, tokens::revoke,

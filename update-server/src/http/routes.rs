@@ -9,8 +9,8 @@ use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
 use super::{
-    App, dashboard, devices, documents, image_file, incidents, locks, openapi, operations, owners, policies,
-    releases, rollouts, tokens, tuf, web_app,
+    App, dashboard, devices, documents, image_file, incidents, lifetimes, locks, openapi, operations, owners,
+    policies, releases, rollouts, tokens, tuf, web_app,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
@@ -69,6 +69,20 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Lock,
             NONE,
             image_file::get,
+        )
+        .add(
+            Method::GET,
+            "/owner/v1/support",
+            Access::Public,
+            NONE,
+            lifetimes::list,
+        )
+        .add(
+            Method::PUT,
+            "/api/v1/support/{class}",
+            Access::Token(Administer),
+            TEXT,
+            lifetimes::set,
         )
         .add(
             Method::GET,

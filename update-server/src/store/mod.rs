@@ -12,6 +12,7 @@ mod devices;
 mod director;
 mod documents;
 mod fleet;
+mod lifetimes;
 mod log;
 mod policies;
 mod releases;
@@ -40,7 +41,7 @@ use log::Log;
 pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -67,6 +68,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
         include_str!("../../migrations/0009_release_documents.sql"),
     ),
     (10, "rules", include_str!("../../migrations/0010_rules.sql")),
+    (11, "support", include_str!("../../migrations/0011_support.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

@@ -63,6 +63,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/healthz", Public),
     ("GET", "/metrics", READ),
     ("GET", "/openapi.json", Public),
+    ("GET", "/owner/v1/support", Public),
     ("GET", "/owner/v1/update", Public),
     ("GET", "/tuf/metadata/{file}", Public),
     ("GET", "/tuf/targets/{file}", Public),
@@ -92,6 +93,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/device/v1/report", Lock),
     ("PUT", "/api/v1/devices/{id}/wishes", OPERATE),
     ("PUT", "/api/v1/policies/{class}", ADMINISTER),
+    ("PUT", "/api/v1/support/{class}", ADMINISTER),
 ];
 
 #[tokio::test]
@@ -127,6 +129,7 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/policies/{class}" => json!({ "document": policy() }),
         "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
+        "/api/v1/support/{class}" => json!({ "ends_on": "2032-12-31" }),
         "/api/v1/devices/{id}/wishes" => json!({ "updates": "none" }),
         "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),
         "/api/v1/tuf" => json!({ "targets": "{}" }),

@@ -9,6 +9,7 @@ use latchkey_directive::{Event, PublicKey, Receipt, Report, Sealed};
 use latchkey_image::ImageDigest;
 use serde_json::json;
 
+use crate::audit::tamper;
 use crate::program::{Operator, PATIENCE, Server};
 use crate::support::{Draft, Lock};
 
@@ -251,4 +252,84 @@ async fn killing_the_server_during_reports_loses_nothing_acknowledged() {
     let total = plug.all().len();
     println!("reports: {total} receipted over {KILLS} kills, none lost");
     assert!(total >= KILLS, "only {total} reports were receipted");
+}
+
+/// Posts as an operator; gives the answer.
+async fn post(operator: &Operator, url: String, body: serde_json::Value) -> serde_json::Value {
+    let answer = operator
+        .ask(reqwest::Method::POST, url)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_was_kept_halts_its_rollout_whenever_the_server_was_killed() {
+    let mut chance = chance("halts");
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut server = Server::start(folder.path()).await;
+    let operator = Operator::new(server.token());
+    operator.set_policy(&server).await;
+    let file = Draft::new(2, 2).file();
+    let published = operator
+        .ask(reqwest::Method::POST, format!("{}/api/v1/releases", server.url))
+        .body(file);
+    let release: serde_json::Value = published.send().await.unwrap().json().await.unwrap();
+    let image = latchkey_server::ids::digest(release["digest"].as_str().unwrap()).unwrap();
+    let mut halted = 0;
+    for round in 0..KILLS {
+        let mut lock = let_in(&operator, &server, &mut chance).await;
+        let wanted = json!({ "release": release["digest"], "to": "all", "halt": { "failures": 1 } });
+        let rollout = post(&operator, format!("{}/api/v1/rollouts", server.url), wanted).await;
+        let rollout = rollout["id"].as_str().unwrap();
+        let check_in = lock.check_in();
+        let offered = operator.http.post(format!("{}/device/v1/check-in", server.url));
+        let offered = offered.body(lock.seal(&check_in)).send().await.unwrap();
+        assert_eq!(offered.status(), StatusCode::OK);
+        let report = lock.report(Event::Reverted, image, 0);
+        let sent = operator
+            .http
+            .post(format!("{}/device/v1/report", server.url))
+            .body(lock.seal(&report));
+        let sent = tokio::spawn(sent.send());
+        if round == 0 {
+            // Once, the cut lies between the report and what follows from it, by hand.
+            assert_eq!(sent.await.unwrap().unwrap().status(), StatusCode::OK);
+            server.kill().await;
+            tamper(
+                data,
+                "UPDATE rollouts SET state = 'running', halted_because = NULL WHERE state = 'halted'",
+            )
+            .await;
+        } else {
+            tokio::time::sleep(moment(&mut chance, 8_000)).await;
+            server.kill().await;
+            let _ = sent.await;
+        }
+        server = Server::start(folder.path()).await;
+        let shown = operator
+            .get(format!("{}/api/v1/rollouts/{rollout}", server.url))
+            .await;
+        let kept = operator
+            .get(format!("{}/api/v1/devices/{}/reports", server.url, lock.id()))
+            .await;
+        if kept.as_array().unwrap().is_empty() {
+            assert_eq!(shown["state"], "running", "round {round}: nothing was reported");
+        } else {
+            assert_eq!(shown["state"], "halted", "round {round}: it was reported");
+            halted += 1;
+        }
+        post(
+            &operator,
+            format!("{}/api/v1/rollouts/{rollout}/abort", server.url),
+            json!(null),
+        )
+        .await;
+    }
+    println!("halts: {halted} of {KILLS} reports were kept, and each halted its rollout");
+    assert!(halted > 0);
 }

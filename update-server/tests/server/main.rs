@@ -24,6 +24,7 @@ mod import;
 mod incidents;
 mod instances;
 mod kill;
+mod lifetimes;
 mod limits;
 mod openapi;
 mod operations;

@@ -87,3 +87,39 @@ async fn the_audit_log_comes_in_pages_without_gaps() {
     // The first token, the policy, and for each lock its enrolment and approval.
     assert_eq!(seen, (1..=12).collect::<Vec<i64>>());
 }
+
+/// Names of metrics in a text.
+fn metrics_in(text: &str) -> std::collections::BTreeSet<String> {
+    let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words
+        .filter(|word| word.starts_with("latchkey_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_metric_in_the_example_alerts_is_one_that_the_server_tells() {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let message = lock.check_in();
+    let sealed = lock.seal(&message);
+    for _ in 0..2 {
+        harness.lock_says("/device/v1/check-in", sealed.clone()).await;
+    }
+    let image = latchkey_image::ImageDigest([1; 32]);
+    harness
+        .report(&mut lock, latchkey_directive::Event::Reverted, image, 0)
+        .await;
+    let told = harness.call(Method::GET, "/metrics", Body::empty()).await.body;
+    let told = metrics_in(std::str::from_utf8(&told).unwrap());
+    let alerts = include_str!("../../alerts.example.yml");
+    let expressions: Vec<&str> = alerts.lines().filter(|line| line.contains("expr:")).collect();
+    assert!(expressions.len() >= 5);
+    for expression in expressions {
+        let named = metrics_in(expression);
+        assert!(!named.is_empty(), "{expression}");
+        for name in named {
+            assert!(told.contains(&name), "{name} is not among {told:?}");
+        }
+    }
+}

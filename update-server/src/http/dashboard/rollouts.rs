@@ -241,6 +241,8 @@ fn standing_bar(story: &RolloutStory) -> Bar {
         health.refused,
         health.reverted,
         health.silent,
+        health.deferred,
+        health.declined,
     ];
     let known = counted
         .iter()
@@ -256,6 +258,8 @@ fn standing_bar(story: &RolloutStory) -> Bar {
         part("reverted", "reverted", health.reverted.into()),
         part("refused", "refused", health.refused.into()),
         part("silent", "silent", health.silent.into()),
+        part("deferred", "deferred", health.deferred.into()),
+        part("deferred", "declined", health.declined.into()),
     ];
     // What was before the rollout was last started is not judged any more; it is no longer waiting either.
     let before = story.offered.saturating_sub(known).max(0);
