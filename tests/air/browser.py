@@ -20,12 +20,14 @@ Each line on standard input is one command, a JSON array of strings; it is answe
     offline on|off
     tree                            what those are told who do not see the page: [role, name, id] for each node
     axe PATH                        what axe-core, the script at PATH, finds wrong with the page, a line each
+    installable                     why the browser would not install the page as an app, a line each
     permit NAME...                  what the person allows this page, as DevTools call it; without a name, nothing
     aside                           another tab comes to the front, and this page is not seen any more
     back                            it is again
     later SECONDS                   clocks and timers of the page live through so much time in a moment
     periodic TAG                    the browser finds it time for the service worker's periodic work of this name
-    console                         messages, policy violations, uncaught errors and failed requests since last asked
+    console                         messages, policy violations, uncaught errors, failed requests and requests that
+                                    carry data to a server, since last asked
     requests                        every URL asked for since last asked, by the page and its service worker
     range ADDRESS SECONDS           until this device is in range
     choose ADDRESS                  what the person takes when asked for a device: `first` that matches, or `none`
@@ -85,6 +87,9 @@ class Browser:
 
     async def do_axe(self, path):
         return await self.page.axe(pathlib.Path(path).read_text())
+
+    async def do_installable(self):
+        return await self.page.installability()
 
     async def do_permit(self, *names):
         await self.page.permit(names)

@@ -151,6 +151,8 @@ class Page:
         if session in self.sessions:
             url = parameters["request"]["url"]
             self.urls[session, parameters["requestId"]] = url
+            if parameters["request"].get("hasPostData"):
+                self.messages.append(f"sent: {parameters['request']['method']} {url}")
             # What carries its own content, such as Chromium's pictures in inputs, asks nobody.
             if not url.startswith("data:"):
                 self.requests.append(url)
@@ -328,6 +330,12 @@ class Page:
             for violation in violations
             for node in violation["nodes"]
         ]
+
+    async def installability(self):
+        """Why the browser would not install the page as an app."""
+        manifest = await self.call("Page.getAppManifest")
+        errors = (await self.call("Page.getInstallabilityErrors"))["installabilityErrors"]
+        return [error["message"] for error in manifest["errors"]] + [error["errorId"] for error in errors]
 
     async def permit(self, names):
         origin = await self.origin()

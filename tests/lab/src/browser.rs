@@ -224,6 +224,14 @@ impl Browser {
         Ok(serde_json::from_value(self.tell(&["axe", script])?)?)
     }
 
+    /// Why the browser would not install the page as an app.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn installability(&mut self) -> Result<Vec<String>> {
+        self.list("installable")
+    }
+
     /// What the person allows this page from now on, by the names that DevTools have for it.
     ///
     /// # Errors
@@ -296,7 +304,8 @@ impl Browser {
             .map(drop)
     }
 
-    /// Messages, policy violations, uncaught errors and failed requests since this was last asked.
+    /// Messages, policy violations, uncaught errors, failed requests, and requests that carry data to a server, since
+    /// this was last asked.
     ///
     /// # Errors
     /// The browser has ended.

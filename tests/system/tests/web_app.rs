@@ -85,11 +85,25 @@ impl Visit {
         }
     }
 
-    /// Nothing broke a rule, nothing went wrong unseen, and nobody but this server was asked for anything.
+    /// Nothing broke a rule, nothing went wrong unseen, and nobody but this server was asked for anything: for the app's
+    /// files, for updates and their images, and without a word about keys, PINs or locks.
     fn nothing_amiss(&mut self) {
         assert_eq!(self.browser.complaints().unwrap(), [""; 0]);
         for url in self.browser.requests().unwrap() {
-            assert!(url.starts_with(self.server.url()), "the page asked for {url}");
+            let path = url.strip_prefix(self.server.url());
+            let path = path.unwrap_or_else(|| panic!("the page asked for {url}"));
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            let asked: Vec<_> = query
+                .split('&')
+                .filter_map(|part| part.split('=').next())
+                .collect();
+            match path {
+                "/owner/v1/update" => assert_eq!(asked, ["vendor", "class", "version", "counter"], "{url}"),
+                _ if path.starts_with("/app/") || path.starts_with("/device/v1/images/") => {
+                    assert_eq!(query, "", "{url}");
+                }
+                _ => panic!("the page asked for {url}"),
+            }
         }
     }
 }
@@ -188,6 +202,7 @@ fn the_page_works_without_a_network_once_loaded() {
     // Kept, and in charge, before the network goes.
     let kept = "navigator.serviceWorker.ready.then(({ active }) => active.state)";
     visit.browser.evaluate(kept).unwrap();
+    assert_eq!(visit.browser.installability().unwrap(), [""; 0]);
     visit.server.kill();
     visit.browser.set_offline(true).unwrap();
     visit.browser.reload().unwrap();

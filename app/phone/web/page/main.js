@@ -28,6 +28,7 @@ function show() {
   const opened = [...main.querySelectorAll("details[open] > summary")].map(({ id }) => id);
   const typed = [...main.querySelectorAll("input[id], textarea[id]")].filter((field) => field.value !== field.defaultValue && field.type !== "file");
   main.replaceChildren(...[shown.render(show)].flat().filter(Boolean));
+  showBusy();
   if (main.dataset.page === name) {
     for (const id of opened) byId(id)?.parentElement.setAttribute("open", "");
     for (const field of typed) if (byId(field.id)) byId(field.id).value = field.value;
@@ -45,7 +46,6 @@ function show() {
   byId("link-state").textContent = app.current?.isConnected ? "Connected" : "";
   byId("update-badge").hidden = !app.updates.has(app.current?.id) && app.interrupted?.lock !== app.current?.id;
   tellOfUpdates();
-  showBusy();
 }
 
 function tellOfUpdates() {

@@ -68,6 +68,35 @@ fn an_action_whose_connection_breaks_is_tried_again_or_its_outcome_is_asked_for(
 }
 
 #[test]
+fn a_change_whose_connection_breaks_anywhere_is_made_once_or_said_to_be_in_doubt() {
+    let mut visit = Visit::new();
+    visit.pair();
+    visit.click("#nav-codes");
+    for (number, after) in (1..).zip([40, 120, 200, 280, 360]) {
+        visit.lose(&[after]);
+        let name = format!("Guest {number}");
+        visit.click("#code-add");
+        visit.browser.type_text("#code-name", &name).unwrap();
+        let code = (345_670 + number).to_string();
+        visit.browser.type_text("#code-code", &code).unwrap();
+        visit.click("#code-form-yes");
+        visit.see("#codes", "");
+        visit.see("#code-add:not([aria-disabled])", "");
+        visit.assert_lost();
+        let alert = visit.value("document.querySelector('#alert').textContent");
+        let list = visit.value("document.querySelector('#codes').innerText");
+        let times = list.matches(&name).count();
+        if alert.is_empty() {
+            assert_eq!(times, 1, "{list}");
+        } else {
+            assert!(alert.contains("The list shows what the lock has now"), "{alert}");
+            assert!(times <= 1, "{list}");
+        }
+        println!("lost after {after} bytes: {times} times there, {alert:?}");
+    }
+}
+
+#[test]
 fn an_update_goes_on_after_every_loss_and_tells_its_true_end() {
     let mut visit = Visit::new();
     visit.pair();
