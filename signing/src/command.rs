@@ -52,6 +52,7 @@ fn print(facts: &Value, json: bool) {
             Value::Null => {}
             Value::String(text) if text.contains('\n') => println!("{}", text.trim_end()),
             Value::String(text) => println!("{name:18} {text}"),
+            Value::Array(items) if items.is_empty() => {}
             Value::Array(items) => {
                 let items: Vec<String> = items
                     .iter()

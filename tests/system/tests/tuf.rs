@@ -398,8 +398,8 @@ fn attacks_on_a_mirror_are_seen_by_python_tuf_and_tough() {
             file["signatures"] = Value::Array(vec![one; 3]);
             mirror.write("2.root.json", file.to_string());
         },
-        "",
-        "",
+        "Failed to deserialize",
+        "Duplicate key ID",
     );
     attack(
         "timestamp that is over",
@@ -439,7 +439,9 @@ fn attacks_on_a_mirror_are_seen_by_python_tuf_and_tough() {
     table
         .python("seen", old.place(), NAME_V1)
         .refused("BadVersionNumberError");
-    table.tough("seen-tough", &old, NAME_V1).refused("");
+    table
+        .tough("seen-tough", &old, NAME_V1)
+        .refused("previously fetched");
 }
 
 /// Root 2 with so many of its signatures.
