@@ -5,7 +5,7 @@
 //! [`wire`] how both stand as bytes. [`frame`] is one message on a characteristic, plain or sealed with a
 //! [`key`]; [`reassembly`] makes frames of what a characteristic gets in pieces. [`pairing`] is how two sides come
 //! to share a key, [`challenge`] what makes a command good for once. [`reason`] is why a lock refuses an image. [`gatt`] and [`advertising`] are how they
-//! find each other.
+//! find each other. [`smp`] heads what brings an image.
 //!
 //! This crate knows no radio, no flash, no clock, no random numbers and no allocator; they come in as bytes and
 //! events. It keeps the invariants that one message has one definition, whichever side uses it; that bytes from
@@ -23,5 +23,6 @@ pub mod message;
 pub mod pairing;
 pub mod reason;
 pub mod reassembly;
+pub mod smp;
 pub mod value;
 pub mod wire;

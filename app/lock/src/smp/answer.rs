@@ -10,7 +10,7 @@ use minicbor::encode::{Encoder, Error};
 
 use super::IMAGE_GROUP;
 use super::fault::{Fault, Management, Refused};
-use super::frame::{BUFFER, Header, Outbox};
+use super::frame::{BUFFER, Header, Outbox, is_first_version};
 
 /// The longest version, as text.
 type VersionText = String<24>;
@@ -123,7 +123,7 @@ fn listed(out: &mut Out<'_>, image: &Listed) -> Written {
 
 fn error(out: &mut Out<'_>, request: &Header, refused: &Refused) -> Written {
     match refused.fault {
-        Fault::Image(fault) if !request.is_first_version() => {
+        Fault::Image(fault) if !is_first_version(request) => {
             out.map(1)?.str("err")?.map(2)?;
             out.str("rc")?.u8(fault as u8)?;
             out.str("group")?.u16(IMAGE_GROUP)?;

@@ -1,31 +1,21 @@
-//! Frames: eight bytes of header, then one CBOR map. Put together from the pieces that a connection carries, and cut
-//! into pieces for the way back.
+//! Frames: a [`Header`], then one CBOR map. Put together from the pieces that a connection carries, and cut into pieces
+//! for the way back.
 //!
-//! ```text
-//! 0  reserved (3 bits), version (2), operation (3)    4  u16 group
-//! 1  flags, 0                                         6  sequence, given back as it came
-//! 2  u16 length of the body                           7  command
-//! ```
-//!
-//! Big endian. A buffer holds one frame and never grows; a frame that says it is longer is answered once and passed
-//! over. Nothing in a frame says where it begins, so a client that stops in the middle of one and begins anew is
-//! understood only because pieces of one frame follow each other quickly ([`STALL_MS`]).
+//! A buffer holds one frame and never grows; a frame that says it is longer is answered once and passed over. Nothing in
+//! a frame says where it begins, so a client that stops in the middle of one and begins anew is understood only because
+//! pieces of one frame follow each other quickly ([`STALL_MS`]).
 
 use latchkey_protocol::gatt::{ATT_OVERHEAD, MTU_MAX};
+pub use latchkey_protocol::smp::HEADER;
+pub(super) use latchkey_protocol::smp::Header;
 
 /// The longest request, header included: what clients are told as `buf_size`. Ten full pieces at the largest MTU:
 /// fewer than the Bluetooth host keeps for a connection, and enough that little is said besides the image.
 pub const BUFFER: usize = 10 * (MTU_MAX - ATT_OVERHEAD) as usize;
 /// The longest answer, header included. The longest there is lists two images.
 pub const ANSWER: usize = 512;
-/// Length of the header.
-pub const HEADER: usize = 8;
 /// After so long without a piece, the next one begins a new frame, in milliseconds.
 pub(super) const STALL_MS: u64 = 1_000;
-
-const OPERATION: u8 = 0b111;
-const VERSION_SHIFT: u32 = 3;
-const VERSION: u8 = 0b11;
 
 /// What a client wants, or is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,79 +24,34 @@ pub(super) enum Operation {
     Write,
 }
 
-/// A request's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    operation: u8,
-    version: u8,
-    length: u16,
-    pub(super) group: u16,
-    sequence: u8,
-    pub(super) command: u8,
+/// What is asked for; `None` when it is no request at all, and must not be answered.
+pub(super) const fn operation(header: &Header) -> Option<Operation> {
+    match header.operation {
+        Header::READ => Some(Operation::Read),
+        Header::WRITE => Some(Operation::Write),
+        _ => None,
+    }
 }
 
-impl Header {
-    fn read(bytes: &[u8; HEADER]) -> Self {
-        let [
-            first,
-            _,
-            length_high,
-            length_low,
-            group_high,
-            group_low,
-            sequence,
-            command,
-        ] = *bytes;
-        Self {
-            operation: first & OPERATION,
-            version: (first >> VERSION_SHIFT) & VERSION,
-            length: u16::from_be_bytes([length_high, length_low]),
-            group: u16::from_be_bytes([group_high, group_low]),
-            sequence,
-            command,
-        }
-    }
+/// Whether errors are told as version 1 has them: by `rc` alone.
+pub(super) const fn is_first_version(header: &Header) -> bool {
+    header.version == 0
+}
 
-    /// What is asked for; `None` when it is no request at all, and must not be answered.
-    pub(super) fn operation(&self) -> Option<Operation> {
-        match self.operation {
-            0 => Some(Operation::Read),
-            2 => Some(Operation::Write),
-            _ => None,
-        }
-    }
+/// Whether this version of the protocol is not known here.
+pub(super) const fn is_too_new(header: &Header) -> bool {
+    header.version > 1
+}
 
-    /// Whether errors are told as version 1 has them: by `rc` alone.
-    pub(super) fn is_first_version(&self) -> bool {
-        self.version == 0
-    }
-
-    /// Whether this version of the protocol is not known here.
-    pub(super) fn is_too_new(&self) -> bool {
-        self.version > 1
-    }
-
-    /// The header of the answer, whose body has this length.
-    fn answer(&self, length: u16) -> [u8; HEADER] {
-        let version = self.version.min(1) << VERSION_SHIFT;
-        let [length_high, length_low] = length.to_be_bytes();
-        let [group_high, group_low] = self.group.to_be_bytes();
-        let first = version | self.operation | 1;
-        [
-            first,
-            0,
-            length_high,
-            length_low,
-            group_high,
-            group_low,
-            self.sequence,
-            self.command,
-        ]
-    }
-
-    fn total(&self) -> usize {
-        usize::from(self.length).saturating_add(HEADER)
-    }
+/// The header of the answer, whose body has this length.
+fn answer(request: &Header, length: u16) -> [u8; HEADER] {
+    let answer = Header {
+        version: request.version.min(1),
+        operation: request.operation | 1,
+        length,
+        ..*request
+    };
+    answer.write()
 }
 
 /// A frame that is not acted upon, and answered as an error.
@@ -227,7 +172,7 @@ impl Outbox {
     /// The body has been written, and is so long.
     pub(super) fn put(&mut self, request: &Header, length: usize, now_ms: u64) {
         let short = u16::try_from(length).unwrap_or(u16::MAX);
-        let head = request.answer(short);
+        let head = answer(request, short);
         self.bytes.iter_mut().zip(head).for_each(|(to, from)| *to = from);
         self.sent = 0;
         self.length = length.saturating_add(HEADER).min(ANSWER);

@@ -36,7 +36,7 @@ use crate::slot::Slot;
 use crate::update::Conditions;
 use crate::window::UpdateWindow;
 use answer::Answer;
-use frame::{BadFrame, Header, Inbox, Operation, Outbox};
+use frame::{BadFrame, Header, Inbox, Operation, Outbox, is_too_new, operation};
 use image::Images;
 
 const OS_GROUP: u16 = 0;
@@ -175,7 +175,7 @@ impl<'p> Smp<'p> {
             Ok((answer, outcome)) => (Ok(answer), outcome),
             Err(refused) => (Err(refused), Outcome::Refused(refused)),
         };
-        let asked = header.operation().is_some();
+        let asked = operation(&header).is_some();
         if asked {
             answer::write(&mut port.outbox, &header, answer, now_ms);
         }
@@ -250,12 +250,12 @@ impl Images<'_> {
         around: &mut Around<'_>,
         flash: &mut F,
     ) -> Served<'b> {
-        if header.is_too_new() {
+        if is_too_new(header) {
             let words = "this version of SMP is not known here; use version 1 or 2";
             return Err(Refused::request(Management::TooNew, words));
         }
         let unsupported = Refused::request(Management::NotSupported, "the lock has no such command");
-        let operation = header.operation().ok_or(unsupported)?;
+        let operation = operation(header).ok_or(unsupported)?;
         match (header.group, header.command, operation) {
             (OS_GROUP, 0, _) => Ok((Answer::Echo(body::echo(body)?), Outcome::Answered)),
             (OS_GROUP, 6, Operation::Read) => {
@@ -282,7 +282,7 @@ impl Images<'_> {
         let closed = Refused::new(Fault::Management(Management::AccessDenied), Reason::WindowClosed);
         // What strangers are told while it is closed is not noted: the owner asks for what was said in the window.
         let admitted = around.window.admit(around.now_ms).ok_or(closed)?;
-        let served = match (header.group, header.command, header.operation()) {
+        let served = match (header.group, header.command, operation(header)) {
             (OS_GROUP, _, _) => body::nothing(body).map(|()| (Answer::Done, Outcome::Restart)),
             (_, 0, Some(Operation::Read)) => body::nothing(body).and_then(|()| self.list(admitted, flash)),
             (_, 0, _) => {

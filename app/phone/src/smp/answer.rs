@@ -3,11 +3,11 @@
 
 use heapless::{String, Vec};
 use latchkey_image::ImageDigest;
+use latchkey_protocol::smp::Header;
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error as Broken};
 
 use super::error::{Error, Fault, Refused, Words, printable};
-use super::frame::Head;
 
 /// Images that a lock may list.
 const IMAGES_MOST: usize = 4;
@@ -79,7 +79,7 @@ struct Fields<'b> {
 }
 
 /// Reads the body of the answer to a request.
-pub(super) fn read(body: &[u8], asked: &Head) -> Result<Answer, Error> {
+pub(super) fn read(body: &[u8], asked: &Header) -> Result<Answer, Error> {
     let fields = Fields::read(body).map_err(|_| Error::Malformed)?;
     fields.refusal()?;
     fields.answer(asked).ok_or(Error::Malformed)
@@ -122,7 +122,7 @@ impl<'b> Fields<'b> {
         Err(Error::Refused(Refused { fault, words }))
     }
 
-    fn answer(self, asked: &Head) -> Option<Answer> {
+    fn answer(self, asked: &Header) -> Option<Answer> {
         Some(match (asked.group, asked.command) {
             (IMAGE_GROUP, 0) => Answer::Images(self.images?),
             (IMAGE_GROUP, 1) => Answer::Offset(Offset {

@@ -1,14 +1,8 @@
-//! Frames: eight bytes of header, then one CBOR map. Cut into pieces on the way out, put together on the way in.
-//!
-//! ```text
-//! 0  version (bits 3, 4), operation (bits 0 to 2)    4  u16 group
-//! 1  flags, 0                                         6  sequence
-//! 2  u16 length of the body                           7  command
-//! ```
-//!
-//! Big endian. An answer repeats group, command and sequence; its operation is the request's plus one.
+//! Frames: a [`Header`], then one CBOR map. Cut into pieces on the way out, put together on the way in.
 
 use latchkey_protocol::gatt::{ATT_OVERHEAD, MTU_MAX};
+pub use latchkey_protocol::smp::HEADER;
+use latchkey_protocol::smp::Header;
 
 use super::error::Error;
 use super::request::{self, Request};
@@ -21,75 +15,41 @@ pub const PIECE_MAX: usize = (MTU_MAX - ATT_OVERHEAD) as usize;
 pub const FRAME_MAX: usize = PIECES * PIECE_MAX;
 /// The longest answer that is taken, in bytes.
 pub const ANSWER_MAX: usize = 512;
-/// Length of the header, in bytes.
-pub const HEADER: usize = 8;
-
-const OPERATION: u8 = 0b111;
-const VERSION_SHIFT: u32 = 3;
-const VERSION: u8 = 0b11;
 /// SMP version 2 calls itself 1.
 const SECOND: u8 = 1;
 
-/// A request, without its body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) operation: u8,
-    pub(super) group: u16,
-    pub(super) command: u8,
-    pub(super) sequence: u8,
+/// The header of a request whose body has yet to be written.
+pub(super) const fn request(operation: u8, group: u16, command: u8, sequence: u8) -> Header {
+    Header {
+        version: SECOND,
+        operation,
+        length: 0,
+        group,
+        sequence,
+        command,
+    }
 }
 
-impl Head {
-    pub(super) const READ: u8 = 0;
-    pub(super) const WRITE: u8 = 2;
-
-    fn write(&self, length: u16) -> [u8; HEADER] {
-        let [length_high, length_low] = length.to_be_bytes();
-        let [group_high, group_low] = self.group.to_be_bytes();
-        [
-            (SECOND << VERSION_SHIFT) | self.operation,
-            0,
-            length_high,
-            length_low,
-            group_high,
-            group_low,
-            self.sequence,
-            self.command,
-        ]
+/// Whether these bytes begin the answer to it; gives the length of the whole frame.
+fn answer(asked: &Header, bytes: &[u8; HEADER]) -> Result<usize, Error> {
+    let told = Header::read(bytes);
+    if told.version > SECOND {
+        return Err(Error::TooNew);
     }
-
-    /// Whether these bytes begin the answer to it; gives the length of the whole frame.
-    fn answered_by(&self, bytes: &[u8; HEADER]) -> Result<usize, Error> {
-        let [
-            first,
-            _,
-            length_high,
-            length_low,
-            group_high,
-            group_low,
-            sequence,
-            command,
-        ] = *bytes;
-        if (first >> VERSION_SHIFT) & VERSION > SECOND {
-            return Err(Error::TooNew);
-        }
-        let answer = Self {
-            operation: first & OPERATION,
-            group: u16::from_be_bytes([group_high, group_low]),
-            command,
-            sequence,
-        };
-        let operation = self.operation | 1;
-        if answer != (Self { operation, ..*self }) {
-            return Err(Error::OtherAnswer);
-        }
-        let length = usize::from(u16::from_be_bytes([length_high, length_low]));
-        let total = length.saturating_add(HEADER);
-        if total > ANSWER_MAX {
-            return Err(Error::TooLong { bytes: total });
-        }
-        Ok(total)
+    let due = Header {
+        version: told.version,
+        operation: asked.operation | 1,
+        length: told.length,
+        ..*asked
+    };
+    if told != due {
+        return Err(Error::OtherAnswer);
     }
+    let total = told.total();
+    if total > ANSWER_MAX {
+        return Err(Error::TooLong { bytes: total });
+    }
+    Ok(total)
 }
 
 /// The frame on its way out.
@@ -108,12 +68,15 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn put(&mut self, head: &Head, request: &Request<'_>) {
+    pub(super) fn put(&mut self, head: &Header, request: &Request<'_>) {
         let body = self.bytes.get_mut(HEADER..).unwrap_or_default();
         // Requests are made to fit; one that did not would be refused by the lock for its empty body.
         let length = request::write(request, body).unwrap_or(0);
-        let short = u16::try_from(length).unwrap_or(u16::MAX);
-        let head = head.write(short);
+        let head = Header {
+            length: u16::try_from(length).unwrap_or(u16::MAX),
+            ..*head
+        };
+        let head = head.write();
         self.bytes.iter_mut().zip(head).for_each(|(to, from)| *to = from);
         self.length = length.saturating_add(HEADER);
         self.sent = 0;
@@ -146,7 +109,7 @@ impl Incoming {
     }
 
     /// Takes in a piece. The body, once the answer to `head` is whole.
-    pub(super) fn push(&mut self, piece: &[u8], head: &Head) -> Result<Option<&[u8]>, Error> {
+    pub(super) fn push(&mut self, piece: &[u8], head: &Header) -> Result<Option<&[u8]>, Error> {
         let filled = self.filled.saturating_add(piece.len());
         let room = self
             .bytes
@@ -157,7 +120,7 @@ impl Incoming {
         let Some(begun) = self.bytes.get(..filled).and_then(|bytes| bytes.first_chunk()) else {
             return Ok(None);
         };
-        let total = head.answered_by(begun)?;
+        let total = answer(head, begun)?;
         if filled > total {
             return Err(Error::Surplus);
         }

@@ -18,6 +18,7 @@ mod request;
 mod upload;
 
 use latchkey_protocol::gatt::ATT_OVERHEAD;
+use latchkey_protocol::smp::Header;
 
 pub use answer::{Answer, Image, Images, Offset, Parameters};
 pub use error::{Error, Fault, Refused, Words};
@@ -25,7 +26,7 @@ pub use frame::{ANSWER_MAX, FRAME_MAX, HEADER, PIECE_MAX, PIECES};
 pub use request::{Piece, Request, Start};
 pub use upload::{Progress, Upload};
 
-use frame::{Head, Incoming, Outgoing};
+use frame::{Incoming, Outgoing};
 
 /// How long the lock may take to answer, in milliseconds.
 pub const REPLY_MS: u64 = 10_000;
@@ -53,7 +54,7 @@ pub struct Client {
 /// For which answer, and until when.
 #[derive(Clone, Copy)]
 struct Waiting {
-    head: Head,
+    head: Header,
     by_ms: u64,
 }
 

@@ -4,7 +4,9 @@ use latchkey_image::ImageDigest;
 use minicbor::encode::write::{Cursor, EndOfSlice};
 use minicbor::encode::{Encoder, Error};
 
-use super::frame::Head;
+use latchkey_protocol::smp::Header;
+
+use super::frame;
 
 const OS_GROUP: u16 = 0;
 const IMAGE_GROUP: u16 = 1;
@@ -59,22 +61,17 @@ pub(super) const fn around(first: bool) -> usize {
 }
 
 impl Request<'_> {
-    pub(super) const fn head(&self, sequence: u8) -> Head {
+    pub(super) const fn head(&self, sequence: u8) -> Header {
         let (operation, group, command) = match self {
-            Self::Echo(_) => (Head::WRITE, OS_GROUP, 0),
-            Self::Parameters => (Head::READ, OS_GROUP, 6),
-            Self::Reset => (Head::WRITE, OS_GROUP, 5),
-            Self::Images => (Head::READ, IMAGE_GROUP, 0),
-            Self::Test(_) => (Head::WRITE, IMAGE_GROUP, 0),
-            Self::Upload(_) => (Head::WRITE, IMAGE_GROUP, 1),
-            Self::Erase => (Head::WRITE, IMAGE_GROUP, 5),
+            Self::Echo(_) => (Header::WRITE, OS_GROUP, 0),
+            Self::Parameters => (Header::READ, OS_GROUP, 6),
+            Self::Reset => (Header::WRITE, OS_GROUP, 5),
+            Self::Images => (Header::READ, IMAGE_GROUP, 0),
+            Self::Test(_) => (Header::WRITE, IMAGE_GROUP, 0),
+            Self::Upload(_) => (Header::WRITE, IMAGE_GROUP, 1),
+            Self::Erase => (Header::WRITE, IMAGE_GROUP, 5),
         };
-        Head {
-            operation,
-            group,
-            command,
-            sequence,
-        }
+        frame::request(operation, group, command, sequence)
     }
 }
 
