@@ -1,6 +1,9 @@
 //! The OpenAPI document, made from the handlers.
 
 use axum::Json;
+use axum::http::StatusCode;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -17,7 +20,7 @@ use super::{
                        Failures of the operator API are RFC 9457 problem documents that say what to do.",
         license(name = "MIT OR Apache-2.0"),
     ),
-    modifiers(&Token),
+    modifiers(&Token, &Complete),
     paths(
         locks::enrol, locks::check_in, locks::report, image_file::get,
         owners::update, lifetimes::list, lifetimes::set,
@@ -45,6 +48,60 @@ impl Modify for Token {
             .description(Some("A token made by an administrator: `lks_…`"));
         let components = api.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// What a document must have for programs that make clients of it, said once for all routes: a name for each
+/// operation that no other has, words for each response, and what every route answers when it fails.
+struct Complete;
+
+impl Modify for Complete {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        for path in api.paths.paths.values_mut() {
+            let methods = [
+                &mut path.get,
+                &mut path.put,
+                &mut path.post,
+                &mut path.delete,
+                &mut path.patch,
+            ];
+            methods.into_iter().flatten().for_each(complete);
+        }
+    }
+}
+
+fn complete(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next();
+    if let (Some(tag), Some(name)) = (tag, &operation.operation_id) {
+        operation.operation_id = Some(format!("{tag}_{name}"));
+    }
+    let responses = &mut operation.responses.responses;
+    if let Some(RefOr::T(mut refused)) = responses.remove("4XX") {
+        if let Some(problem) = refused.content.shift_remove("application/json") {
+            refused
+                .content
+                .insert("application/problem+json".to_owned(), problem);
+        }
+        responses.insert("4XX".to_owned(), RefOr::T(refused.clone()));
+        responses.insert("5XX".to_owned(), RefOr::T(refused));
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            described(status).clone_into(&mut response.description);
+        }
+    }
+}
+
+fn described(status: &str) -> &str {
+    match status {
+        "4XX" => "Refused: `detail` says why, and what to do.",
+        "5XX" => "Not done, and not for anything in the request: `detail` says what to do.",
+        status => {
+            let known = status.parse::<StatusCode>().ok();
+            known.and_then(|known| known.canonical_reason()).unwrap_or(status)
+        }
     }
 }
 
