@@ -76,20 +76,19 @@ fn complete(operation: &mut Operation) {
         operation.operation_id = Some(format!("{tag}_{name}"));
     }
     let responses = &mut operation.responses.responses;
-    if let Some(RefOr::T(mut refused)) = responses.remove("4XX") {
-        if let Some(problem) = refused.content.shift_remove("application/json") {
-            refused
-                .content
-                .insert("application/problem+json".to_owned(), problem);
-        }
-        responses.insert("4XX".to_owned(), RefOr::T(refused.clone()));
-        responses.insert("5XX".to_owned(), RefOr::T(refused));
+    if let Some(refused) = responses.get("4XX").cloned() {
+        responses.insert("5XX".to_owned(), refused);
     }
     for (status, response) in responses {
-        if let RefOr::T(response) = response
-            && response.description.is_empty()
-        {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
             described(status).clone_into(&mut response.description);
+        }
+        let failed = status.starts_with(['4', '5']);
+        let problem = failed.then(|| response.content.shift_remove("application/json"));
+        if let Some(problem) = problem.flatten() {
+            let content = &mut response.content;
+            content.insert("application/problem+json".to_owned(), problem);
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn health(State(app): State<App>) -> Response {
 /// Counters in Prometheus' text form.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations", security(("token" = [])),
-    responses((status = 200, content_type = "text/plain"), (status = "4XX", body = Document)),
+    responses((status = 200, description = "OpenMetrics", content_type = "application/openmetrics-text"), (status = "4XX", body = Document)),
 )]
 pub(super) async fn metrics(State(app): State<App>) -> Outcome<Response> {
     let devices = app.service.device_counts().await?;
