@@ -68,6 +68,12 @@ impl Server {
         &self.url
     }
 
+    /// The first administrator's token, as the server printed it.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.running = None;

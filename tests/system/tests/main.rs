@@ -14,6 +14,7 @@ mod browser;
 mod chip_in_hand;
 mod latchkey;
 mod man_in_the_middle;
+mod operators_api;
 mod over_the_air;
 mod owner;
 mod phone_updates;

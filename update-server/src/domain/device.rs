@@ -18,6 +18,7 @@ use crate::limits::{LISTED_DEVICES_MAX, busy_again_s};
 
 spelled! {
     /// Where a device stands.
+    #[schema(as = DeviceState)]
     State {
         /// Enrolled and approved: it gets directives.
         Approved = "approved",

@@ -76,7 +76,7 @@ fn kind(text: &str) -> Outcome<DocumentKind> {
 
 /// The documents of a release, every version, oldest first.
 #[utoipa::path(
-    get, path = "/api/v1/releases/{digest}/documents", tag = "releases", security(("token" = [])),
+    get, path = "/api/v1/releases/{digest}/documents", tag = "documents", security(("token" = [])),
     params(("digest" = String, Path, description = "Image digest, 64 lower-case hex digits")),
     responses((status = 200, body = Vec<DocumentView>), (status = "4XX", body = Document)),
 )]
@@ -91,7 +91,7 @@ pub(super) async fn list(
 /// Add a document to a release: the next version of its bill of materials or of its advisory. Versions before stay. The
 /// newest again is 200 and changes nothing.
 #[utoipa::path(
-    post, path = "/api/v1/releases/{digest}/documents/{kind}", tag = "releases", security(("token" = [])),
+    post, path = "/api/v1/releases/{digest}/documents/{kind}", tag = "documents", security(("token" = [])),
     params(
         ("digest" = String, Path, description = "Image digest, 64 lower-case hex digits"),
         ("kind" = DocumentKind, Path, description = "`sbom` or `advisory`"),
@@ -125,7 +125,7 @@ pub(super) async fn add(
 
 /// A document's file.
 #[utoipa::path(
-    get, path = "/api/v1/releases/{digest}/documents/{kind}", tag = "releases", security(("token" = [])),
+    get, path = "/api/v1/releases/{digest}/documents/{kind}", tag = "documents", security(("token" = [])),
     params(
         ("digest" = String, Path, description = "Image digest, 64 lower-case hex digits"),
         ("kind" = DocumentKind, Path, description = "`sbom` or `advisory`"),

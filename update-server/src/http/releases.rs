@@ -60,7 +60,7 @@ pub(super) async fn get(State(app): State<App>, Path(digest): Path<String>) -> O
 /// version is 409, naming what is published.
 #[utoipa::path(
     post, path = "/api/v1/releases", tag = "releases", security(("token" = [])), params(Words),
-    request_body(content_type = "application/octet-stream", description = "The signed image, at most 393216 bytes"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The signed image, at most 393216 bytes"),
     responses(
         (status = 201, body = ReleaseView, description = "Published"),
         (status = 200, body = ReleaseView, description = "This very file was published before"),

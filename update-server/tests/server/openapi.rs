@@ -52,3 +52,19 @@ async fn the_document_names_every_route_with_its_access() {
         .collect();
     assert_eq!(documented, routed);
 }
+
+/// Programs that make clients name their functions by it.
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document = serde_json::to_value(document()).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let mut names = BTreeSet::new();
+    for operation in operations {
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(
+            names.insert(name),
+            "{name} is the name of two; give one `operation_id`"
+        );
+    }
+}
