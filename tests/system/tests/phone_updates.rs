@@ -13,7 +13,7 @@ use latchkey_protocol::gatt;
 use latchkey_protocol::value::Pin;
 use latchkey_system_tests::{Door, PATIENCE};
 
-use crate::update_by_phone::{digest, open};
+use crate::update_by_phone::{digest, open, paired, runs};
 
 struct Scene {
     door: Door,
@@ -24,10 +24,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let door = Door::with_phones(&["phone", "tool"]);
-        let mut owner = Owner::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
-        owner.connect().unwrap();
-        owner.pair("Ann").unwrap();
-        owner.disconnect().unwrap();
+        let owner = paired(door.phone("phone"), &door.address);
         let new = door.world.release(Variant::V2, 2);
         Self { door, owner, new }
     }
@@ -45,10 +42,7 @@ impl Scene {
     }
 
     fn runs(&mut self) -> Vec<u8> {
-        self.owner.connect().unwrap();
-        let version = self.owner.phone.read("2a26").unwrap();
-        self.owner.disconnect().unwrap();
-        version
+        runs(&mut self.owner)
     }
 }
 

@@ -23,10 +23,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let door = Door::with_phones(&["phone", "tool"]);
-        let mut owner = Owner::new(door.phone("phone"), &door.address, gatt::MTU_MAX);
-        owner.connect().unwrap();
-        owner.pair("Ann").unwrap();
-        owner.disconnect().unwrap();
+        let owner = paired(door.phone("phone"), &door.address);
         let image = door.world.release(Variant::V2, 2);
         let file = door.world.path("v2.bin");
         std::fs::write(&file, &image.bytes).unwrap();
@@ -56,6 +53,23 @@ impl Scene {
     fn tool(&self, commands: &[&str]) -> String {
         self.door.smpclient("tool", commands)
     }
+}
+
+/// An owner of the new lock at this address.
+pub(crate) fn paired(phone: Phone, address: &str) -> Owner {
+    let mut owner = Owner::new(phone, address, gatt::MTU_MAX);
+    owner.connect().unwrap();
+    owner.pair("Ann").unwrap();
+    owner.disconnect().unwrap();
+    owner
+}
+
+/// What the lock says that it runs.
+pub(crate) fn runs(owner: &mut Owner) -> Vec<u8> {
+    owner.connect().unwrap();
+    let version = owner.phone.read("2a26").unwrap();
+    owner.disconnect().unwrap();
+    version
 }
 
 /// The owner asks for one thing and goes: the field's tools bring a connection of their own.
@@ -132,9 +146,7 @@ fn smpclient_updates_the_lock_inside_the_window_and_across_a_power_cut() {
     ] {
         scene.door.lock.wait_for(wanted, PATIENCE).unwrap();
     }
-    scene.owner.connect().unwrap();
-    assert_eq!(scene.owner.phone.read("2a26").unwrap(), b"2.0.0");
-    scene.owner.disconnect().unwrap();
+    assert_eq!(runs(&mut scene.owner), b"2.0.0");
     assert!(scene.tool(&["list"]).contains("refused"), "closed again");
 }
 
@@ -173,10 +185,7 @@ fn the_server_waits_for_the_phone_and_has_its_turn() {
     let nuki_id = nuki_id(&mut site.lock);
     site.lock.wait_for("radio up", PATIENCE).unwrap();
     let phone = Phone::start(&air, "phone").unwrap();
-    let mut owner = Owner::new(phone, &address(&nuki_id), gatt::MTU_MAX);
-    owner.connect().unwrap();
-    owner.pair("Ann").unwrap();
-    owner.disconnect().unwrap();
+    let mut owner = paired(phone, &address(&nuki_id));
     let new = site.world.release(Variant::V2, 2);
     let file = site.world.path("v2.bin");
     std::fs::write(&file, &new.bytes).unwrap();
