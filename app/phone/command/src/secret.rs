@@ -92,6 +92,15 @@ pub(crate) fn whole(path: &Path, prompt: &str) -> Outcome<Zeroizing<String>> {
     read(path)
 }
 
+/// What people call the place that a secret came from.
+pub(crate) fn place(path: &Path) -> String {
+    if is_stdin(path) {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
 fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

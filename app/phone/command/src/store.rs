@@ -401,8 +401,8 @@ fn taken(path: &Path) -> Failure {
     Failure::new(
         Kind::File,
         format!(
-            "{} exists and is not overwritten; choose another name by --lock, or remove the file if the lock no \
-             longer knows it",
+            "{} exists and is not overwritten; choose another name, or `latchkey forget` this lock if it no longer \
+             knows you",
             path.display()
         ),
     )

@@ -129,7 +129,7 @@ fn accept(context: &Context, file: &Path, keyring: bool) -> Outcome<()> {
     let store = context.store_into(keyring)?;
     let text = secret::whole(file, "Invitation: ")?;
     let invitation = Invitation::read(&text)
-        .map_err(|why| Failure::new(Kind::Secret, format!("{}: {why}", file.display())))?;
+        .map_err(|why| Failure::new(Kind::Secret, format!("{}: {why}", secret::place(file))))?;
     let lock = invitation.lock;
     let held = Held {
         name: context.common.lock.clone().unwrap_or_else(|| lock.to_string()),
