@@ -399,6 +399,7 @@ class Bridge:
 
     def on_characteristic(self, parameters, _session):
         self.on_attribute(
+            "characteristic",
             parameters["characteristicId"],
             parameters["type"],
             parameters.get("data"),
@@ -406,12 +407,19 @@ class Bridge:
         )
 
     def on_descriptor(self, parameters, _session):
-        self.on_attribute(parameters["descriptorId"], parameters["type"], parameters.get("data"), None)
+        self.on_attribute(
+            "descriptor", parameters["descriptorId"], parameters["type"], parameters.get("data"), None
+        )
 
-    def on_attribute(self, identity, *what):
+    def on_attribute(self, kind, identity, operation, *what):
         for peripheral in self.peripherals.values():
             if identity in peripheral.attributes:
-                peripheral.on_operation(identity, *what)
+                peripheral.on_operation(identity, operation, *what)
+                return
+        # It was asked for while its connection ended.
+        answer = {f"{kind}Id": identity, "type": operation, "code": UNLIKELY_ERROR}
+        method = f"BluetoothEmulation.simulate{kind.capitalize()}OperationResponse"
+        self.chromium.tell(method, answer)
 
     def on_asked(self, parameters, session):
         if parameters["name"] == "latchkeyBridge":

@@ -34,11 +34,15 @@ export class Link {
   #characteristics = new Map();
   #gone;
   #ended = false;
+  #breaks;
+  /** Fails when the connection breaks. Browsers have left what was asked of a lock without an answer then. */
+  #broken = new Promise((_, reject) => (this.#breaks = () => reject(new DOMException("the connection broke", "NetworkError"))));
 
   /** Connects and subscribes to what the lock has of `channels`; those of `needed` it must have. */
   static async open(device, { channels, needed, received, gone }) {
     const link = new Link();
     link.#device = device;
+    link.#broken.catch(() => undefined);
     const ended = () => link.#end(gone);
     link.#gone = ended;
     device.addEventListener("gattserverdisconnected", ended, { once: true });
@@ -51,12 +55,12 @@ export class Link {
       for (const channel of channels) {
         const { service: uuid, characteristic: id } = names()[channel];
         try {
-          if (!services.has(uuid)) services.set(uuid, await server.getPrimaryService(uuid));
-          const characteristic = await services.get(uuid).getCharacteristic(id);
+          if (!services.has(uuid)) services.set(uuid, await link.#unlessBroken(server.getPrimaryService(uuid)));
+          const characteristic = await link.#unlessBroken(services.get(uuid).getCharacteristic(id));
           characteristic.addEventListener("characteristicvaluechanged", ({ target: { value } }) => {
             if (!link.#ended) received(channel, new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice());
           });
-          await characteristic.startNotifications();
+          await link.#unlessBroken(characteristic.startNotifications());
           link.#characteristics.set(channel, characteristic);
         } catch (error) {
           if (error.name !== "NotFoundError" || needed.includes(channel)) throw error;
@@ -72,17 +76,21 @@ export class Link {
     }
   }
 
+  #unlessBroken(work) {
+    return Promise.race([work, this.#broken]);
+  }
+
   has(channel) {
     return this.#characteristics.has(channel);
   }
 
   /** Writes as a request; the browser makes a long write of what does not fit one. */
   write(channel, bytes) {
-    return this.#characteristic(channel).writeValueWithResponse(bytes);
+    return this.#unlessBroken(this.#characteristic(channel).writeValueWithResponse(bytes));
   }
 
   send(channel, bytes) {
-    return this.#characteristic(channel).writeValueWithoutResponse(bytes);
+    return this.#unlessBroken(this.#characteristic(channel).writeValueWithoutResponse(bytes));
   }
 
   #characteristic(channel) {
@@ -94,12 +102,14 @@ export class Link {
   #end(gone) {
     if (this.#ended) return;
     this.#ended = true;
+    this.#breaks();
     gone();
   }
 
   /** Ends the connection; `gone` is not called for it. */
   close() {
     this.#ended = true;
+    this.#breaks();
     this.#device.removeEventListener("gattserverdisconnected", this.#gone);
     this.#device.gatt.disconnect();
   }

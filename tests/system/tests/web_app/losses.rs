@@ -40,7 +40,7 @@ impl Visit {
 fn a_pairing_whose_connection_breaks_begins_anew_and_the_lock_knows_the_page_once() {
     let mut visit = Visit::new();
     // While the browser still finds its way about the lock, in the midst of pairing, and late in it.
-    visit.lose(&[300, 1_300, 1_700]);
+    visit.lose(&[300, 1_000, 1_290]);
     visit.pair();
     visit.assert_lost();
     visit.click("#action-lock");
