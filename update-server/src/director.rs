@@ -8,6 +8,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use latchkey_directive::{DeviceId, MAX_SEALED, Nonce, Purpose, SealError, seal};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::key_file;
 
@@ -54,17 +55,30 @@ impl DirectorKey {
 
     /// What a device is to repeat, so that it shows that it signs now: nobody can foretell it, and every server with
     /// this key knows it again.
+    #[must_use]
     pub fn challenge(&self, device: DeviceId, period: i64) -> Nonce {
-        // HMAC takes keys of any length.
+        let value = self.derived(b"latchkey challenge 1", &[&device.0, &period.to_be_bytes()]);
         let mut nonce = [0; 16];
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) {
-            mac.update(b"latchkey challenge 1");
-            mac.update(&device.0);
-            mac.update(&period.to_be_bytes());
-            let value = mac.finalize().into_bytes();
-            nonce.iter_mut().zip(value).for_each(|(to, from)| *to = from);
-        }
+        nonce.iter_mut().zip(*value).for_each(|(to, from)| *to = from);
         Nonce(nonce)
+    }
+
+    /// The secret that a webhook's messages are signed with.
+    #[must_use]
+    pub fn webhook_key(&self, id: &str) -> Zeroizing<[u8; 32]> {
+        self.derived(b"latchkey webhook 1", &[id.as_bytes()])
+    }
+
+    /// HMAC-SHA256 over a webhook's message.
+    #[must_use]
+    pub fn sign_webhook(&self, id: &str, message: &[u8]) -> [u8; 32] {
+        *hmac(self.webhook_key(id).as_slice(), &[message])
+    }
+
+    /// A value that nobody knows who has not this key. What it is for is part of it, and no beginning of another.
+    fn derived(&self, purpose: &[u8], about: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+        let key = hmac(self.0.as_bytes(), &[purpose]);
+        hmac(key.as_slice(), about)
     }
 
     /// Signs a message for a lock.
@@ -77,4 +91,14 @@ impl DirectorKey {
         out.truncate(length);
         Ok(out)
     }
+}
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    // HMAC takes keys of any length, so there is always one.
+    Hmac::<Sha256>::new_from_slice(key).map_or_else(
+        |_| Zeroizing::new([0; 32]),
+        |mut mac| {
+            parts.iter().for_each(|part| mac.update(part));
+            Zeroizing::new(mac.finalize().into_bytes().into())
+        },
+    )
 }

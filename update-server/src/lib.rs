@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod courier;
 pub mod director;
 pub mod domain;
 pub mod failure;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub awaiting_devices_max: i64,
     /// Whether starting and widening a rollout takes two persons, whatever the rollout says.
     pub two_persons: bool,
+    /// Whether webhooks may go to this machine without TLS.
+    pub loopback_webhooks: bool,
     /// Where the fleet is, as far as a device's own zone is not set.
     pub zone: Zone,
 }
@@ -68,6 +71,7 @@ impl Default for Settings {
             allow_example_keys: false,
             awaiting_devices_max: limits::AWAITING_DEVICES_MAX,
             two_persons: false,
+            loopback_webhooks: false,
             zone: Zone::default(),
         }
     }

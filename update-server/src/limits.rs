@@ -101,6 +101,15 @@ pub const DATABASE_WAIT: Duration = Duration::from_secs(5);
 /// Most rollouts of one hardware class that run or are paused at one time; each is looked at in every check-in.
 pub const OPEN_ROLLOUTS_MAX: i64 = 100;
 
+/// Most webhooks.
+pub const WEBHOOKS_MAX: i64 = 20;
+
+/// Most events that one webhook names.
+pub const WEBHOOK_EVENTS_MAX: usize = 20;
+
+/// Longest address of a webhook, in bytes.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 500;
+
 /// Most reports of one device in an hour. A lock in good health sends a handful a month.
 pub const REPORTS_PER_HOUR_MAX: i64 = 120;
 

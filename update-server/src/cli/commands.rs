@@ -10,7 +10,7 @@ use super::client::Server;
 use super::serve::create_token_offline;
 use super::{
     CliError, DeviceCommand, PolicyCommand, ReleaseCommand, RolloutCommand, SupportCommand, TokenCommand,
-    show,
+    WebhookCommand, show,
 };
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::access::NewToken;
@@ -35,6 +35,14 @@ const TOKEN: &[(&str, &str)] = &[
     ("PERSON", "/person"),
     ("NAME", "/name"),
     ("REVOKED", "/revoked_at_ms"),
+];
+
+const WEBHOOK: &[(&str, &str)] = &[
+    ("WEBHOOK", "/id"),
+    ("TOLD UP TO LINE", "/told"),
+    ("FAILURES", "/failures"),
+    ("TROUBLE", "/trouble"),
+    ("URL", "/url"),
 ];
 
 const RELEASE: &[(&str, &str)] = &[
@@ -315,6 +323,35 @@ fn show_import(imported: &Value) {
     let mistakes = imported.get("mistakes").cloned().unwrap_or_default();
     if mistakes.as_array().is_some_and(|mistakes| !mistakes.is_empty()) {
         show::listing(&mistakes, MISTAKE);
+    }
+}
+
+pub(super) async fn webhook(command: WebhookCommand, as_json: bool) -> Done {
+    match command {
+        WebhookCommand::Create { url, events, server } => {
+            let body = if events.is_empty() {
+                json!({ "url": url })
+            } else {
+                json!({ "url": url, "events": events })
+            };
+            let made = server.post("/api/v1/webhooks", Some(&body)).await?;
+            answer(&made, as_json, |made| {
+                let (id, secret) = (show::field(made, "/id"), show::field(made, "/secret"));
+                show::text(&format!("webhook {id}; its secret, shown this once: {secret}"));
+            })
+        }
+        WebhookCommand::List { server } => {
+            let webhooks = server.get("/api/v1/webhooks").await?;
+            answer(&webhooks, as_json, |webhooks| show::listing(webhooks, WEBHOOK))
+        }
+        WebhookCommand::Remove { id, server } => {
+            let removed = server
+                .delete(&format!("/api/v1/webhooks/{}", segment(&id)?))
+                .await?;
+            answer(&removed, as_json, |_| {
+                show::text(&format!("webhook {id} is removed"));
+            })
+        }
     }
 }
 

@@ -56,6 +56,9 @@ enum Command {
     /// Publish until when each model gets security updates.
     #[command(subcommand)]
     Support(SupportCommand),
+    /// Have others told of what happens.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Publish and list signed images.
     #[command(subcommand)]
     Release(ReleaseCommand),
@@ -131,6 +134,33 @@ enum PolicyCommand {
     },
     /// List registered policies.
     List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+}
+
+#[derive(Subcommand)]
+enum WebhookCommand {
+    /// Make a webhook. Its secret is shown once.
+    Create {
+        /// Where to: https://…
+        #[arg(long)]
+        url: String,
+        /// Actions of the audit log it is told of, or their beginnings: `rollout.`, `device.alarm`. May be said again.
+        #[arg(long = "event", value_name = "ACTION")]
+        events: Vec<String>,
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// List webhooks, and how far each has been told.
+    List {
+        #[command(flatten)]
+        server: client::Server,
+    },
+    /// Remove a webhook.
+    Remove {
+        /// Its name, 16 hex digits.
+        id: String,
         #[command(flatten)]
         server: client::Server,
     },
@@ -520,6 +550,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             Ok(())
         }
         Command::Token(command) => commands::token(command, cli.json).await,
+        Command::Webhook(command) => commands::webhook(command, cli.json).await,
         Command::Support(command) => commands::support(command, cli.json).await,
         Command::Policy(command) => commands::policy(command, cli.json).await,
         Command::Release(command) => commands::release(command, cli.json).await,

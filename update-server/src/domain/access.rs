@@ -108,6 +108,22 @@ impl Serialize for ShownOnce<'_> {
     }
 }
 
+/// Another secret on its way to whoever it was made for. Wiped on drop; not printable by accident.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct ShownSecret(String);
+
+impl ShownSecret {
+    pub(crate) const fn new(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl Serialize for ShownSecret {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
 /// A token as the server keeps it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Token {

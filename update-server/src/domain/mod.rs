@@ -30,6 +30,7 @@ pub mod story;
 pub mod throttle;
 pub mod tuf;
 pub mod watch;
+pub mod webhook;
 pub mod wishes;
 
 /// An enum whose values have one spelling each, in the database, in JSON and on the command line.

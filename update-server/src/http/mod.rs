@@ -25,6 +25,7 @@ mod tokens;
 mod tuf;
 mod views;
 mod web_app;
+mod webhooks;
 
 pub use gate::{Access, InTheClear, OverTls, Peer};
 pub use openapi::document;

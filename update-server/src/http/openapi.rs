@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     devices, documents, image_file, incidents, lifetimes, locks, operations, owners, policies, releases,
-    rollouts, tokens, tuf, web_app,
+    rollouts, tokens, tuf, web_app, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -23,6 +23,7 @@ use super::{
     modifiers(&Token, &Complete),
     paths(
         locks::enrol, locks::check_in, locks::report, image_file::get,
+        webhooks::list, webhooks::create, webhooks::remove,
         owners::update, lifetimes::list, lifetimes::set,
         web_app::index, web_app::file,
         operations::health, operations::metrics, operations::audit, get,

@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, on};
 use super::gate::{Access, Gate, pass};
 use super::{
     App, dashboard, devices, documents, image_file, incidents, lifetimes, locks, openapi, operations, owners,
-    policies, releases, rollouts, tokens, tuf, web_app,
+    policies, releases, rollouts, tokens, tuf, web_app, webhooks,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
@@ -69,6 +69,27 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Lock,
             NONE,
             image_file::get,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/webhooks",
+            Access::Token(Administer),
+            NONE,
+            webhooks::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/webhooks",
+            Access::Token(Administer),
+            TEXT,
+            webhooks::create,
+        )
+        .add(
+            Method::DELETE,
+            "/api/v1/webhooks/{id}",
+            Access::Token(Administer),
+            NONE,
+            webhooks::remove,
         )
         .add(
             Method::GET,

@@ -22,6 +22,7 @@ mod sessions;
 mod stories;
 mod tokens;
 mod tuf;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ use log::Log;
 pub use database::shown;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -69,6 +70,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     ),
     (10, "rules", include_str!("../../migrations/0010_rules.sql")),
     (11, "support", include_str!("../../migrations/0011_support.sql")),
+    (12, "webhooks", include_str!("../../migrations/0012_webhooks.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

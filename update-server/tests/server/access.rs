@@ -21,6 +21,7 @@ const DO: Access = Access::Session(Permission::Operate);
 /// Every route there is, and who may use it. A new route must be put here, deliberately.
 const EXPECTED: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/tokens/{id}", ADMINISTER),
+    ("DELETE", "/api/v1/webhooks/{id}", ADMINISTER),
     ("GET", "/", Public),
     ("GET", "/api/v1/audit", READ),
     ("GET", "/api/v1/devices", READ),
@@ -41,6 +42,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/rollouts/{id}/preview", READ),
     ("GET", "/api/v1/tokens", ADMINISTER),
     ("GET", "/api/v1/tuf", READ),
+    ("GET", "/api/v1/webhooks", ADMINISTER),
     ("GET", "/app/", Public),
     ("GET", "/app/{file}", Public),
     ("GET", "/dashboard", SEE),
@@ -82,6 +84,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
     ("POST", "/api/v1/tokens", ADMINISTER),
     ("POST", "/api/v1/tuf", PUBLISH),
+    ("POST", "/api/v1/webhooks", ADMINISTER),
     ("POST", "/dashboard/devices/{id}/{step}", DO),
     ("POST", "/dashboard/rollouts", DO),
     ("POST", "/dashboard/rollouts/{id}/devices/{device}/retry", DO),
@@ -129,6 +132,7 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/policies/{class}" => json!({ "document": policy() }),
         "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
+        "/api/v1/webhooks" => json!({ "url": "https://example.com/" }),
         "/api/v1/support/{class}" => json!({ "ends_on": "2032-12-31" }),
         "/api/v1/devices/{id}/wishes" => json!({ "updates": "none" }),
         "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),

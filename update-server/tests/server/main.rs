@@ -45,3 +45,4 @@ mod tuf;
 mod vectors;
 mod visit;
 mod web_app;
+mod webhooks;
