@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attack;
+mod bench;
 mod command;
 mod demo;
 mod emulate;
@@ -49,6 +50,8 @@ enum Task {
     Attack(attack::Options),
     /// Thousands of simulated locks against a real server: a good release, a bad one, a kill, an outage
     Fleet(fleet::Options),
+    /// Measure the server beside others, on one core each: wants a machine with nothing else to do
+    Bench(bench::Options),
     /// Fuzz every parser, guided by coverage
     Fuzz(fuzz::Options),
     /// Check the sources' form, and everything that lints say
@@ -89,6 +92,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             emulate::run(&options)
         }
         Task::Measure(options) => measure::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Attack(options) => attack::run(&options),
         Task::Fleet(options) => fleet::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),

@@ -107,6 +107,48 @@ pub(crate) fn browser() -> Result<()> {
     debian(&["chromium"], "the tests open web pages in it")
 }
 
+/// What the server is measured beside and with: nginx, and wrk.
+pub(crate) fn http_peers() -> Result<()> {
+    let has = |program: &str| command::succeeds(Command::new("which").arg(program));
+    if has("wrk") && has("nginx") {
+        return Ok(());
+    }
+    debian(
+        &["nginx-light", "wrk"],
+        "the server is measured beside nginx, by wrk",
+    )
+}
+
+/// The version of goosebit that the server is measured beside.
+const GOOSEBIT: &str = "goosebit==0.2.12";
+
+/// Python with goosebit, in an environment of its own: its needs are not those of the tests' peers.
+pub(crate) fn goosebit() -> Result<PathBuf> {
+    let folder = workspace::scratch().join("goosebit");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == GOOSEBIT) {
+        return Ok(python);
+    }
+    eprintln!("setup: installing {GOOSEBIT} into {}", folder.display());
+    command::output(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    let quiet = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        GOOSEBIT,
+    ];
+    command::output(Command::new(&python).args(quiet))?;
+    fs::write(&stamp, GOOSEBIT)?;
+    Ok(python)
+}
+
 /// A clock that a test can set, for a program that does not know it is in one.
 pub(crate) fn clock() -> Result<()> {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
