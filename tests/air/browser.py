@@ -18,6 +18,7 @@ Each line on standard input is one command, a JSON array of strings; it is answe
     eval EXPRESSION SECONDS         in the page; gives the value, of a promise what it comes to
     screenshot FILE SIZE SCHEME     SIZE as 360x800, SCHEME light or dark; empty for as it is. Both stay
     offline on|off
+    scripts on|off                  whether pages run scripts, from the next one on
     tree                            what those are told who do not see the page: [role, name, id] for each node
     axe PATH                        what axe-core, the script at PATH, finds wrong with the page, a line each
     installable                     why the browser would not install the page as an app, a line each
@@ -138,6 +139,9 @@ class Browser:
 
     async def do_offline(self, state):
         await self.page.set_offline(state == "on")
+
+    async def do_scripts(self, state):
+        await self.page.call("Emulation.setScriptExecutionDisabled", {"value": state == "off"})
 
     async def do_console(self):
         messages, self.page.messages = self.page.messages, []

@@ -304,6 +304,14 @@ impl Browser {
             .map(drop)
     }
 
+    /// Lets no page run scripts from the next one on, or lets them again.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn set_scripts(&mut self, on: bool) -> Result<()> {
+        self.tell(&["scripts", if on { "on" } else { "off" }]).map(drop)
+    }
+
     /// Messages, policy violations, uncaught errors, failed requests, and requests that carry data to a server, since
     /// this was last asked.
     ///

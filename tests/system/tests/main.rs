@@ -12,6 +12,7 @@ mod bad_builds;
 mod bluetooth;
 mod browser;
 mod chip_in_hand;
+mod dashboard;
 mod latchkey;
 mod man_in_the_middle;
 mod operators_api;

@@ -27,6 +27,9 @@ const REPORTS_MAX: u32 = 50;
 /// Points of a rollout's course.
 const COURSE_POINTS: i64 = 60;
 
+/// A course is drawn anew so often at most, in milliseconds.
+const COURSE_GRAIN_MS: i64 = 30_000;
+
 /// Devices looked at in one go when an audience is counted.
 const AUDIENCE_ROWS: u32 = 20_000;
 
@@ -182,6 +185,8 @@ impl Service {
 
     async fn course(&self, rollout: &Rollout, now: i64) -> Outcome<Course> {
         let from = rollout.created_at;
+        // In whole points: what is drawn is the same until there is something new to draw.
+        let now = now.saturating_sub(now.checked_rem(COURSE_GRAIN_MS).unwrap_or(0));
         let to = now.max(from.saturating_add(COURSE_POINTS));
         let step = (to.saturating_sub(from) / COURSE_POINTS).max(1);
         let mut points = vec![(from, 0, 0)];
