@@ -86,7 +86,10 @@ impl Operator {
 
     /// Nothing broke a rule, nothing went wrong unseen, and nobody but this server was asked for anything.
     fn nothing_amiss(&mut self, server: &Server) {
-        assert_eq!(self.browser.complaints().unwrap(), [""; 0]);
+        let own_form = format!("sent: POST {}/dashboard/", server.url());
+        let mut complaints = self.browser.complaints().unwrap();
+        complaints.retain(|complaint| !complaint.starts_with(&own_form));
+        assert_eq!(complaints, [""; 0]);
         for url in self.browser.requests().unwrap() {
             assert!(url.starts_with(server.url()), "the page asked for {url}");
         }
@@ -186,6 +189,8 @@ impl Told {
                 starts_left: 0,
             },
             battery_percent: 80,
+            echo: None,
+            hold: None,
         };
         let answer = post(server, "/device/v1/check-in", &self.seal(&check_in));
         let director = example_director().unwrap().verifying_key();

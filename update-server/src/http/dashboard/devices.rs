@@ -157,6 +157,8 @@ struct DevicePage {
     reports: Vec<ReportRow>,
     events: Vec<Event>,
     may_revoke: bool,
+    alarm: Option<Moment>,
+    may_settle: bool,
 }
 
 struct Told {
@@ -246,6 +248,8 @@ impl DevicePage {
                 })
                 .collect(),
             events: story.events.iter().map(Event::new).collect(),
+            alarm: device.alarm.map(Moment),
+            may_settle: operates && device.alarm.is_some(),
             may_revoke: operates && device.state != device::State::Revoked,
             page,
         }
@@ -297,6 +301,7 @@ pub(in crate::http) async fn take(
     let device = device_id(&id)?;
     match word.as_str() {
         "approve" => app.service.approve_device(&caller, device).await?,
+        "settle" => app.service.settle_device(&caller, device).await?,
         "revoke" => app.service.revoke_device(&caller, device).await?,
         _ => return Err(no_such_step().into()),
     };

@@ -11,6 +11,7 @@ use super::page::{Moment, Page, grouped, html, model};
 use super::rollouts::Summary;
 use crate::Service;
 use crate::domain::fleet::{Fleet, Heard, Model};
+use crate::domain::lifetime::Lifetime;
 use crate::domain::session::Session;
 use crate::domain::{device, rollout};
 use crate::failure::Outcome;
@@ -44,6 +45,7 @@ struct Tile {
 struct ModelCard {
     name: String,
     total: String,
+    support: String,
     bar: Bar,
 }
 
@@ -66,10 +68,11 @@ impl FleetNow {
             .iter()
             .filter(|(rollout, _, _)| rollout.state != rollout::State::Aborted);
         let rollouts = open.map(|(rollout, release, health)| Summary::new(rollout, release, *health));
-        Ok(Self::new(&fleet, rollouts.collect()))
+        let lifetimes = service.lifetimes().await?;
+        Ok(Self::new(&fleet, rollouts.collect(), &lifetimes))
     }
 
-    fn new(fleet: &Fleet, rollouts: Vec<Summary>) -> Self {
+    fn new(fleet: &Fleet, rollouts: Vec<Summary>, lifetimes: &[Lifetime]) -> Self {
         let tile = |label, state| {
             let count = fleet.in_state(state);
             Tile {
@@ -89,14 +92,18 @@ impl FleetNow {
                 tile("revoked", device::State::Revoked),
             ],
             rollouts,
-            models: fleet.models.iter().map(ModelCard::new).collect(),
+            models: fleet
+                .models
+                .iter()
+                .map(|model| ModelCard::new(model, lifetimes))
+                .collect(),
             heard: (approved > 0).then(|| heard(fleet.heard)),
         }
     }
 }
 
 impl ModelCard {
-    fn new(model_: &Model) -> Self {
+    fn new(model_: &Model, lifetimes: &[Lifetime]) -> Self {
         let name = model(model_.vendor, model_.class);
         let versions = model_.versions.iter().enumerate();
         let mut parts: Vec<Part> = versions
@@ -119,9 +126,21 @@ impl ModelCard {
         Self {
             bar: Bar::new(&format!("Versions on {name}"), parts),
             total: grouped(model_.total()),
+            support: support(model_, lifetimes),
             name,
         }
     }
+}
+
+/// Until when a model is supported, as its owners are told too.
+fn support(model: &Model, lifetimes: &[Lifetime]) -> String {
+    let known = lifetimes
+        .iter()
+        .find(|known| (known.hardware.vendor, known.hardware.class) == (model.vendor, model.class));
+    known.and_then(|known| known.ends_on).map_or_else(
+        || "nobody has said until when it is supported".to_owned(),
+        |day| format!("supported until {day}"),
+    )
 }
 
 fn heard(heard: Heard) -> Bar {

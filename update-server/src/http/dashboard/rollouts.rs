@@ -9,9 +9,11 @@ use serde::Deserialize;
 use super::Shown;
 use super::chart::{Bar, CourseChart, Part};
 use super::page::{Event, Moment, Page, grouped, html, model, percent};
+use crate::domain::decision::Terms;
 use crate::domain::gate::Health;
 use crate::domain::release::Release;
 use crate::domain::rollout::{self, Rollout};
+use crate::domain::second::{Asked, What};
 use crate::domain::session::Session;
 use crate::domain::share::Share;
 use crate::domain::story::RolloutStory;
@@ -123,6 +125,9 @@ pub(super) struct RolloutNow {
     by: String,
     state: StateMark,
     because: Option<String>,
+    asked: Option<SecondWanted>,
+    terms: Vec<String>,
+    two_persons: bool,
     actions: Actions,
     bar: Bar,
     included: String,
@@ -131,6 +136,44 @@ pub(super) struct RolloutNow {
     gate: GateNow,
     course: CourseChart,
     events: Vec<Event>,
+}
+
+/// What waits for a second person.
+struct SecondWanted {
+    by: String,
+    at: Moment,
+    what: String,
+    step: String,
+}
+
+impl SecondWanted {
+    fn new(asked: &Asked) -> Self {
+        let (what, step) = match asked.what {
+            What::Start => ("to start it".to_owned(), "start".to_owned()),
+            What::Widen(share) => (
+                format!("to widen it to {share}"),
+                format!("widen?percent={}", share.percent()),
+            ),
+        };
+        Self {
+            by: asked.by.clone(),
+            at: Moment(asked.at),
+            what,
+            step,
+        }
+    }
+}
+
+/// On what terms it is offered, in words.
+fn terms(terms: &Terms) -> Vec<String> {
+    let mut said = vec![format!("at a battery charge of {} % or more", terms.battery_min)];
+    if let Some(not_before) = terms.not_before {
+        said.push(format!("not before {}", Moment(not_before)));
+    }
+    if let Some(hours) = terms.hours {
+        said.push(format!("between {hours} in the lock's day"));
+    }
+    said
 }
 
 /// What may be done now, by who looks.
@@ -193,6 +236,9 @@ impl RolloutNow {
             by: rollout.created_by.clone(),
             state: StateMark::of(rollout.state),
             because: rollout.halted_because.clone(),
+            asked: rollout.asked.as_ref().map(SecondWanted::new),
+            terms: terms(&rollout.terms),
+            two_persons: rollout.two_persons,
             actions: if operates {
                 Actions::new(story)
             } else {

@@ -108,7 +108,7 @@ async fn a_rollout_is_made_on_hold_looked_at_and_started() {
     assert_eq!(came, foretold, "exactly those");
     let page = visit.see(&place).await;
     let said = format!(
-        "Locks of this rollout: 0 confirmed, {} under way, 0 reverted, 0 refused, 0 silent, {} waiting",
+        "Locks of this rollout: 0 confirmed, {} under way, 0 reverted, 0 refused, 0 silent, 0 deferred, 0 declined, {} waiting",
         came.len(),
         20 - came.len()
     );
@@ -259,4 +259,39 @@ async fn whoever_only_looks_on_is_shown_no_buttons() {
     }
     assert!(!viewer.see("/dashboard/rollouts").await.contains("New rollout"));
     assert!(visit.see(&place).await.contains("id=\"start\""));
+}
+
+#[tokio::test]
+async fn what_takes_two_persons_waits_for_the_second_and_says_so() {
+    let scene = Scene::new(3).await;
+    let wanted =
+        json!({ "release": scene.release.to_string(), "to": "all", "two_persons": true, "start": false });
+    let id = scene.harness.roll_out_to(wanted).await;
+    let place = format!("/dashboard/rollouts/{id}");
+    let first = Visit::new(&scene.harness).await;
+    assert!(
+        first
+            .see(&place)
+            .await
+            .contains("starting and widening takes two persons")
+    );
+    assert_eq!(first.send(&format!("{place}/start"), &[]).await.leads_to(), place);
+    let page = first.see(&place).await;
+    assert!(
+        page.contains("Waits for a second person.") && page.contains("asked to start it"),
+        "{page}"
+    );
+    assert!(page.contains("on hold"));
+    let operator = latchkey_server::domain::access::Role::Operator;
+    let (_, secret) = crate::access::token(&scene.harness, operator).await;
+    let second = Visit::with(&scene.harness, &secret).await;
+    second.send(&format!("{place}/start"), &[]).await.leads_to();
+    let page = second.see(&place).await;
+    assert!(
+        page.contains("running") && !page.contains("Waits for a second person."),
+        "{page}"
+    );
+    // Halting takes one.
+    first.send(&format!("{place}/halt"), &[]).await.leads_to();
+    assert!(first.see(&place).await.contains("on hold"));
 }
