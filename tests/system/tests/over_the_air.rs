@@ -102,7 +102,27 @@ fn install_waits_for_the_battery() {
     site.lock.set_battery(5);
     site.lock.power_on().unwrap();
     site.server.publish(&new).unwrap();
-    site.server.roll_out(&new).unwrap();
+    let careful = site.server.roll_out(&new).unwrap();
+    site.server
+        .wait_until_told(&site.id, PATIENCE, |_| {
+            let decision = site.server.decision(&site.id);
+            decision.is_ok_and(|why| why.to_string().contains("its battery is at 5 %"))
+        })
+        .unwrap();
+
+    // Operators who ask for less than the lock itself does: it waits all the same.
+    site.server.abort(&careful).unwrap();
+    let digest = new.digest.to_string();
+    let careless = [
+        "rollout",
+        "create",
+        "--release",
+        &digest,
+        "--all",
+        "--battery-percent",
+        "0",
+    ];
+    site.server.operator(&careless).unwrap();
     site.lock
         .wait_for("update: install waits: battery low", PATIENCE)
         .unwrap();

@@ -269,6 +269,7 @@ fn an_invitation_by_the_page_opens_in_the_command_and_the_other_way_about() {
     visit.click("#accept");
     visit.click("#action-unlock");
     visit.see("#state", "Unlocked");
+    visit.see("#action-unlock:not([aria-disabled])", "");
     visit.click("#nav-log");
     visit.click("#log-load");
     // The page was told no PIN with the invitation, and none was set.

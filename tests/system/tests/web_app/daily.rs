@@ -16,6 +16,7 @@ impl Visit {
         self.click("#nav-update");
         self.click("#look");
         self.see("#status", "up to date");
+        self.see("#look:not([aria-disabled])", "");
         self.click("#nav-lock");
     }
 
