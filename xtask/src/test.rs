@@ -144,6 +144,6 @@ fn system() -> Result<()> {
         "--package",
         "latchkey-system-tests",
         "--",
-        "--test-threads=6",
+        "--test-threads=4",
     ])
 }

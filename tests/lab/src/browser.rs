@@ -1,11 +1,9 @@
 //! A browser whose Web Bluetooth is a controller of the virtual air: Debian's Chromium without a window, that does as
 //! it is told. Knows nothing of any page, nor of the lock's protocol.
 
-use std::cell::Cell;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,46 +32,6 @@ pub struct Browser {
     process: Child,
     console: Console,
     patience: Duration,
-    /// Given back after the process has ended.
-    _place: Place,
-}
-
-/// Browsers at once, however many tests run: each is a dozen processes, and beside emulated locks more make every
-/// page late.
-const PLACES: usize = 1;
-
-static TAKEN: Mutex<usize> = Mutex::new(0);
-static GIVEN_BACK: Condvar = Condvar::new();
-
-thread_local! {
-    /// Places that this test has. Who has one does not wait for another: two tests would wait for each other.
-    static MINE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// A place for one browser.
-struct Place;
-
-impl Place {
-    /// Waits for one.
-    fn take() -> Self {
-        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = |taken: &mut usize| MINE.get() == 0 && *taken >= PLACES;
-        let mut taken = GIVEN_BACK
-            .wait_while(taken, waits)
-            .unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.saturating_add(1);
-        MINE.set(MINE.get().saturating_add(1));
-        Self
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.saturating_sub(1);
-        MINE.set(MINE.get().saturating_sub(1));
-        GIVEN_BACK.notify_one();
-    }
 }
 
 /// Which colours a person prefers.
@@ -113,7 +71,6 @@ impl Browser {
     /// # Errors
     /// There is none, or something has not been set up.
     pub fn start(air: &Air, controller: &str) -> Result<Self> {
-        let place = Place::take();
         let mut process = Command::new(peer_program("python")?)
             .arg(checkout().join("tests/air/browser.py"))
             .arg(air.address(controller)?)
@@ -129,7 +86,6 @@ impl Browser {
             process,
             console: Console::new(output, None),
             patience: PATIENCE,
-            _place: place,
         };
         browser.console.wait_for("ready", START)?;
         Ok(browser)
