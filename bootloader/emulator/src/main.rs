@@ -86,13 +86,14 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     stop::reset()
 }
 
-// The signatures of these two demand `unsafe`; what they do is safe.
 #[exception]
+// SAFETY: cortex-m-rt's signature demands the word; only the processor calls this, and what it does is safe.
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
     stop::reset()
 }
 
 #[exception]
+// SAFETY: as above.
 unsafe fn DefaultHandler(_: i16) -> ! {
     stop::reset()
 }

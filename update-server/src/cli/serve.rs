@@ -36,9 +36,9 @@ const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is looked whether the TUF timestamp is to be renewed.
 const RENEW_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Where the server keeps what it keeps.
+/// Where the server keeps what has no place of its own.
 #[derive(Args)]
-pub(super) struct DataPlace {
+struct DataFolder {
     /// Folder for everything that has no place of its own.
     #[arg(
         long,
@@ -47,26 +47,41 @@ pub(super) struct DataPlace {
         default_value = "latchkey-data"
     )]
     data: PathBuf,
+}
+
+/// Where the server keeps what it keeps.
+#[derive(Args)]
+pub(super) struct DataPlace {
+    #[command(flatten)]
+    folder: DataFolder,
     /// Database: sqlite:///path/to/file.db or postgres://user@host/name; a password belongs into the environment or
     /// into ~/.pgpass. Without it: latchkey.db in the data folder.
     #[arg(long, value_name = "URL", env = "LATCHKEY_DATABASE")]
     database: Option<String>,
 }
 
-/// Where the director key is.
 #[derive(Args)]
-pub(super) struct KeyPlace {
-    /// Folder for everything that has no place of its own.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "LATCHKEY_DATA",
-        default_value = "latchkey-data"
-    )]
-    data: PathBuf,
+struct DirectorKeyFile {
     /// The director key, PKCS#8 PEM. Without it: director.pem in the data folder, made when it is missing.
     #[arg(long, value_name = "FILE", env = "LATCHKEY_DIRECTOR_KEY")]
     director_key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct TufKeyFile {
+    /// The key for snapshot and timestamp of the TUF repository, PKCS#8 PEM. Without it: tuf.pem in the data folder,
+    /// made when it is missing.
+    #[arg(long, value_name = "FILE", env = "LATCHKEY_TUF_KEY")]
+    tuf_key: Option<PathBuf>,
+}
+
+/// Where the director key is.
+#[derive(Args)]
+pub(super) struct KeyPlace {
+    #[command(flatten)]
+    folder: DataFolder,
+    #[command(flatten)]
+    file: DirectorKeyFile,
     /// Use an example key. For trying things out.
     #[arg(long)]
     allow_example_keys: bool,
@@ -75,17 +90,10 @@ pub(super) struct KeyPlace {
 /// Where the server's key for the TUF repository is.
 #[derive(Args)]
 pub(super) struct TufKeyPlace {
-    /// Folder for everything that has no place of its own.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "LATCHKEY_DATA",
-        default_value = "latchkey-data"
-    )]
-    data: PathBuf,
-    /// The key, PKCS#8 PEM. Without it: tuf.pem in the data folder, made when it is missing.
-    #[arg(long, value_name = "FILE", env = "LATCHKEY_TUF_KEY")]
-    tuf_key: Option<PathBuf>,
+    #[command(flatten)]
+    folder: DataFolder,
+    #[command(flatten)]
+    file: TufKeyFile,
     /// Use an example key. For trying things out.
     #[arg(long)]
     allow_example_keys: bool,
@@ -142,16 +150,13 @@ pub(super) struct Serve {
     /// images in the data folder.
     #[arg(long, value_name = "URL", env = "LATCHKEY_STORE")]
     store: Option<String>,
-    /// The director key, PKCS#8 PEM. Without it: director.pem in the data folder, made when it is missing.
-    #[arg(long, value_name = "FILE", env = "LATCHKEY_DIRECTOR_KEY")]
-    director_key: Option<PathBuf>,
+    #[command(flatten)]
+    director: DirectorKeyFile,
     /// Direct the locks of this database with another key than so far, for those that trust it by now.
     #[arg(long)]
     replace_director_key: bool,
-    /// The key for snapshot and timestamp of the TUF repository, PKCS#8 PEM. Without it: tuf.pem in the data folder,
-    /// made when it is missing.
-    #[arg(long, value_name = "FILE", env = "LATCHKEY_TUF_KEY")]
-    tuf_key: Option<PathBuf>,
+    #[command(flatten)]
+    tuf: TufKeyFile,
     /// Take example keys in policies and as director key. For trying things out.
     #[arg(long)]
     allow_example_keys: bool,
@@ -200,15 +205,15 @@ struct Started<'a> {
 
 pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     start_logging(options.log, options.log_format);
-    make_folder(&options.place.data)?;
-    let key_path = key_path(&options.place.data, options.director_key.as_deref());
-    let tuf_path = tuf_key_path(&options.place.data, options.tuf_key.as_deref());
+    make_folder(&options.place.folder.data)?;
+    let key_path = options.director.path(&options.place.folder.data);
+    let tuf_path = options.tuf.path(&options.place.folder.data);
     let online = OnlineKey::open_or_create(&tuf_path, options.allow_example_keys)?;
     let database = options.place.database_url()?;
     let store = Store::open(&database).await?;
     let director = director(&store, &key_path, &options).await?;
-    let folder =
-        std::path::absolute(options.place.data.join("images")).context("the data folder has no path")?;
+    let folder = std::path::absolute(options.place.folder.data.join("images"))
+        .context("the data folder has no path")?;
     let (objects, store_url) = match options.store {
         Some(url) => (Objects::from_url(&url, environment())?, url),
         None => (Objects::folder(&folder)?, format!("file://{}", folder.display())),
@@ -252,7 +257,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let started = Started {
         listening: format!("http://{address}"),
         listening_tls: tls.as_ref().map(|(_, (_, address))| format!("https://{address}")),
-        data: shown(&options.place.data),
+        data: shown(&options.place.folder.data),
         database: &store::shown(&database),
         store: &store_url,
         director_key: shown(&key_path),
@@ -336,8 +341,8 @@ fn doors(router: Router, listener: TcpListener, tls: Option<(Tls, (TcpListener, 
 }
 
 pub(super) fn director_key(place: &KeyPlace, json: bool) -> Result<(), CliError> {
-    make_folder(&place.data)?;
-    let path = key_path(&place.data, place.director_key.as_deref());
+    make_folder(&place.folder.data)?;
+    let path = place.file.path(&place.folder.data);
     let key = DirectorKey::open_or_create(&path, place.allow_example_keys)?;
     let pem = key.public_pem()?;
     if json {
@@ -353,8 +358,8 @@ pub(super) fn director_key(place: &KeyPlace, json: bool) -> Result<(), CliError>
 }
 
 pub(super) fn tuf_key(place: &TufKeyPlace, json: bool) -> Result<(), CliError> {
-    make_folder(&place.data)?;
-    let path = tuf_key_path(&place.data, place.tuf_key.as_deref());
+    make_folder(&place.folder.data)?;
+    let path = place.file.path(&place.folder.data);
     let key = OnlineKey::open_or_create(&path, place.allow_example_keys)?;
     let pem = key.public_pem()?;
     if json {
@@ -385,10 +390,10 @@ pub(super) async fn create_token_offline(
 /// The database of a server that need not run. One that is not there is not made.
 pub(super) async fn open_offline(place: &DataPlace) -> anyhow::Result<Store> {
     let url = place.database_url()?;
-    if place.database.is_none() && !place.data.join("latchkey.db").exists() {
+    if place.database.is_none() && !place.folder.data.join("latchkey.db").exists() {
         anyhow::bail!(
             "there is no server's database in {}; name it with --data",
-            shown(&place.data)
+            shown(&place.folder.data)
         );
     }
     Store::open(&url).await
@@ -398,7 +403,7 @@ impl DataPlace {
     fn database_url(&self) -> anyhow::Result<String> {
         match &self.database {
             Some(url) => Ok(url.clone()),
-            None => Store::url_of_file(&self.data.join("latchkey.db")),
+            None => Store::url_of_file(&self.folder.data.join("latchkey.db")),
         }
     }
 }
@@ -408,12 +413,18 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn key_path(data: &Path, given: Option<&Path>) -> PathBuf {
-    given.map_or_else(|| data.join("director.pem"), Path::to_owned)
+impl DirectorKeyFile {
+    fn path(&self, data: &Path) -> PathBuf {
+        self.director_key
+            .clone()
+            .unwrap_or_else(|| data.join("director.pem"))
+    }
 }
 
-fn tuf_key_path(data: &Path, given: Option<&Path>) -> PathBuf {
-    given.map_or_else(|| data.join("tuf.pem"), Path::to_owned)
+impl TufKeyFile {
+    fn path(&self, data: &Path) -> PathBuf {
+        self.tuf_key.clone().unwrap_or_else(|| data.join("tuf.pem"))
+    }
 }
 
 fn shown(path: &Path) -> String {

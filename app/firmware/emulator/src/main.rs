@@ -214,6 +214,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     reason = "this handler's signature demands the word; what it does is safe"
 )]
 #[cortex_m_rt::exception]
+// SAFETY: cortex-m-rt's signature demands the word; only the processor calls this, and what it does is safe.
 unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
     let _ = writeln!(
         Console::new(),
