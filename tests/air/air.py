@@ -107,6 +107,21 @@ class Radio(Controller):
                 other.on_le_disconnected(there, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
             self.on_le_disconnected(link, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
+    def create_le_connection(self, peer_address):
+        super().create_le_connection(peer_address)
+        # Behind what was just sent to the other end.
+        if connection := self.le_connections.get(peer_address):
+            asyncio.get_running_loop().call_soon(self.establish, connection)
+
+    def establish(self, connection):
+        """Ends a connection of which the other end knows nothing, as a controller does that hears no packet in it: the
+        advertisement was over before the request to connect came. Bumble's would keep it for ever."""
+        other = self.link.find_le_controller(connection.peer_address)
+        if other and connection.self_address in other.le_connections:
+            return
+        if self.le_connections.get(connection.peer_address) is connection:
+            self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR)
+
     def on_hci_write_bd_addr_command(self, command):
         self.public_address = hci.Address(
             bytes(command.bd_addr), hci.Address.PUBLIC_DEVICE_ADDRESS

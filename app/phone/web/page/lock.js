@@ -103,6 +103,8 @@ export class Lock extends EventTarget {
   async #connect() {
     if (this.#machine) return this.#machine;
     const device = await this.device();
+    // Before there is a connection: one that ended meanwhile would leave whoever asks without an answer.
+    if (device.id !== this.facts.deviceId) await this.learn({ deviceId: device.id });
     const conversation = Conversation.open(await store.credentialsOf(this.id));
     this.dispatchEvent(new Event("connecting"));
     const machine = new Machine(conversation, {
@@ -122,7 +124,6 @@ export class Lock extends EventTarget {
       throw error;
     }
     this.#machine = machine;
-    if (device.id !== this.facts.deviceId) await this.learn({ deviceId: device.id });
     this.#changed();
     return machine;
   }

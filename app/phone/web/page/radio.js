@@ -9,6 +9,8 @@ export const isSupported = () => Boolean(navigator.bluetooth);
 
 /** An attempt to connect that fails sooner than this had reached something, in milliseconds. */
 const QUICK_MS = 3_000;
+/** How long a lock may take to answer anything, in milliseconds: ATT's own limit (Core Specification, Vol 3 Part F, 3.3.3). */
+const ANSWER_MS = 30_000;
 const NAME_START = "Nuki_";
 
 /** What a lock calls itself on air. */
@@ -35,7 +37,7 @@ export class Link {
   #gone;
   #ended = false;
   #breaks;
-  /** Fails when the connection breaks. Browsers have left what was asked of a lock without an answer then. */
+  /** Fails when the connection breaks. */
   #broken = new Promise((_, reject) => (this.#breaks = () => reject(new DOMException("the connection broke", "NetworkError"))));
 
   /** Connects and subscribes to what the lock has of `channels`; those of `needed` it must have. */
@@ -49,7 +51,7 @@ export class Link {
     let reached = false;
     const begun = performance.now();
     try {
-      const server = await device.gatt.connect();
+      const server = await link.#unlessBroken(device.gatt.connect());
       reached = true;
       const services = new Map();
       for (const channel of channels) {
@@ -76,8 +78,13 @@ export class Link {
     }
   }
 
+  /** The work's outcome, unless the connection breaks or nobody answers: browsers have waited on then. */
   #unlessBroken(work) {
-    return Promise.race([work, this.#broken]);
+    let timer;
+    const silence = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new DOMException("nobody answers", "NetworkError")), ANSWER_MS);
+    });
+    return Promise.race([work, this.#broken, silence]).finally(() => clearTimeout(timer));
   }
 
   has(channel) {
