@@ -50,7 +50,8 @@ impl Service {
         };
         let mut record = self.store.record_of(device.id).await?;
         match record.report(device.id, kept.sequence).await? {
-            Some(before) if same(&before, &kept) => {}
+            // Nothing is new, but what was kept before may not be on disk yet.
+            Some(before) if same(&before, &kept) => record.commit().await?,
             Some(_) => {
                 drop(record);
                 self.raise_alarm(&device, Evidence::Report(kept.sequence), now)

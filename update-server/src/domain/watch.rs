@@ -83,10 +83,18 @@ impl Service {
 
     async fn step_rollouts(&self) -> Outcome<()> {
         for rollout in self.store.running_rollouts().await? {
-            let now = self.clock.now_ms();
-            if let Some(step) = self.next_step(&rollout, now).await? {
-                self.take(&rollout, step, now).await?;
+            // One that cannot be looked at must not keep the others from halting.
+            if let Err(failure) = self.step_rollout(&rollout).await {
+                tracing::error!(%failure, rollout = rollout.id, "a running rollout could not be looked at");
             }
+        }
+        Ok(())
+    }
+
+    async fn step_rollout(&self, rollout: &Rollout) -> Outcome<()> {
+        let now = self.clock.now_ms();
+        if let Some(step) = self.next_step(rollout, now).await? {
+            self.take(rollout, step, now).await?;
         }
         Ok(())
     }

@@ -109,7 +109,13 @@ impl Database {
 
     fn pool(&self, connections: u32, setup: &'static str) -> AnyPoolOptions {
         let remote = self.kind == Kind::Postgres;
-        AnyPoolOptions::new()
+        let options = match self.kind {
+            Kind::Postgres => AnyPoolOptions::new(),
+            // The last connection to be closed takes the log file with it, and `super::log` would bring a file to disk
+            // that is not there any more: none is closed for being idle or old.
+            Kind::Sqlite => AnyPoolOptions::new().idle_timeout(None).max_lifetime(None),
+        };
+        options
             .max_connections(connections)
             .acquire_timeout(DATABASE_WAIT)
             .test_before_acquire(false)
@@ -193,6 +199,15 @@ mod tests {
             let error = Database::named(url).err().unwrap().to_string();
             assert!(error.contains(&format!("--database {url}")), "{error}");
         }
+    }
+
+    #[test]
+    fn sqlite_keeps_its_connections_and_with_them_its_log() {
+        let options = Database::named("sqlite:///x.db").unwrap().pool(1, SQLITE_WRITER);
+        assert_eq!(
+            (options.get_idle_timeout(), options.get_max_lifetime()),
+            (None, None)
+        );
     }
 
     #[test]
