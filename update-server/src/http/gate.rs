@@ -155,9 +155,11 @@ impl Gate {
         if !self.app.proxies.contains(&peer.to_canonical()) {
             return Some(peer);
         }
-        let told = request.headers().get_all(FORWARDED_FOR).iter().next_back()?;
-        let last = told.to_str().ok()?.rsplit(',').next()?;
-        last.trim().parse().ok().or(Some(peer))
+        // In front of the last comma stands what the client said of itself: anything, text or not.
+        let told = request.headers().get_all(FORWARDED_FOR).iter().next_back();
+        let last = told.and_then(|told| told.as_bytes().rsplit(|byte| *byte == b',').next());
+        let named = last.and_then(|last| str::from_utf8(last).ok()?.trim().parse().ok());
+        Some(named.unwrap_or(peer))
     }
 
     async fn caller(

@@ -187,6 +187,19 @@ async fn a_flood_through_a_proxy_and_one_that_only_says_so() {
             told_to_come_back(&answer);
         }
     }
+    let nameless = || {
+        says(
+            &harness,
+            "192.0.2.80",
+            None,
+            "/device/v1/report",
+            b"garbage".to_vec(),
+        )
+    };
+    for _ in 0..ALLOWANCE {
+        nameless().await.lock_problem();
+    }
+    told_to_come_back(&nameless().await);
     let real = garbage("192.0.2.80", "198.51.100.3").await;
     assert_eq!(
         real.lock_problem(),

@@ -117,7 +117,12 @@ pub(in crate::http) async fn ask(
     let step = Step::read(&word)?;
     let story = app.service.rollout_story(&id).await?;
     let share = match step {
-        Step::Widen if how.percent.is_empty() => next_share(&story.rollout),
+        Step::Widen if how.percent.is_empty() => Some(next_share(&story.rollout).ok_or_else(|| {
+            Failure::new(
+                Kind::Conflict,
+                "it reaches all of its locks already; nothing was changed",
+            )
+        })?),
         Step::Widen => Some(how.share()?),
         Step::Start | Step::Resume => Some(story.rollout.share),
         Step::Halt | Step::Abort => None,
@@ -328,7 +333,7 @@ impl Written {
         let mut wanted = serde_json::json!({
             "release": self.release,
             "to": self.to,
-            "devices": if self.to == "list" { devices } else { Vec::new() },
+            "devices": devices,
             "stages": stages.collect::<Outcome<Vec<f64>>>()?,
             "halt": {
                 "failures": number::<u32>("failures", &self.failures)?,

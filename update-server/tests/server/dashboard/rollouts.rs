@@ -229,6 +229,8 @@ async fn the_form_takes_what_the_api_takes() {
 
     for (field, wrong) in [
         (0, "everybody"),
+        // Locks are named: a button forgotten must not mean everybody.
+        (0, "all"),
         (1, "100, 50"),
         (1, "many"),
         (3, "-1"),
