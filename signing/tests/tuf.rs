@@ -114,6 +114,14 @@ fn a_signature_too_few_is_said_and_not_verified() {
 }
 
 #[test]
+fn a_strangers_first_root_follows_no_root_in_force() {
+    let bench = with_root();
+    // It calls itself the first, and needs nobody's word then: named beside a root in force, it is refused all the same.
+    bench.refuses("tuf verify --root 1.root.json 1.root.json", REFUSED, "version");
+    bench.ends("tuf verify 1.root.json", DONE);
+}
+
+#[test]
 fn a_key_is_rotated_with_the_word_of_the_old_root_and_the_new() {
     let bench = with_root();
     bench.ends(

@@ -50,14 +50,14 @@ fn targets(arguments: &Sign, json: bool) -> Result<(), Failure> {
     add(arguments, document, &[root.get()], change, json)
 }
 
-/// The root that a root follows. The first follows none.
+/// The root that a root follows: the one named, whatever the file says of itself. Only a first one follows none.
 pub(super) fn previous(
     given: Option<&Path>,
     document: &Document<Root>,
     path: &Path,
 ) -> Result<Option<Trusted<Root>>, Failure> {
     let version = document.claims().version;
-    let (Some(given), true) = (given, version > 1) else {
+    let Some(given) = given else {
         if version > 1 {
             return Err(Failure::Usage(format!(
                 "root version {version} follows another; name that one with --root"
