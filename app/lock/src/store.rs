@@ -1,8 +1,9 @@
 //! Records on flash: under which key each lies, and how it is written.
 //!
-//! Every record is one CBOR map with small integer keys. A key that this version does not know is skipped and one
-//! that is missing has a default, so an older image reads what a newer one wrote and the other way round. Storage
-//! keys and map keys are frozen: they are on locks. Nothing here decides anything.
+//! Every record is one CBOR map with small integer keys, or an array where it has to be short. What this version does not
+//! know is skipped, and what came later is optional, so an older image reads what a newer one wrote and the other way
+//! round; without a required field there is no record. Storage keys and map keys are frozen: they are on locks. Nothing
+//! here decides anything.
 
 use embedded_storage::nor_flash::NorFlash;
 use latchkey_storage::{ENTRY_MAX, Key, Storage};
