@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::ask::{Done, answer};
 use super::client::Server;
-use super::commands::{Done, answer};
 use super::serve::{DataPlace, open_offline};
 use super::{CliError, show};
 use crate::domain::audit::Recorded;

@@ -14,7 +14,9 @@ use super::CliError;
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the server may say nothing. Not how long an answer may take: a fleet's list takes as long as it is.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which server to talk to, and with what token.
 #[derive(Args)]
@@ -103,7 +105,7 @@ impl Server {
         }
         let client = client
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use latchkey_image::Version;
 use serde_json::Value;
 
+use super::ask::{Done, answer, full_digest};
 use super::client::Server;
-use super::commands::{Done, answer, full_digest};
 use super::{CliError, show};
 
 #[derive(Subcommand)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::ask::{Done, answer, read_file_up_to};
 use super::client::Server;
-use super::commands::{Done, answer, read_file_up_to};
 use super::{CliError, serve, show};
 
 #[derive(Subcommand)]
