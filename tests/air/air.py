@@ -23,7 +23,7 @@ import dataclasses
 import logging
 import sys
 
-from bumble import hci
+from bumble import hci, ll
 from bumble.controller import Connection, Controller
 from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
@@ -67,6 +67,16 @@ class Air(LocalLink):
             receiver.on_link_acl_data, link.self_address, transport, data
         )
 
+    def send_advertising_pdu(self, sender_controller, packet):
+        if not isinstance(packet, ll.ConnectInd):
+            super().send_advertising_pdu(sender_controller, packet)
+            return
+        # Whoever has advertised listens right afterwards. With Bumble's it could have stopped before the request
+        # comes: the central alone would have a connection, of which nothing tells it that nobody else has.
+        for controller in self.controllers:
+            if controller is not sender_controller:
+                controller.on_ll_advertising_pdu(packet)
+
     def send_ll_control_pdu(self, sender_address, receiver_address, packet):
         # Whoever is gone hears nothing; that is no error on air.
         if self.find_le_controller(receiver_address):
@@ -108,19 +118,12 @@ class Radio(Controller):
             self.on_le_disconnected(link, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
     def create_le_connection(self, peer_address):
-        super().create_le_connection(peer_address)
-        # Behind what was just sent to the other end.
-        if connection := self.le_connections.get(peer_address):
-            asyncio.get_running_loop().call_soon(self.establish, connection)
+        # An advertisement that was under way when its sender stopped is not answered: there will be another, or none.
+        if any(radio.advertises(peer_address) for radio in self.link.controllers):
+            super().create_le_connection(peer_address)
 
-    def establish(self, connection):
-        """Ends a connection of which the other end knows nothing, as a controller does that hears no packet in it: the
-        advertisement was over before the request to connect came. Bumble's would keep it for ever."""
-        other = self.link.find_le_controller(connection.peer_address)
-        if other and connection.self_address in other.le_connections:
-            return
-        if self.le_connections.get(connection.peer_address) is connection:
-            self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR)
+    def advertises(self, address):
+        return self.le_legacy_advertiser.enabled and self.le_legacy_advertiser.address == address
 
     def on_hci_write_bd_addr_command(self, command):
         self.public_address = hci.Address(

@@ -126,6 +126,8 @@ class Peripheral:
                 ended = asyncio.Event()
                 connection.on("disconnection", lambda _: ended.set())
                 connection.on("disconnection", lambda reason: self.on_disconnection(peer, reason))
+                if self.bridge.device.lookup_connection(connection.handle) is not connection:
+                    ended.set()
                 try:
                     await unless(ended, self.discover(peer))
                 except BaseException:
