@@ -8,6 +8,8 @@ Each line on standard input is one command, a JSON array of strings; it is answe
     open URL                        reload
     click SELECTOR SECONDS          the first such element that is seen, with the mouse, once it can be
     click-role ROLE NAME SECONDS    the same by accessible role and name
+    hold SELECTOR SECONDS           presses the mouse there
+    release                         lets go of it
     type SELECTOR TEXT SECONDS      replaces what an input holds
     key NAME                        Tab, Enter, Escape, Space, Backspace, Arrow..., Shift+...
     insert TEXT                     types into whatever has the focus
@@ -70,6 +72,12 @@ class Browser:
 
     async def do_click(self, selector, seconds):
         await self.page.click(lambda: self.page.find(selector, "", float(seconds)), float(seconds))
+
+    async def do_hold(self, selector, seconds):
+        await self.page.hold(lambda: self.page.find(selector, "", float(seconds)), float(seconds))
+
+    async def do_release(self):
+        await self.page.release()
 
     async def do_click_role(self, role, name, seconds):
         await self.page.click(lambda: self.page.find_role(role, name, float(seconds)), float(seconds))

@@ -55,6 +55,8 @@ class Page:
         self.loads = {}
         self.registration = None
         self.lived = None
+        # Where the mouse is pressed.
+        self.held = None
         self.on_leave = lambda: None
 
     async def start(self):
@@ -402,7 +404,11 @@ class Page:
     # Acting
 
     async def click(self, find, limit):
-        """Clicks on what `find` finds, and finds again when the page has put another element in its place."""
+        await self.hold(find, limit)
+        await self.release()
+
+    async def hold(self, find, limit):
+        """Presses on what `find` finds, and finds again when the page has put another element in its place."""
         place = None
         element = await find()
 
@@ -422,13 +428,19 @@ class Page:
 
         if not await self.until(limit, look):
             raise Failure(f"it cannot be clicked: {place or 'it is gone'}")
-        for kind, buttons in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
-            await self.call(
-                "Input.dispatchMouseEvent",
-                {"type": kind, "button": "left" if kind != "mouseMoved" else "none", "clickCount": 1}
-                | {"buttons": buttons}
-                | place,
-            )
+        await self.mouse("mouseMoved", place)
+        await self.mouse("mousePressed", place)
+        self.held = place
+
+    async def mouse(self, kind, place):
+        pressed = {"mouseMoved": ("none", 0), "mousePressed": ("left", 1), "mouseReleased": ("left", 0)}
+        button, buttons = pressed[kind]
+        event = {"type": kind, "button": button, "buttons": buttons, "clickCount": 1}
+        await self.call("Input.dispatchMouseEvent", event | place)
+
+    async def release(self):
+        """Lets go of what is held."""
+        await self.mouse("mouseReleased", self.held)
 
     async def type(self, find, text, limit):
         """Replaces what an input holds."""
@@ -443,7 +455,8 @@ class Page:
                 await self.press(letter, 0, letter)
         else:
             await self.click(find, limit)
-            await self.ask(element, "this.select?.()")
+            # The page may have put another element in its place.
+            await self.evaluate("document.activeElement?.select?.()", PATIENCE)
             await self.call("Input.insertText", {"text": text})
 
     async def key(self, name):

@@ -21,9 +21,9 @@ const FIRST_CHECK: &str = "check5first";
 
 /// Of the decision's instructions, a sampled attack strikes every one on the first chip, and one in this many on each
 /// of the others that hold a bad image: most of the way is the same for all.
-const SHARE_IN_PLACE: usize = 5;
+const SHARE_IN_PLACE: usize = 10;
 /// And one in this many where the bad image waits: there a boot goes on to the end of the good one, and is slow.
-const SHARE_WAITING: usize = 20;
+const SHARE_WAITING: usize = 40;
 
 /// What to do.
 #[derive(Clone, Debug)]

@@ -105,7 +105,9 @@ impl Browser {
             return serde_json::from_str(result).context("the browser's answer is not JSON");
         }
         let short: String = command.join(" ").chars().take(120).collect();
-        bail!("the browser could not `{short}`: {line}");
+        let all = self.console.transcript();
+        let happened: Vec<_> = all.iter().filter(|line| line.starts_with("browser: ")).collect();
+        bail!("the browser could not `{short}`: {line}\nwhat happened on air: {happened:#?}");
     }
 
     /// Adds how long to wait.
@@ -138,7 +140,23 @@ impl Browser {
         self.tell_patiently(&["click", selector]).map(drop)
     }
 
-    /// The same by what a screen reader says: an accessible role, and the whole name.
+    /// Presses the mouse on the first such element that is seen, and holds it there.
+    ///
+    /// # Errors
+    /// As [`Self::click`].
+    pub fn hold(&mut self, selector: &str) -> Result<()> {
+        self.tell_patiently(&["hold", selector]).map(drop)
+    }
+
+    /// Lets go of the mouse where it is held.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn release(&mut self) -> Result<()> {
+        self.tell(&["release"]).map(drop)
+    }
+
+    /// A click by what a screen reader says: an accessible role, and the whole name.
     ///
     /// # Errors
     /// As [`Self::click`].

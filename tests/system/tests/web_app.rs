@@ -196,6 +196,17 @@ fn an_owner_pairs_unlocks_gives_out_a_code_and_updates_by_clicking() {
 }
 
 #[test]
+fn a_button_that_is_pressed_while_the_page_changes_is_clicked() {
+    let mut visit = Visit::new();
+    visit.pair();
+    visit.browser.hold("#action-lock").unwrap();
+    let change = "document.querySelector('#disconnect').click()";
+    visit.browser.evaluate(change).unwrap();
+    visit.browser.release().unwrap();
+    visit.see("#state", "Locked");
+}
+
+#[test]
 fn the_page_works_without_a_network_once_loaded() {
     let mut visit = Visit::new();
     visit.pair();

@@ -23,6 +23,7 @@ function show() {
   const shown = page();
   const name = Object.keys(PAGES).find((key) => PAGES[key] === shown);
   const main = byId("main");
+  isDue = false;
   // What is typed in survives a change elsewhere: only another page, or the same one asked anew, replaces it.
   const focused = main.contains(document.activeElement) ? document.activeElement.id : undefined;
   const opened = [...main.querySelectorAll("details[open] > summary")].map(({ id }) => id);
@@ -64,6 +65,27 @@ function newsOfUpdates() {
   return names.length > 0 && `There is an update for ${names.join(" and ")}.`;
 }
 
+let isPressed = false;
+let isDue = false;
+
+/** Shows what has changed; once nothing is pressed any more: a button that is replaced in between is not clicked. */
+function refresh() {
+  if (isPressed) isDue = true;
+  else show();
+}
+
+function pressed({ button }) {
+  isPressed = button === 0;
+}
+
+function released() {
+  // Behind the click, which comes next.
+  setTimeout(() => {
+    isPressed = false;
+    if (isDue) show();
+  });
+}
+
 function turned() {
   byId("alert").hidden = true;
   show();
@@ -82,7 +104,9 @@ async function start() {
   await init({ module_or_path: "latchkey_bg.wasm" });
   await load();
   byId("example-keys").hidden = !trusts_example_keys();
-  onChange(show);
+  onChange(refresh);
+  addEventListener("pointerdown", pressed);
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, released);
   addEventListener("hashchange", turned);
   show();
   lookDaily(changed);
