@@ -53,13 +53,18 @@ impl DirectorKey {
         key_file::public_pem(&self.0)
     }
 
-    /// What a device is to repeat, so that it shows that it signs now: nobody can foretell it, and every server with
-    /// this key knows it again.
+    /// What a device is to repeat, so that it shows that it signed after this server had seen the number `seen`: that
+    /// number, and eight bytes that nobody can make who has not this key. Every server with this key knows it again.
     #[must_use]
-    pub fn challenge(&self, device: DeviceId, period: i64) -> Nonce {
-        let value = self.derived(b"latchkey challenge 1", &[&device.0, &period.to_be_bytes()]);
+    pub fn challenge(&self, device: DeviceId, numbering: i64, seen: i64) -> Nonce {
+        let number = seen.to_be_bytes();
+        let proof = self.derived(
+            b"latchkey challenge 2",
+            &[&device.0, &numbering.to_be_bytes(), &number],
+        );
         let mut nonce = [0; 16];
-        nonce.iter_mut().zip(*value).for_each(|(to, from)| *to = from);
+        let bytes = number.into_iter().chain(*proof);
+        nonce.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         Nonce(nonce)
     }
 

@@ -325,6 +325,7 @@ impl Service {
             return Err(Failure::new(Kind::NotFound, format!("there is no token {id:?}")));
         };
         if token.revoked_at.is_some() {
+            change.unchanged().await?;
             return Ok(token);
         }
         let others = tokens

@@ -4,7 +4,7 @@ use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Insta
 
 use super::decision::{Decision, Facts, Moment, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
-use super::presence::Seen;
+use super::presence::{Replayed, Seen};
 use super::watch::Standing;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::{Service, limits};
@@ -29,9 +29,14 @@ impl Service {
             sequence: i64::try_from(check_in.sequence).map_err(|_| refused(ProblemCode::Malformed))?,
             at: now,
             battery_percent: check_in.battery_percent,
+            numbering: device.numbering,
         };
-        if self.presence.admit(device.id, seen, device.sequence).is_err() {
-            return Err(self.behind(&device, &check_in, now).await);
+        let shown = self.repeated(&device, check_in.echo);
+        if device.must_show_freshness() && shown.is_none() {
+            return Err(self.challenged(&device, device.sequence));
+        }
+        if let Err(Replayed(last)) = self.presence.admit(device.id, seen, device.sequence) {
+            return Err(self.behind(&device, seen, shown, last).await);
         }
         // Behind that: copies of what a lock once said must not use up what it may say.
         let too_often = |_| Refused::because(ProblemCode::Busy, limits::busy_again_s());
@@ -72,8 +77,8 @@ impl Service {
             .map_err(|error| Failure::storage(error).into())
     }
 
-    /// Writes down what a check-in told and what was decided, as far as it is news; `false` when a later one was
-    /// quicker.
+    /// Writes down what a check-in told and what was decided, as far as it is news, or waits until what is no news is
+    /// on disk; `false` when a later one was quicker.
     async fn keep(&self, device: &Device, seen: Seen, facts: &Facts, decision: &Decision) -> Outcome<bool> {
         let now = seen.at;
         let offered = decision.offer().map(|offer| offer.release.digest);
@@ -85,6 +90,7 @@ impl Service {
             .collect();
         let told = device.facts.as_ref().is_none_or(|before| differ(before, facts));
         if !told && offers.is_empty() && device.offered.map(|(image, _)| image) == offered {
+            self.store.settled().await?;
             self.presence.leave(device.id, seen);
             return Ok(true);
         }

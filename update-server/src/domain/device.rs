@@ -60,6 +60,8 @@ pub struct Device {
     pub zone: Option<Zone>,
     /// Since when two devices seem to have its key, in milliseconds since 1970.
     pub alarm: Option<i64>,
+    /// How often its sequence numbers were set back, by settling an alarm.
+    pub numbering: i64,
 }
 
 /// Which devices to list. The default is all.
@@ -133,6 +135,7 @@ impl Service {
         if let Some(device) = self.store.device(id).await?
             && let Some(answer) = self.known(&device, hardware)
         {
+            self.store.settled().await?;
             return answer;
         }
         let now = self.clock.now_ms();
@@ -151,7 +154,10 @@ impl Service {
             .await?;
         let state = match change.device(id).await? {
             Some(device) => match self.known(&device, hardware) {
-                Some(answer) => return answer,
+                Some(answer) => {
+                    change.unchanged().await?;
+                    return answer;
+                }
                 None => State::Approved, // it was expected
             },
             None if change.awaiting_devices().await? >= self.settings.awaiting_devices_max => {
@@ -227,7 +233,7 @@ impl Service {
         self.move_device(by, id, State::Approved).await
     }
 
-    /// Shuts a device out for good. Doing it twice is no error.
+    /// Shuts a device out for good; an alarm about it ends with that. Doing it twice is no error.
     ///
     /// # Errors
     /// [`Kind::NotFound`]; storage.
@@ -237,23 +243,13 @@ impl Service {
 
     async fn move_device(&self, by: &Caller, id: DeviceId, to: State) -> Outcome<Device> {
         let now = self.clock.now_ms();
-        let mut change = self
-            .store
-            .change(&Entry {
-                actor: by.actor(),
-                at: now,
-                action: if to == State::Revoked {
-                    "device.revoke"
-                } else {
-                    "device.approve"
-                },
-                subject: id.to_string(),
-                detail: serde_json::Value::Null,
-            })
-            .await?;
-        let mut device = change.device(id).await?.ok_or_else(|| unknown(id))?;
+        let mut look = self.store.look().await?;
+        let device = look.device(id).await?.ok_or_else(|| unknown(id))?;
         match (device.state, to) {
-            (from, to) if from == to => return Ok(device),
+            (from, to) if from == to => {
+                look.unchanged().await?;
+                return Ok(device);
+            }
             (State::Revoked, _) => return Err(revoked(id)),
             (State::Expected, State::Approved) => {
                 return Err(Failure::new(
@@ -263,11 +259,29 @@ impl Service {
             }
             (State::Approved | State::Awaiting | State::Expected, _) => {}
         }
+        let (action, ended) = match to {
+            State::Revoked => ("device.revoke", device.alarm),
+            State::Approved | State::Awaiting | State::Expected => ("device.approve", None),
+        };
+        let mut change = look
+            .change(&Entry {
+                actor: by.actor(),
+                at: now,
+                action,
+                subject: id.to_string(),
+                detail: ended.map_or(
+                    serde_json::Value::Null,
+                    |since| serde_json::json!({ "alarmed_at_ms": since }),
+                ),
+            })
+            .await?;
         change.put_device_state(id, to, now).await?;
+        if ended.is_some() {
+            change.end_alarm(id).await?;
+        }
+        let moved = change.device(id).await?.ok_or_else(|| unknown(id))?;
         change.commit().await?;
-        device.state = to;
-        device.since = now;
-        Ok(device)
+        Ok(moved)
     }
 
     /// One device.

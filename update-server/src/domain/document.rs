@@ -87,6 +87,7 @@ impl Service {
             .await?;
         let newest = change.newest_document(release, kind).await?;
         if let Some(same) = newest.as_ref().filter(|newest| newest.file == hash) {
+            change.unchanged().await?;
             return Ok((same.clone(), Published::Before));
         }
         let document = ReleaseDocument {

@@ -20,7 +20,7 @@ impl Service {
         let ours = PublicKey::from_bytes(&self.director.public())
             .ok_or_else(|| Failure::storage("the director key has no public half"))?;
         if self.store.director().await? == Some(ours) {
-            return Ok(());
+            return self.store.settled().await;
         }
         let now = self.clock.now_ms();
         let mut change = self
@@ -35,7 +35,7 @@ impl Service {
             .await?;
         // Another instance may have been quicker.
         match change.director().await? {
-            Some(named) if named == ours => return Ok(()),
+            Some(named) if named == ours => return change.unchanged().await,
             Some(named) if !replace => return Err(other_key(&named, &ours)),
             Some(_) | None => {}
         }

@@ -2,6 +2,8 @@
 //! [`crate::store::Store::change`], which writes the audit record first.
 
 pub mod access;
+#[cfg(test)]
+mod again;
 pub mod audit;
 pub mod check_in;
 pub mod clone;

@@ -27,6 +27,8 @@ pub struct Seen {
     pub at: i64,
     /// Battery charge in percent.
     pub battery_percent: u8,
+    /// In which numbering: [`super::device::Device::numbering`].
+    pub numbering: i64,
 }
 
 /// How far a check-in is.
@@ -50,20 +52,26 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Presence(Mutex<HashMap<DeviceId, Entry>>);
 
-/// The sequence number does not exceed the last one.
+/// The sequence number does not exceed the last one, which is this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replayed;
+pub struct Replayed(pub i64);
 
 impl Presence {
-    /// Takes a check-in's sequence number, once. `stored` is the highest one in the database.
+    /// Takes a check-in's sequence number, once. `stored` is the highest one in the database. Of an earlier numbering
+    /// nothing counts: it may have been set back by another instance.
     ///
     /// # Errors
-    /// [`Replayed`] when it was taken before or is lower than one that was.
+    /// [`Replayed`] when it was taken before or is lower than one that was, or belongs to an earlier numbering.
     pub fn admit(&self, device: DeviceId, seen: Seen, stored: i64) -> Result<(), Replayed> {
         let mut entries = self.entries();
-        let known = entries.get(&device).map_or(-1, |entry| entry.seen.sequence);
-        if seen.sequence <= known.max(stored) {
-            return Err(Replayed);
+        let known = entries.get(&device).map(|entry| entry.seen);
+        let last = match known {
+            Some(known) if known.numbering == seen.numbering => known.sequence.max(stored),
+            Some(_) | None => stored,
+        };
+        let is_over = known.is_some_and(|known| known.numbering > seen.numbering);
+        if is_over || seen.sequence <= last {
+            return Err(Replayed(last));
         }
         let stage = Stage::Answering;
         entries.insert(device, Entry { seen, stage });
@@ -107,17 +115,6 @@ impl Presence {
         entries.retain(|_, entry| entry.stage == Stage::Left || entry.seen.at > now.saturating_sub(KEPT_MS));
     }
 
-    /// Forgets what a device said lately: its numbers count from what is stored.
-    pub fn forget(&self, device: DeviceId) {
-        self.entries().remove(&device);
-    }
-
-    /// The latest check-in of a device, if it called lately.
-    #[must_use]
-    pub fn of(&self, device: DeviceId) -> Option<Seen> {
-        self.entries().get(&device).map(|entry| entry.seen)
-    }
-
     /// A panic elsewhere leaves the map as whole as it was: every change above is one insertion.
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<DeviceId, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,20 +132,21 @@ mod tests {
             sequence,
             at,
             battery_percent: 50,
+            numbering: 0,
         }
     }
 
     #[test]
     fn replayed_check_ins_are_refused_before_and_after_writing() {
         let presence = Presence::default();
-        assert_eq!(presence.admit(DEVICE, seen(5, 0), 5), Err(Replayed));
+        assert_eq!(presence.admit(DEVICE, seen(5, 0), 5), Err(Replayed(5)));
         assert_eq!(presence.admit(DEVICE, seen(6, 0), 5), Ok(()));
-        assert_eq!(presence.admit(DEVICE, seen(6, 0), 5), Err(Replayed));
+        assert_eq!(presence.admit(DEVICE, seen(6, 0), 5), Err(Replayed(6)));
         presence.leave(DEVICE, seen(6, 0));
         let batch = presence.unwritten();
         presence.written(&batch, 1);
         // A request that read the database before the write still has 5 in hand.
-        assert_eq!(presence.admit(DEVICE, seen(6, 1), 5), Err(Replayed));
+        assert_eq!(presence.admit(DEVICE, seen(6, 1), 5), Err(Replayed(6)));
         assert_eq!(presence.admit(DEVICE, seen(7, 1), 5), Ok(()));
     }
 
@@ -171,9 +169,26 @@ mod tests {
         presence.leave(DEVICE, seen(1, 0));
         let batch = presence.unwritten();
         presence.written(&batch, 1);
-        assert!(presence.of(DEVICE).is_some());
+        assert_eq!(presence.entries().len(), 1);
         presence.written(&[], KEPT_MS);
-        assert_eq!(presence.of(DEVICE), None);
+        assert_eq!(presence.entries().len(), 0);
+    }
+
+    #[test]
+    fn numbers_that_were_set_back_count_on_from_there_and_nothing_of_before_counts() {
+        let presence = Presence::default();
+        let anew = |sequence| Seen {
+            numbering: 1,
+            ..seen(sequence, 0)
+        };
+        presence.admit(DEVICE, seen(50, 0), -1).unwrap();
+        presence.leave(DEVICE, seen(50, 0));
+        assert_eq!(presence.admit(DEVICE, anew(7), 7), Err(Replayed(7)));
+        assert_eq!(presence.admit(DEVICE, anew(8), 7), Ok(()));
+        assert_eq!(presence.admit(DEVICE, anew(8), 7), Err(Replayed(8)));
+        // A request that read the database before the numbers were set back.
+        assert_eq!(presence.admit(DEVICE, seen(51, 0), 50), Err(Replayed(50)));
+        assert_eq!(presence.unwritten(), []);
     }
 
     #[test]

@@ -137,6 +137,7 @@ impl Service {
         };
         // Before the bytes are written: a hopeless upload costs nothing. The row below decides the race.
         if let Some(done) = settle(self.store.rival(&release).await?, &release)? {
+            self.store.settled().await?;
             return Ok((done, Published::Before));
         }
         self.objects.put(file).await?;
@@ -158,6 +159,7 @@ impl Service {
             })
             .await?;
         if let Some(done) = settle(change.rival(&release).await?, &release)? {
+            change.unchanged().await?;
             return Ok((done, Published::Before));
         }
         change.insert_release(&release).await?;

@@ -30,6 +30,15 @@ pub struct Kept {
     pub received_at: i64,
 }
 
+/// Whether a report told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It was kept now.
+    New,
+    /// It was here before: anybody who listened could have sent it.
+    Repeated,
+}
+
 impl Service {
     /// Keeps a report and gives the sealed receipt. The same report again gets the same receipt again.
     ///
@@ -37,56 +46,70 @@ impl Service {
     /// A [`ProblemCode`]: `Malformed`, `UnknownDevice`, `BadSignature`, `AwaitingApproval`, `Revoked`;
     /// `Replayed` when another report has its sequence number; `Busy`, also for a device that reports without
     /// end.
-    pub async fn report(&self, body: &[u8]) -> Answer<Vec<u8>> {
+    pub async fn report(&self, body: &[u8]) -> Answer<(Vec<u8>, News)> {
         let refused = |code| Refused::because(code, self.call_again_s());
         let (device, report): (Device, Report) = self.open(body).await?;
-        let now = self.clock.now_ms();
         let kept = Kept {
             sequence: i64::try_from(report.sequence).map_err(|_| refused(ProblemCode::Malformed))?,
             event: report.event,
             image: report.image,
             reason: report.reason,
-            received_at: now,
+            received_at: self.clock.now_ms(),
         };
-        let mut record = self.store.record_of(device.id).await?;
-        match record.report(device.id, kept.sequence).await? {
-            // Nothing is new, but what was kept before may not be on disk yet.
-            Some(before) if same(&before, &kept) => record.commit().await?,
-            Some(_) => {
-                drop(record);
-                self.raise_alarm(&device, Evidence::Report(kept.sequence), now)
-                    .await?;
-                return Err(refused(ProblemCode::Replayed));
-            }
-            None => {
-                let since = now.saturating_sub(HOUR_MS);
-                if record.reports_since(device.id, since).await? >= REPORTS_PER_HOUR_MAX {
-                    return Err(Refused::because(ProblemCode::Busy, 3600));
-                }
-                record.insert_report(device.id, &kept).await?;
-                let standing = Standing::after(kept.event);
-                record.put_standing(device.id, kept.image, standing, now).await?;
-                record.commit().await?;
-                self.metrics.reported(kept.event);
-                tracing::info!(
-                    device = %device.id,
-                    event = event_name(kept.event),
-                    image = %kept.image,
-                    reason = kept.reason,
-                    "report"
-                );
-                if standing.is_failure() {
-                    self.watch_rollouts().await;
-                }
-            }
-        }
+        // Looked for first: copies of what was said before are for anybody to send, and take no writer's place.
+        let news = match self.store.report(device.id, kept.sequence).await? {
+            Some(before) => self.heard_before(&device, &before, &kept).await?,
+            None => self.keep_report(&device, &kept).await?,
+        };
         let receipt = Receipt {
             device: device.id,
             sequence: report.sequence,
         };
-        self.director
-            .seal(&receipt)
-            .map_err(|error| Failure::storage(error).into())
+        let sealed = self.director.seal(&receipt).map_err(Failure::storage)?;
+        Ok((sealed, news))
+    }
+
+    async fn keep_report(&self, device: &Device, kept: &Kept) -> Answer<News> {
+        let now = kept.received_at;
+        let mut record = self.store.record_of(device.id).await?;
+        if let Some(before) = record.report(device.id, kept.sequence).await? {
+            drop(record);
+            return self.heard_before(device, &before, kept).await;
+        }
+        let since = now.saturating_sub(HOUR_MS);
+        if record.reports_since(device.id, since).await? >= REPORTS_PER_HOUR_MAX {
+            return Err(Refused::because(ProblemCode::Busy, 3600));
+        }
+        record.insert_report(device.id, kept).await?;
+        let standing = Standing::after(kept.event);
+        record.put_standing(device.id, kept.image, standing, now).await?;
+        record.commit().await?;
+        self.metrics.reported(kept.event);
+        tracing::info!(
+            device = %device.id,
+            event = event_name(kept.event),
+            image = %kept.image,
+            reason = kept.reason,
+            "report"
+        );
+        if standing.is_failure() {
+            self.watch_rollouts().await;
+        }
+        Ok(News::New)
+    }
+
+    /// A report whose number is taken: by itself, or by another one.
+    async fn heard_before(&self, device: &Device, before: &Kept, kept: &Kept) -> Answer<News> {
+        if same(before, kept) {
+            self.store.settled().await?;
+            return Ok(News::Repeated);
+        }
+        // Numbers that were set back were used before: a second use shows nothing there.
+        if !device.must_show_freshness() {
+            let evidence = Evidence::Report(kept.sequence);
+            self.raise_alarm(device, evidence, kept.received_at).await?;
+        }
+        Err(Refused::because(ProblemCode::Replayed, self.call_again_s()))
     }
 
     /// A device's latest reports, newest first.

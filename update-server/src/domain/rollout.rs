@@ -271,6 +271,7 @@ impl Service {
             ));
         }
         if rollout.share == to {
+            look.unchanged().await?;
             return Ok(rollout);
         }
         let percent = serde_json::json!({ "percent": to.percent() });
@@ -337,6 +338,7 @@ impl Service {
             Move::Abort => (State::Aborted, "rollout.abort"),
         };
         if rollout.state == state && (to == Move::Resume || rollout.asked.is_none()) {
+            look.unchanged().await?;
             return Ok(rollout);
         }
         let rollout = open(rollout)?;

@@ -354,7 +354,7 @@ impl Service {
         }
         let server = self.server_key()?;
         let Some(next) = follow(before.as_ref(), upload, &server, seconds(now))? else {
-            drop(change);
+            change.unchanged().await?;
             return Ok((self.tuf().await?, Published::Before));
         };
         if next.new_targets {

@@ -10,6 +10,7 @@ use super::App;
 use super::payload::Payload;
 use super::problem::{CBOR, ProvedNothing};
 use crate::domain::device::{self, Answer, Refused};
+use crate::domain::report::News;
 use crate::failure::Failure;
 use crate::limits::busy_again_s;
 
@@ -95,5 +96,9 @@ pub(super) async fn report(
     State(app): State<App>,
     payload: Result<Payload, Failure>,
 ) -> Result<Response, Refused> {
-    Ok(sealed(counted(&app, app.service.report(&body(payload)?).await)?))
+    let (receipt, news) = counted(&app, app.service.report(&body(payload)?).await)?;
+    Ok(match news {
+        News::New => sealed(receipt),
+        News::Repeated => (Extension(ProvedNothing), sealed(receipt)).into_response(),
+    })
 }

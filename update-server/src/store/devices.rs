@@ -42,6 +42,7 @@ pub(super) fn device(row: &AnyRow) -> Outcome<Device> {
         },
         zone: spelled_if_any(row, "zone", |name| name.parse().ok())?,
         alarm: column(row, "alarm_at")?,
+        numbering: column(row, "numbering")?,
     })
 }
 
@@ -158,9 +159,7 @@ impl Store {
             .map(|row| Ok((spelled(row, "state", State::parse)?, column(row, "total")?)))
             .collect()
     }
-}
 
-impl Store {
     /// How many devices there is an alarm about.
     pub(crate) async fn alarmed_devices(&self) -> Outcome<i64> {
         let row = sqlx::query("SELECT COUNT(*) AS total FROM devices WHERE alarm_at IS NOT NULL")
@@ -207,11 +206,20 @@ impl Change {
         Ok(())
     }
 
-    /// Ends an alarm, and takes the number that was behind as the last one.
-    pub(crate) async fn settle(&mut self, id: DeviceId) -> Outcome<()> {
+    /// Ends an alarm.
+    pub(crate) async fn end_alarm(&mut self, id: DeviceId) -> Outcome<()> {
+        sqlx::query("UPDATE devices SET alarm_at = NULL, alarm_sequence = NULL WHERE id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Where a number behind raised the alarm, sets the device's numbers back to it: another numbering begins.
+    pub(crate) async fn set_numbers_back(&mut self, id: DeviceId) -> Outcome<()> {
         sqlx::query(
-            "UPDATE devices SET sequence = COALESCE(alarm_sequence, sequence), alarm_at = NULL, \
-             alarm_sequence = NULL WHERE id = $1",
+            "UPDATE devices SET sequence = alarm_sequence, numbering = numbering + 1 \
+             WHERE id = $1 AND alarm_sequence IS NOT NULL",
         )
         .bind(id.to_string())
         .execute(&mut *self.0)
@@ -292,7 +300,7 @@ impl Change {
 }
 
 impl Record {
-    /// Keeps what a check-in told; `false` when a later one was quicker.
+    /// Keeps what a check-in told; `false` when a later one was quicker, or its numbers were set back meanwhile.
     pub(crate) async fn put_facts(
         &mut self,
         id: DeviceId,
@@ -305,7 +313,7 @@ impl Record {
              running_version = $5, running_counter = $6, running_confirmed = $7, floor = $8, \
              boot_outcome = $9, boot_reason = $10, boot_about = $11, boot_starts_left = $12, \
              boot_since = $13, offered = $14, offered_at = $15, hold = $16 \
-             WHERE id = $17 AND sequence < $1",
+             WHERE id = $17 AND sequence < $1 AND numbering = $18",
         )
         .bind(seen.sequence)
         .bind(seen.at)
@@ -324,6 +332,7 @@ impl Record {
         .bind(offered.map(|(_, at)| at))
         .bind(facts.hold.map(|Hold(hold)| i64::from(hold)))
         .bind(id.to_string())
+        .bind(seen.numbering)
         .execute(&mut *self.0)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -332,12 +341,14 @@ impl Record {
     /// Keeps when a device called.
     pub(crate) async fn put_seen(&mut self, id: DeviceId, seen: Seen) -> Outcome<()> {
         sqlx::query(
-            "UPDATE devices SET sequence = $1, last_seen = $2, battery = $3 WHERE id = $4 AND sequence < $1",
+            "UPDATE devices SET sequence = $1, last_seen = $2, battery = $3 \
+             WHERE id = $4 AND sequence < $1 AND numbering = $5",
         )
         .bind(seen.sequence)
         .bind(seen.at)
         .bind(i64::from(seen.battery_percent))
         .bind(id.to_string())
+        .bind(seen.numbering)
         .execute(&mut *self.0)
         .await?;
         Ok(())

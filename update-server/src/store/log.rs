@@ -3,13 +3,18 @@
 //! With `synchronous = NORMAL` a commit is in the log file when SQLite is done with it, whole, and not yet on disk.
 //! SQLite syncs that file only before it moves pages from it into the database. So whoever has committed waits here
 //! until a sync that began afterwards is over; a disk that can do a few hundred syncs in a second then keeps thousands
-//! of commits. Readers may see a commit a moment before it is on disk; nobody is told that it is done before.
+//! of commits. Readers may see a commit a moment before it is on disk, so whoever acknowledges what was only read waits
+//! here too ([`Log::settled`]).
+//!
+//! After a sync that failed, nobody knows what is on disk, and a second sync would not tell. From then on everything is
+//! refused, also where the one that asked for that sync had gone by then.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use sqlx::{Any, Transaction};
 use tokio::sync::Mutex;
 
 use crate::failure::{Failure, Outcome};
@@ -17,15 +22,34 @@ use crate::failure::{Failure, Outcome};
 /// The log file of an open database.
 #[derive(Debug)]
 pub(super) struct Log {
-    file: Arc<File>,
-    /// Commits so far.
+    file: File,
+    /// Commits that SQLite works on: a reader may see them, and they are not counted yet.
+    at_work: AtomicU64,
+    /// Commits so far, and whoever else waited.
     committed: AtomicU64,
     /// As many of them are on disk for certain.
     on_disk: AtomicU64,
     /// Who syncs. The others wait, and mostly find it done.
-    turn: Mutex<()>,
-    /// A sync failed. What the system made of the bytes is not known, and a second sync would not tell.
+    turn: Arc<Mutex<()>>,
+    /// A sync failed.
     failed: AtomicBool,
+}
+
+/// A commit that SQLite works on. However that ends, it is counted then.
+struct AtWork<'l>(&'l Log);
+
+impl<'l> AtWork<'l> {
+    fn begin(log: &'l Log) -> Self {
+        log.at_work.fetch_add(1, Ordering::SeqCst);
+        Self(log)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.committed.fetch_add(1, Ordering::SeqCst);
+        self.0.at_work.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Log {
@@ -36,50 +60,124 @@ impl Log {
             File::open(folder)?.sync_all()?;
         }
         Ok(Self {
-            file: Arc::new(file),
+            file,
+            at_work: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             on_disk: AtomicU64::new(0),
-            turn: Mutex::new(()),
+            turn: Arc::default(),
             failed: AtomicBool::new(false),
         })
     }
 
-    /// Waits until what this caller has committed is on disk.
-    pub(super) async fn sync(&self) -> Outcome<()> {
-        let mine = self.committed.fetch_add(1, Ordering::SeqCst).saturating_add(1);
-        let _turn = self.turn.lock().await;
+    /// Goes on only while everything that was committed could be brought to disk.
+    pub(super) fn check(&self) -> Outcome<()> {
         if self.failed.load(Ordering::SeqCst) {
             return Err(Failure::storage(
-                "an earlier commit could not be brought to disk; restart the server and look at its disk",
+                "an earlier commit could not be brought to disk; look at the disk, then restart the server",
             ));
         }
+        Ok(())
+    }
+
+    /// Commits, and waits until that is on disk.
+    pub(super) async fn commit(self: &Arc<Self>, transaction: Transaction<'static, Any>) -> Outcome<()> {
+        let at_work = AtWork::begin(self);
+        transaction.commit().await?;
+        drop(at_work);
+        self.sync().await
+    }
+
+    /// Waits until everything that could be read before is on disk. Mostly it is.
+    pub(super) async fn settled(self: &Arc<Self>) -> Outcome<()> {
+        let idle = self.at_work.load(Ordering::SeqCst) == 0;
+        let committed = self.committed.load(Ordering::SeqCst);
+        if idle && self.on_disk.load(Ordering::SeqCst) >= committed {
+            return self.check();
+        }
+        self.sync().await
+    }
+
+    /// Waits until whatever was committed before is on disk.
+    pub(super) async fn sync(self: &Arc<Self>) -> Outcome<()> {
+        let mine = self.committed.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let turn = self.turn.clone().lock_owned().await;
+        self.check()?;
         if self.on_disk.load(Ordering::SeqCst) >= mine {
             return Ok(());
         }
+        let log = self.clone();
+        // The turn goes along: should nobody wait for this sync any more, what came of it is noted before the next one.
+        let synced = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            log.sync_now()
+        });
+        synced.await.unwrap_or_else(|gone| self.fail(gone))
+    }
+
+    fn sync_now(&self) -> Outcome<()> {
         let all = self.committed.load(Ordering::SeqCst);
-        let file = self.file.clone();
-        let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
-        if let Err(error) = synced.unwrap_or_else(|gone| Err(std::io::Error::other(gone))) {
-            self.failed.store(true, Ordering::SeqCst);
-            return Err(Failure::storage(error));
-        }
+        self.file.sync_data().or_else(|error| self.fail(error))?;
         self.on_disk.store(all, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn fail(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Outcome<()> {
+        self.failed.store(true, Ordering::SeqCst);
+        Err(Failure::storage(cause))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+    use crate::store::Store;
 
-    fn log() -> (tempfile::TempDir, Log) {
+    fn log() -> (tempfile::TempDir, Arc<Log>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.db");
         File::create(folder.path().join("x.db-wal")).unwrap();
         let log = Log::of(path.to_str().unwrap()).unwrap();
-        (folder, log)
+        (folder, Arc::new(log))
+    }
+
+    /// From here on nothing comes to disk: a pipe cannot be synced. Gives the good file.
+    fn break_disk(log: &mut Arc<Log>) -> File {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let broken = File::from(std::os::fd::OwnedFd::from(writer));
+        std::mem::replace(&mut Arc::get_mut(log).unwrap().file, broken)
+    }
+
+    /// While this is there, nothing comes to disk, and whoever waits for that waits.
+    pub(crate) struct StuckDisk {
+        log: Arc<Log>,
+        waited: u64,
+        _turn: tokio::sync::OwnedMutexGuard<()>,
+    }
+
+    impl StuckDisk {
+        pub(crate) async fn of(store: &Store) -> Self {
+            let log = store.log.clone().unwrap();
+            Self {
+                _turn: log.turn.clone().lock_owned().await,
+                waited: log.committed.load(Ordering::SeqCst),
+                log,
+            }
+        }
+
+        /// Until so many have waited for the disk; a commit counts once more.
+        pub(crate) async fn waited_for(&self, count: u64) {
+            while self
+                .log
+                .committed
+                .load(Ordering::SeqCst)
+                .saturating_sub(self.waited)
+                < count
+            {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     #[tokio::test]
@@ -100,14 +198,59 @@ mod tests {
     async fn after_a_sync_that_failed_nothing_is_acknowledged_any_more() {
         let (_folder, mut log) = log();
         log.sync().await.unwrap();
-        // A pipe cannot be synced.
-        let (_reader, writer) = std::io::pipe().unwrap();
-        let good = std::mem::replace(
-            &mut log.file,
-            Arc::new(File::from(std::os::fd::OwnedFd::from(writer))),
+        log.settled().await.unwrap();
+        let good = break_disk(&mut log);
+        assert!(log.sync().await.is_err());
+        Arc::get_mut(&mut log).unwrap().file = good;
+        assert!(log.sync().await.is_err());
+        assert!(log.settled().await.is_err());
+        assert!(log.check().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_failure_shows_also_when_whoever_asked_for_the_sync_has_gone() {
+        let (_folder, mut log) = log();
+        let good = break_disk(&mut log);
+        let mut sync = Box::pin(log.sync());
+        while log.turn.try_lock().is_ok() {
+            assert!(futures_util::poll!(&mut sync).is_pending());
+        }
+        drop(sync);
+        let turn = log.turn.clone().lock_owned().await;
+        assert!(log.check().is_err());
+        drop((turn, good));
+    }
+
+    #[tokio::test]
+    async fn what_a_commit_left_to_be_synced_is_not_settled_until_it_is() {
+        let (_folder, mut log) = log();
+        let at_work = AtWork::begin(&log);
+        log.settled().await.unwrap();
+        assert_eq!(log.on_disk.load(Ordering::SeqCst), 1, "it may be seen already");
+        drop(at_work);
+        log.settled().await.unwrap();
+        let settled = log.on_disk.load(Ordering::SeqCst);
+        log.settled().await.unwrap();
+        assert_eq!(
+            log.on_disk.load(Ordering::SeqCst),
+            settled,
+            "nothing new, so nothing to sync"
         );
-        assert!(log.sync().await.is_err());
-        log.file = good;
-        assert!(log.sync().await.is_err());
+        drop(AtWork::begin(&log)); // whoever committed has gone before it synced
+        break_disk(&mut log);
+        assert!(log.settled().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_disk_failed_is_neither_written_nor_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Store::url_of_file(&folder.path().join("x.db")).unwrap();
+        let mut store = Store::open(&url).await.unwrap();
+        break_disk(store.log.as_mut().unwrap());
+        store.check().await.unwrap();
+        assert!(store.record().await.unwrap().commit().await.is_err());
+        assert!(store.record().await.is_err());
+        assert!(store.look().await.is_err());
+        assert!(store.check().await.is_err(), "whoever watches it hears of it");
     }
 }

@@ -4,7 +4,8 @@
 //! understand. Whoever changes the fleet gets a [`Change`], and the price of one is an audit entry that is written
 //! first in the same transaction. There is one change at a time, of all instances, so the log has one order. What
 //! devices tell goes through a [`Record`], one at a time for each device. Neither takes effect before its `commit`,
-//! and a commit is on disk.
+//! and a commit is on disk. Whoever acknowledges what others committed waits for the same, by `unchanged` or
+//! [`Store::settled`]. Once SQLite's disk has failed, nothing is begun or read any more.
 
 mod audit;
 mod database;
@@ -40,9 +41,11 @@ use database::{Database, Kind};
 use log::Log;
 
 pub use database::shown;
+#[cfg(test)]
+pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -71,6 +74,11 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (10, "rules", include_str!("../../migrations/0010_rules.sql")),
     (11, "support", include_str!("../../migrations/0011_support.sql")),
     (12, "webhooks", include_str!("../../migrations/0012_webhooks.sql")),
+    (
+        13,
+        "numbering",
+        include_str!("../../migrations/0013_numbering.sql"),
+    ),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
@@ -115,12 +123,13 @@ impl Store {
             .run(&writers)
             .await
             .with_context(|| format!("cannot bring the tables of {shown} up to date"))?;
-        let log = match database.kind {
-            Kind::Postgres => None,
-            Kind::Sqlite => Some(Arc::new(log_of(&writers).await.with_context(|| {
-                format!("cannot see to it that what is written to {shown} is on disk")
-            })?)),
-        };
+        let log =
+            match database.kind {
+                Kind::Postgres => None,
+                Kind::Sqlite => Some(log_of(&writers).await.with_context(|| {
+                    format!("cannot see to it that what is written to {shown} is on disk")
+                })?),
+            };
         let readers = database.readers()?;
         Ok(Self {
             kind: database.kind,
@@ -193,11 +202,27 @@ impl Store {
             Kind::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Kind::Sqlite => "BEGIN IMMEDIATE",
         };
-        Ok(self.writers.begin_with(statement).await?)
+        let transaction = self.writers.begin_with(statement).await?;
+        self.sound()?;
+        Ok(transaction)
     }
 
     async fn reader(&self) -> Outcome<PoolConnection<Any>> {
+        self.sound()?;
         Ok(self.readers.acquire().await?)
+    }
+
+    /// Goes on only while what is committed can be brought to disk.
+    fn sound(&self) -> Outcome<()> {
+        self.log.as_ref().map_or(Ok(()), |log| log.check())
+    }
+
+    /// Waits until everything that was read before is on disk: what rests on it may be acknowledged then.
+    ///
+    /// # Errors
+    /// Storage: it may not be there after a crash.
+    pub async fn settled(&self) -> Outcome<()> {
+        settled(self.log.as_ref()).await
     }
 
     /// Whether the database answers.
@@ -227,15 +252,33 @@ impl Look {
         audit::append(&mut self.0, entry).await?;
         Ok(Change(self.0, self.1))
     }
+
+    /// Nothing is to be changed. Waits until what was seen is on disk: that it is so already is an acknowledgement too.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn unchanged(self) -> Outcome<()> {
+        let Self(transaction, log) = self;
+        transaction.rollback().await?;
+        settled(log.as_ref()).await
+    }
 }
 
 impl Change {
     /// Makes the change and its audit entry take effect, on disk.
     ///
     /// # Errors
-    /// Storage; nothing took effect then.
+    /// Storage. Nothing took effect, or, where the disk failed, nobody knows, and nothing is acknowledged any more.
     pub async fn commit(self) -> Outcome<()> {
         commit(self.0, self.1).await
+    }
+
+    /// As [`Look::unchanged`], and takes the audit entry back.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn unchanged(self) -> Outcome<()> {
+        Look(self.0, self.1).unchanged().await
     }
 }
 
@@ -243,28 +286,35 @@ impl Record {
     /// Makes it last.
     ///
     /// # Errors
-    /// Storage; nothing was kept then.
+    /// As [`Change::commit`].
     pub async fn commit(self) -> Outcome<()> {
         commit(self.0, self.1).await
     }
 }
 
 /// The log of SQLite's file, with everything on disk that is in it so far.
-async fn log_of(writers: &AnyPool) -> anyhow::Result<Log> {
+async fn log_of(writers: &AnyPool) -> anyhow::Result<Arc<Log>> {
     let row = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'")
         .fetch_one(writers)
         .await?;
     let file: String = row.try_get("file")?;
     anyhow::ensure!(!file.is_empty(), "it is in memory; name a file");
-    let log = Log::of(&file)?;
+    let log = Arc::new(Log::of(&file)?);
     log.sync().await?;
     Ok(log)
 }
 
 async fn commit(transaction: Transaction<'static, Any>, log: Option<Arc<Log>>) -> Outcome<()> {
-    transaction.commit().await?;
     match log {
-        Some(log) => log.sync().await,
+        Some(log) => log.commit(transaction).await,
+        None => Ok(transaction.commit().await?),
+    }
+}
+
+/// PostgreSQL shows nothing to others before it is on disk.
+async fn settled(log: Option<&Arc<Log>>) -> Outcome<()> {
+    match log {
+        Some(log) => log.settled().await,
         None => Ok(()),
     }
 }

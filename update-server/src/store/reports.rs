@@ -1,6 +1,7 @@
 //! Rows of reports. Never changed, never removed.
 
 use latchkey_directive::DeviceId;
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::{Record, Store, column, number, spelled};
@@ -18,7 +19,20 @@ fn kept(row: &AnyRow) -> Outcome<Kept> {
     })
 }
 
+async fn find(connection: &mut AnyConnection, device: DeviceId, sequence: i64) -> Outcome<Option<Kept>> {
+    let row = sqlx::query("SELECT * FROM reports WHERE device = $1 AND sequence = $2")
+        .bind(device.to_string())
+        .bind(sequence)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(kept).transpose()
+}
+
 impl Store {
+    pub(crate) async fn report(&self, device: DeviceId, sequence: i64) -> Outcome<Option<Kept>> {
+        find(&mut *self.reader().await?, device, sequence).await
+    }
+
     pub(crate) async fn reports(&self, device: DeviceId, limit: u32) -> Outcome<Vec<Kept>> {
         let rows = sqlx::query("SELECT * FROM reports WHERE device = $1 ORDER BY sequence DESC LIMIT $2")
             .bind(device.to_string())
@@ -31,12 +45,7 @@ impl Store {
 
 impl Record {
     pub(crate) async fn report(&mut self, device: DeviceId, sequence: i64) -> Outcome<Option<Kept>> {
-        let row = sqlx::query("SELECT * FROM reports WHERE device = $1 AND sequence = $2")
-            .bind(device.to_string())
-            .bind(sequence)
-            .fetch_optional(&mut *self.0)
-            .await?;
-        row.as_ref().map(kept).transpose()
+        find(&mut self.0, device, sequence).await
     }
 
     pub(crate) async fn reports_since(&mut self, device: DeviceId, since: i64) -> Outcome<i64> {

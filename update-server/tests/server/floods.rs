@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use axum::http::{Method, Request, StatusCode, header};
-use latchkey_directive::{Problem, ProblemCode};
+use latchkey_directive::{Event, Problem, ProblemCode};
+use latchkey_image::ImageDigest;
 use latchkey_server::http::{App, Peer, routes};
 
 use crate::support::{Answer, Harness, Lock};
@@ -152,6 +153,31 @@ async fn copies_without_end_of_what_a_lock_said() {
         StatusCode::OK,
         "the lock pays nothing for its copies"
     );
+}
+
+#[tokio::test]
+async fn copies_without_end_of_a_report() {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let report = lock.report(Event::Requested, ImageDigest([3; 32]), 0);
+    let captured = lock.seal(&report);
+    let replay = || {
+        says(
+            &harness,
+            "192.0.2.66",
+            None,
+            "/device/v1/report",
+            captured.clone(),
+        )
+    };
+    for _ in 0..=ALLOWANCE {
+        assert_eq!(replay().await.status, StatusCode::OK);
+    }
+    told_to_come_back(&replay().await);
+    let other = lock.report(Event::Confirmed, ImageDigest([3; 32]), 0);
+    let other = lock.seal(&other);
+    let answer = says(&harness, "192.0.2.1", None, "/device/v1/report", other).await;
+    assert_eq!(answer.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -309,6 +309,48 @@ async fn what_is_sent_to_both_at_once_counts_once() {
     assert_eq!(pair.audited(0, "token.create").await, 41);
 }
 
+impl Pair {
+    /// A lock calls an instance; what it is to repeat, it repeats in its next check-in.
+    async fn call(&self, instance: usize, lock: &mut Lock) -> StatusCode {
+        let check_in = lock.check_in();
+        let (status, body) = self
+            .lock_says(instance, "check-in", lock.seal(&check_in))
+            .await
+            .unwrap();
+        if status == StatusCode::CONFLICT {
+            let problem: latchkey_directive::Problem = minicbor::decode(&body).unwrap();
+            lock.echo = problem.challenge;
+        }
+        status
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_settled_at_one_instance_is_settled_at_the_others() {
+    const SETTLED: [StatusCode; 2] = [StatusCode::CONFLICT, StatusCode::OK];
+    let pair = Pair::new().await;
+    let mut original = pair.locks(1).await.remove(0);
+    let mut copy = original.copied();
+    for _ in 0..5 {
+        assert_eq!(pair.call(1, &mut original).await, StatusCode::OK);
+    }
+    for _ in 0..2 {
+        assert_eq!(pair.call(1, &mut copy).await, StatusCode::CONFLICT);
+    }
+    let path = format!("/api/v1/devices/{}", copy.id());
+    let alarm = async |instance| pair.operator.get(pair.url(instance, &path)).await["alarm_since_ms"].clone();
+    assert!(alarm(0).await.is_i64());
+    pair.post(0, &format!("{path}/settle"), json!({})).await;
+    // The other one saw higher numbers a moment ago, and remembers them.
+    for instance in [1, 0, 1] {
+        for expected in SETTLED {
+            assert_eq!(pair.call(instance, &mut copy).await, expected);
+        }
+    }
+    assert_eq!(alarm(1).await, Value::Null);
+    assert_eq!(pair.audited(1, "device.alarm").await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_with_another_director_key_does_not_start() {
     let pair = Pair::new().await;

@@ -434,6 +434,14 @@ impl Lock {
         }
     }
 
+    /// Another device with this one's flash.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            sequence: self.sequence,
+            ..Self::from_seed(self.key.to_bytes())
+        }
+    }
+
     pub(crate) fn id(&self) -> DeviceId {
         PublicKey::from_bytes(self.key.verifying_key().as_bytes())
             .unwrap()
