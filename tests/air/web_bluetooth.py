@@ -397,6 +397,7 @@ class Bridge:
         # The page's script has had the device connected and its services added before it comes to this.
         peripheral = self.peripherals.get(parameters["address"])
         code = SUCCESS if peripheral and peripheral.peer else UNLIKELY_ERROR
+        self.say("asked for", parameters["type"], parameters["address"], "code", code)
         self.chromium.tell("BluetoothEmulation.simulateGATTOperationResponse", parameters | {"code": code})
 
     def on_characteristic(self, parameters, _session):
@@ -430,6 +431,7 @@ class Bridge:
 
     async def serve(self, asked, session, context):
         error = None
+        self.say("page asks to", asked["what"])
         try:
             if asked["what"] == "chosen":
                 self.known[asked["device"]] = self.peripherals[self.chosen]
@@ -441,6 +443,7 @@ class Bridge:
                     await peripheral.disconnect()
         except Exception as failure:  # The page is told, as of any device that does not answer.
             error = f"{type(failure).__name__} {failure}"
+        self.say("page is answered", asked["what"], error)
         words = ", ".join(json.dumps(word) for word in (asked["id"], error))
         self.chromium.tell(
             "Runtime.evaluate",

@@ -139,7 +139,7 @@ fn system() -> Result<()> {
     lab::build_nuki_rs()?;
     lab::build_tough()?;
     const TEST: [&str; 5] = ["test", "--quiet", "--package", "latchkey-system-tests", "--"];
-    // A browser is a dozen processes, and its clicks have to find a page that keeps up: one at a time.
+    // A browser is a dozen processes, and what a person would wait for has to come in time: one for each core.
     let browsers = ["browser::", "dashboard::", "web_app::"];
     let skipped = browsers.iter().flat_map(|module| ["--skip", *module]);
     let others: Vec<_> = TEST
@@ -150,7 +150,7 @@ fn system() -> Result<()> {
     command::cargo(&others)?;
     let browsers: Vec<_> = TEST
         .into_iter()
-        .chain(["--test-threads=1"])
+        .chain(["--test-threads=2"])
         .chain(browsers)
         .collect();
     command::cargo(&browsers)
