@@ -16,6 +16,20 @@ pub struct Failure {
     pub effect: Effect,
 }
 
+impl Failure {
+    /// Whether the lock has looked at the security PIN and found it wrong: ask for another. One that takes no PIN for
+    /// a while has not looked at it.
+    #[must_use]
+    pub const fn is_wrong_pin(&self) -> bool {
+        matches!(self.error, Error::Refused(refusal) if is_wrong_pin(refusal))
+    }
+}
+
+/// Whether a lock refuses with this for a wrong security PIN.
+pub(crate) const fn is_wrong_pin(refusal: Reported<ErrorCode>) -> bool {
+    matches!(refusal, Reported::Known(ErrorCode::BadPin))
+}
+
 /// What a failed request may have done to the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

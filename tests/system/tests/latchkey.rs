@@ -438,6 +438,25 @@ fn unlocks_that_lose_the_link(door: &mut Door, owner: &Latchkey) {
     assert_eq!((codes.first(), codes.last()), (Some(&5), Some(&6)), "{codes:?}");
 }
 
+/// Reads the log, with the link lost in the air while the lock's clock is looked after: the log is told all the same.
+fn a_question_beside_the_clock_that_loses_the_link(door: &mut Door, owner: &Latchkey) {
+    let before = door.carried();
+    let _ = owner.facts(&["log", "--count", "1"]);
+    let whole = door.carried() - before;
+    let warned = (1..10).any(|tenth| {
+        door.lose("owner", &[whole * tenth / 10]);
+        let log = owner.run(&["log", "--count", "1"]);
+        assert!(door.has_lost("owner"), "{tenth} of 10: {log:?}");
+        let warned = log.said.contains("clock could not be looked after");
+        assert!(
+            if warned { log.code == 0 } else { log.code == 5 },
+            "{tenth} of 10: {log:?}"
+        );
+        warned
+    });
+    assert!(warned, "no loss came while the clock was asked for");
+}
+
 /// Installs an image, with the link lost in the air before it is there and again and again while it is sent.
 fn an_install_that_loses_the_link(door: &mut Door, owner: &Latchkey) {
     let image = owner.home().join("image");
@@ -454,6 +473,7 @@ fn an_install_that_loses_the_link(door: &mut Door, owner: &Latchkey) {
 fn a_link_that_is_lost(door: &mut Door, owner: &Latchkey) {
     assert_eq!(owner.facts(&["pair", "--lock", "home"])["name"], "home");
     unlocks_that_lose_the_link(door, owner);
+    a_question_beside_the_clock_that_loses_the_link(door, owner);
     an_install_that_loses_the_link(door, owner);
 }
 

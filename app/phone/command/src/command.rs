@@ -109,8 +109,13 @@ impl Context {
     fn administer_as(&self, held: Held, pin: &PinSource) -> Outcome<(Door, Asked)> {
         let asked = pin.ask(held.credentials.family.pin_width())?;
         let mut door = self.connect(held)?;
-        keep_time(&mut door, &asked)?;
-        Ok((door, asked))
+        match keep_time(&mut door, Some(&asked)) {
+            // To ask with it again would count as one more wrong one.
+            Err(failure) if failure.is_wrong_pin => return Err(failure),
+            Err(failure) => warn_of_clock(&failure),
+            Ok(()) => {}
+        }
+        Ok((door.still_open(self.patience())?, asked))
     }
 
     fn held(&self, kind: AuthorizationType) -> Outcome<Held> {
@@ -126,14 +131,26 @@ impl Context {
     }
 }
 
-/// Puts the lock's clock right by this computer's, where it is off.
-fn keep_time(door: &mut Door, asked: &Asked) -> Outcome<()> {
+/// Puts the lock's clock right by this computer's, where it is off; without a PIN, says so.
+fn keep_time(door: &mut Door, asked: Option<&Asked>) -> Outcome<()> {
     let told = status::states(door)?.time;
-    if let Some(set) = clock::unix_now().and_then(|now| correction(told, now)) {
-        door.ask(set.with(asked.pin()?))?;
-        output::note("The lock's clock was off; it goes by this computer's now.");
-    }
+    let Some(set) = clock::unix_now().and_then(|now| correction(told, now)) else {
+        return Ok(());
+    };
+    let Some(asked) = asked else {
+        output::note("The lock's clock is off, and its log goes by it: `latchkey config clock` sets it.");
+        return Ok(());
+    };
+    door.ask(set.with(asked.pin()?))?;
+    output::note("The lock's clock was off; it goes by this computer's now.");
     Ok(())
+}
+
+/// What was asked for is not about the clock, and goes on without.
+fn warn_of_clock(failure: &Failure) {
+    output::note(&format!(
+        "The lock's clock could not be looked after: {failure}. `latchkey config clock` sets it."
+    ));
 }
 
 /// A name as a lock stores it.

@@ -20,6 +20,7 @@ use crate::store::Held;
 /// See the module's header.
 pub(crate) struct Door {
     link: Box<dyn Link>,
+    lock: NukiId,
     session: Session,
     clock: Clock,
 }
@@ -37,13 +38,33 @@ pub(crate) struct Answer {
 
 impl Door {
     /// Connects with the lock on which these are held.
-    pub(crate) fn connect(mut link: Box<dyn Link>, held: Held, scan: Duration) -> Outcome<Self> {
-        check_mtu(link.connect(held.lock, held.credentials.family, scan)?)?;
+    pub(crate) fn connect(link: Box<dyn Link>, held: Held, scan: Duration) -> Outcome<Self> {
+        Self::open(link, held.lock, held.credentials, scan)
+    }
+
+    fn open(
+        mut link: Box<dyn Link>,
+        lock: NukiId,
+        credentials: Credentials,
+        scan: Duration,
+    ) -> Outcome<Self> {
+        check_mtu(link.connect(lock, credentials.family, scan)?)?;
         Ok(Self {
             link,
-            session: Session::open(held.credentials),
+            lock,
+            session: Session::open(credentials),
             clock: Clock::start(),
         })
+    }
+
+    /// Connects once more, if nothing can be asked on this connection any more.
+    pub(crate) fn still_open(self, scan: Duration) -> Outcome<Self> {
+        if !self.session.is_over() {
+            return Ok(self);
+        }
+        let lock = self.lock;
+        let (link, credentials) = self.leave();
+        Self::open(link, lock, credentials.ok_or_else(Failure::odd_answer)?, scan)
     }
 
     /// Pairs. `store` keeps the credentials; the lock hears that they are held only then.
@@ -65,7 +86,12 @@ impl Door {
         })?;
         let mut out: Frame = [0; FRAME_MAX];
         let (session, action) = Session::pair(way, identity, secret, clock.now_ms(), &mut out);
-        let mut door = Self { link, session, clock };
+        let mut door = Self {
+            link,
+            lock,
+            session,
+            clock,
+        };
         door.run(action, store, &mut |_| {})?;
         Ok(door)
     }

@@ -36,14 +36,19 @@ pub(crate) enum Kind {
 pub(crate) struct Failure {
     pub(crate) kind: Kind,
     message: String,
+    /// The lock has found the security PIN wrong.
+    pub(crate) is_wrong_pin: bool,
 }
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { kind, message }
+        Self {
+            kind,
+            message: message.into(),
+            is_wrong_pin: false,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -89,7 +94,10 @@ impl From<latchkey_phone::Failure> for Failure {
                 | Error::Disconnected,
             ) => Kind::Link,
         };
-        Self::new(kind, failure.to_string())
+        Self {
+            is_wrong_pin: failure.is_wrong_pin(),
+            ..Self::new(kind, failure.to_string())
+        }
     }
 }
 

@@ -38,13 +38,25 @@ impl PinSource {
         Ok(Asked { text, width })
     }
 
-    /// The same without asking anybody: where none is given, there is none.
-    pub(crate) fn given(&self, width: PinWidth) -> Outcome<Asked> {
-        if self.pin_file.is_some() || std::env::var_os(PIN_VARIABLE).is_some() {
+    /// The same; nothing where none is given and nobody is there to ask.
+    pub(crate) fn ask_somebody(&self, width: PinWidth) -> Outcome<Option<Asked>> {
+        if self.is_given() || std::io::stdin().is_terminal() {
+            return self.ask(width).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// The one that is given, else that of a lock on which none is set.
+    pub(crate) fn given_or_none_set(&self, width: PinWidth) -> Outcome<Asked> {
+        if self.is_given() {
             return self.ask(width);
         }
         let text = Zeroizing::default();
         Ok(Asked { text, width })
+    }
+
+    fn is_given(&self) -> bool {
+        self.pin_file.is_some() || std::env::var_os(PIN_VARIABLE).is_some()
     }
 }
 

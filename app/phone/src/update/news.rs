@@ -5,7 +5,7 @@ use core::fmt;
 use latchkey_image::{SecurityCounter, Version};
 use latchkey_protocol::value::{Battery, BootOutcome, ErrorCode, Reported};
 
-use crate::error::{Failure, NotAsked};
+use crate::error::{Failure, NotAsked, is_wrong_pin};
 use crate::release::{Unfit, describe};
 use crate::smp;
 
@@ -148,6 +148,13 @@ impl Ended {
     #[must_use]
     pub const fn is_good(&self) -> bool {
         matches!(self, Self::Confirmed { .. })
+    }
+
+    /// As [`Failure::is_wrong_pin`].
+    #[must_use]
+    pub const fn is_wrong_pin(&self) -> bool {
+        matches!(self, Self::NotOpened(refusal) if is_wrong_pin(*refusal))
+            || matches!(self, Self::Session(failure) if failure.is_wrong_pin())
     }
 }
 

@@ -10,14 +10,14 @@ use latchkey_protocol::value::{AppId, AuthorizationType, NukiId};
 use latchkey_protocol::wire::PinWidth;
 use serde_json::json;
 
-use super::{Context, keep_time, name};
+use super::{Context, keep_time, name, warn_of_clock};
 use crate::arguments::Pair;
 use crate::clock::random;
 use crate::door::Door;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::link::{Heard, Link};
 use crate::output;
-use crate::secret::{self, Asked};
+use crate::secret::{self, Asked, PinSource};
 use crate::store::Held;
 use crate::words;
 
@@ -40,14 +40,10 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
     let lock = heard.id();
     let called = context.common.lock.clone().unwrap_or_else(|| lock.to_string());
     store.make_room(&called, kind)?;
-    let (way, pin) = match heard.says {
-        Advertisement::Pairing(Family::Fifth, _) => {
-            let pin = asked.pin.ask(PinWidth::Long)?;
-            (Way::Fifth(pin.pin()?), pin)
-        }
-        Advertisement::Pairing(Family::ToFourth, _)
-        | Advertisement::Uninitialized(_)
-        | Advertisement::DoorMode { .. } => (Way::ToFourth, asked.pin.given(PinWidth::Short)?),
+    let pin = pin(&heard, kind, &asked.pin)?;
+    let way = match (&heard.says, &pin) {
+        (Advertisement::Pairing(Family::Fifth, _), Some(pin)) => Way::Fifth(pin.pin()?),
+        _ => Way::ToFourth,
     };
     let spinner = output::spinner("pairing");
     let mut kept = None;
@@ -66,7 +62,8 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
     match (paired, kept) {
         (Ok(mut door), Some((held, path))) => {
             if kind == AuthorizationType::App {
-                start_clock(&mut door, &pin);
+                // A new lock does not know the time. Who has just paired is not told so by a failure.
+                keep_time(&mut door, pin.as_ref()).unwrap_or_else(|failure| warn_of_clock(&failure));
             }
             door.leave();
             told(context, &held, &path);
@@ -90,12 +87,17 @@ pub(super) fn run(context: &Context, asked: &Pair) -> Outcome<()> {
     }
 }
 
-/// A new lock does not know the time. Who has just paired cannot be told so by a failure.
-fn start_clock(door: &mut Door, pin: &Asked) {
-    if let Err(failure) = keep_time(door, pin) {
-        output::note(&format!(
-            "Paired, but the lock's clock could not be looked after: {failure}. `latchkey config clock` sets it."
-        ));
+/// The PIN, as far as it is known: for the pairing itself, or to set the lock's clock afterwards. None is tried that may
+/// be wrong: locks count wrong ones.
+fn pin(heard: &Heard, kind: AuthorizationType, source: &PinSource) -> Outcome<Option<Asked>> {
+    match heard.says {
+        Advertisement::Pairing(Family::Fifth, _) => source.ask(PinWidth::Long).map(Some),
+        _ if kind != AuthorizationType::App => Ok(None),
+        // Nobody has paired with it before, so that nobody can have set one.
+        Advertisement::Uninitialized(_) => source.given_or_none_set(PinWidth::Short).map(Some),
+        Advertisement::Pairing(Family::ToFourth, _) | Advertisement::DoorMode { .. } => {
+            source.ask_somebody(PinWidth::Short)
+        }
     }
 }
 
@@ -157,4 +159,31 @@ fn told(context: &Context, held: &Held, path: &Path) {
 fn copy(credentials: &Credentials) -> Outcome<Credentials> {
     let mut bytes = credentials.expose(|bytes| *bytes);
     Credentials::from_bytes(&mut bytes).map_err(|error| Failure::new(Kind::Secret, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_protocol::value::Pin;
+
+    use super::*;
+
+    fn pin_for(kind: AuthorizationType, says: Advertisement) -> Option<Pin> {
+        let heard = Heard { says, rssi: None };
+        let source = PinSource::default();
+        pin(&heard, kind, &source)
+            .unwrap()
+            .map(|asked| asked.pin().unwrap())
+    }
+
+    #[test]
+    fn no_pin_is_tried_that_may_be_wrong() {
+        let id = NukiId::new(1).unwrap();
+        let new = Advertisement::Uninitialized(id);
+        let known = Advertisement::Pairing(Family::ToFourth, id);
+        assert_eq!(pin_for(AuthorizationType::App, new), Some(Pin::short(0)));
+        for kind in [AuthorizationType::Keypad, AuthorizationType::Fob] {
+            assert_eq!(pin_for(kind, new), None, "{kind:?}");
+            assert_eq!(pin_for(kind, known), None, "{kind:?}");
+        }
+    }
 }

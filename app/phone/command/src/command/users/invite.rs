@@ -82,7 +82,9 @@ pub(super) fn run(context: &Context, asked: &Invite) -> Outcome<()> {
 fn hand(word: &Word, out: Option<&Path>) -> Outcome<()> {
     word.expose(|word| match out {
         Some(out) => {
-            let line = Zeroizing::new(format!("{word}\n"));
+            let mut line = buffer(word.len().saturating_add(1));
+            line.push_str(word);
+            line.push('\n');
             store::write(out, line.as_bytes())
         }
         None => {
@@ -92,16 +94,29 @@ fn hand(word: &Word, out: Option<&Path>) -> Outcome<()> {
     })
 }
 
-/// Dark on light, whatever the terminal's own colours are.
+/// Drawn dark on light, whatever the terminal's own colours are. What the code's library works with, it leaves as it is.
 fn code(word: &str) -> Outcome<Zeroizing<String>> {
+    const DARK_ON_LIGHT: &str = "\u{1b}[30;107m";
+    const END: &str = "\u{1b}[0m\n";
     let code = QrCode::with_error_correction_level(word, EcLevel::L)
         .map_err(|error| Failure::new(Kind::File, format!("the code cannot be drawn: {error}")))?;
     let drawn = Zeroizing::new(code.render::<Dense1x2>().build());
-    let mut lines = Zeroizing::new(String::with_capacity(drawn.len().saturating_mul(2)));
+    let around = drawn
+        .lines()
+        .count()
+        .saturating_mul(DARK_ON_LIGHT.len().saturating_add(END.len()));
+    let mut lines = buffer(drawn.len().saturating_add(around));
     for line in drawn.lines() {
-        lines.push_str(&format!("\u{1b}[30;107m{line}\u{1b}[0m\n"));
+        for part in [DARK_ON_LIGHT, line, END] {
+            lines.push_str(part);
+        }
     }
     Ok(lines)
+}
+
+/// Room for all of a text with a secret in it, at once: growing would leave copies behind.
+fn buffer(bytes: usize) -> Zeroizing<String> {
+    Zeroizing::new(String::with_capacity(bytes))
 }
 
 #[cfg(test)]
