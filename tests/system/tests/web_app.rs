@@ -55,9 +55,12 @@ impl Visit {
         self.browser.wait_for(selector, text).unwrap()
     }
 
+    /// With a lock on which no PIN was set, and whose clock nobody has set yet.
     fn pair(&mut self) {
         self.click("#pair");
-        self.see("#state-more", "as of");
+        self.see("#pin-why", "to set it takes the PIN");
+        self.click("#pin-yes");
+        self.browser.wait_until_gone("#clock-off", "").unwrap();
     }
 
     fn publish(&self) -> SignedImage {

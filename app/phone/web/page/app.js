@@ -1,7 +1,7 @@
 // What all pages share: the locks, which of them is looked at, and its PIN.
 
 import { ask, h } from "./dom.js";
-import { Lock, Refused } from "./lock.js";
+import { Lock } from "./lock.js";
 import * as store from "./store.js";
 
 export const app = {
@@ -52,86 +52,111 @@ export async function choose(lock) {
   changed();
 }
 
+/** Forgets a lock and what was kept for its sake: its key, an install that has not ended, and its image. */
 export async function forget(lock) {
   lock.disconnect();
   await store.forgetLock(lock.id);
   app.locks = app.locks.filter((other) => other !== lock);
-  app.updates.delete(lock.id);
+  await endInstall(lock, true);
   if (app.current === lock) await choose(app.locks[0]);
 }
 
-/** The security PIN: none where none was set, else what the owner typed in since the page was loaded, or does now. */
-export async function pinOf(lock) {
-  lock.pin ??= lock.facts.withoutPin ? NO_PIN : await askForPin();
-  return lock.pin;
+/**
+ * There is no install of this lock any more that could go on. Once it is `settled`, the lock waits for no update either.
+ * Images that no lock waits for go.
+ */
+export async function endInstall(lock, settled) {
+  if (app.interrupted?.lock === lock.id) {
+    app.interrupted = undefined;
+    await store.forgetFact("install");
+  }
+  if (settled) app.updates.delete(lock.id);
+  await store.keepImages([...app.updates.values(), app.interrupted].map((update) => update?.digest));
 }
 
-/** What a lock takes on which none was set. */
+/** What a lock takes on which no PIN was set. */
 const NO_PIN = 0;
 
-export function askForPin() {
+/** The security PIN: none where none was set, else the one that the lock has taken since the page was loaded, or that its owner types in now. */
+export const pinOf = async (lock, why) => lock.pin ?? (lock.facts.withoutPin ? NO_PIN : askForPin(why));
+
+/** Has the owner type in a PIN; `why` it is asked for just now. */
+export function askForPin(why) {
   const input = h("input", { id: "pin", type: "password", inputmode: "numeric", autocomplete: "off", pattern: "[0-9]{0,6}", maxlength: "6", "aria-describedby": "pin-hint" });
   return ask({
     id: "pin",
     title: "Security PIN",
     yes: "Go on",
-    body: h("div", {}, h("label", { for: "pin" }, "The lock’s security PIN"),
+    body: h("div", {}, why && h("p", { id: "pin-why" }, why), h("label", { for: "pin" }, "The lock’s security PIN"),
       h("p", { class: "hint", id: "pin-hint" }, "Leave it empty if none was set. It is kept until you close this page."), input),
     read: () => Number(input.value || NO_PIN),
   });
 }
 
-/** Asks something that takes the PIN; a wrong one is forgotten. Sets the lock's clock on the way, if that is off. */
-export async function administer(what) {
-  const lock = app.current;
-  const pin = await pinOf(lock);
-  const answer = await forgetIfWrong(lock, lock.ask({ ...what, pin }));
-  if (lock.states?.clockOff && what.ask !== "set-time") await setClock(lock).catch(() => undefined);
+/** Remembers, while the page lives, the PIN that the lock has taken; of none at all, that none is set, also longer. */
+export async function rememberPin(lock, pin) {
+  lock.pin = pin;
+  const withoutPin = pin === NO_PIN;
+  // What the lock has done is done, also where this cannot be stored.
+  if (withoutPin !== Boolean(lock.facts.withoutPin)) await lock.learn({ withoutPin }).catch(() => undefined);
+}
+
+/** The lock has found the PIN wrong, or may have another by now: its owner is asked again. */
+export async function forgetPin(lock) {
+  lock.pin = undefined;
+  await lock.learn({ withoutPin: false });
+}
+
+/** Asks something that takes the PIN: this one, or what [pinOf] gives. */
+export async function askWithPin(lock, what, { why, pin: given } = {}) {
+  const pin = given ?? (await pinOf(lock, why));
+  try {
+    const answer = await lock.ask({ ...what, pin });
+    await rememberPin(lock, pin);
+    return answer;
+  } catch (error) {
+    if (error.wrongPin) await forgetPin(lock);
+    throw error;
+  }
+}
+
+/** The same, and sets the lock's clock on the way, if that is off. */
+export async function administer(lock, what) {
+  const answer = await askWithPin(lock, what);
+  if (lock.states?.clockOff) await setClock(lock).catch(() => undefined);
   return answer;
 }
 
+/** Sets the lock's clock by this device's. */
+export async function setClock(lock, why) {
+  await askWithPin(lock, { ask: "set-time", unix: Math.floor(Date.now() / 1000) }, { why });
+  await showStates(lock);
+}
+
+/** Has the page show how the lock is after something was done. It is done, also where the lock cannot be asked now. */
+export const showStates = (lock) => lock.ask({ ask: "states" }).catch(() => undefined);
+
 /**
  * The answer to a change. Where the connection was lost and nobody knows whether the lock has changed, has the page show
- * what is so before it complains.
+ * what is so before it complains; where that fails too, says so.
  */
 export async function certain(answer, show, hint = "Look whether it is there before you try again") {
   try {
     return await answer;
   } catch (error) {
     if (!error.unknownEffect) throw error;
-    await show();
-    throw new Error(`the connection was lost on the way. The list shows what the lock has now. ${hint}`);
+    const seen = await show().then(() => true, () => false);
+    const found = seen
+      ? ". The list shows what the lock has now"
+      : " and did not come back: nobody knows whether the lock has done it. Go nearer and read the list again";
+    throw new Error(`the connection was lost on the way${found}. ${hint}`);
   }
 }
 
-async function forgetIfWrong(lock, answer) {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof Refused && error.wrongPin) {
-      lock.pin = undefined;
-      await lock.learn({ withoutPin: false });
-    }
-    throw error;
-  }
-}
-
-/** Sets the lock's clock by this device's. */
-export async function setClock(lock) {
-  const pin = await pinOf(lock);
-  await forgetIfWrong(lock, lock.ask({ ask: "set-time", pin, unix: Math.floor(Date.now() / 1000) }));
-  await lock.ask({ ask: "states" });
-}
-
-/** What is to be done with a lock that has just been paired: it is asked how it is, and its clock is set if it can be. */
+/** What is to be done with a lock that has just been paired: it is asked how it is, and its clock is set if that is off. */
 export async function welcome(lock) {
   await lock.ask({ ask: "states" });
   await lock.nukiId();
-  // A lock that came without a PIN takes none; one that has another says so, and its owner will be asked for it in time.
-  const pin = lock.pin ?? NO_PIN;
-  const taken = await forgetIfWrong(lock, lock.ask({ ask: "verify-pin", pin })).then(() => true, () => false);
-  if (!taken) return;
-  lock.pin = pin;
-  if (pin === NO_PIN) await lock.learn({ withoutPin: true });
-  if (lock.states.clockOff) await setClock(lock);
+  // Whether it has a PIN, its owner knows and the lock does not tell: a guess would count as a wrong one where it has.
+  if (lock.states.clockOff) await setClock(lock, "The lock is paired. Its clock is wrong; to set it takes the PIN.");
 }

@@ -6,12 +6,14 @@ import { PieceLength } from "./pieces.js";
 import { Link } from "./radio.js";
 
 const CHANNELS = ["keyturner", "userData", "smp"];
+
 /**
  * Installs `release` on the lock behind `device`. `show(news)` is told what goes on; for the plan it gives a promise of
- * yes or no. Gives the last news.
+ * yes or no. Gives the last news. Wipes the credentials.
  */
 export async function install({ release, credentials, pin, device, show, open = Link.open }) {
   const inner = new Install(release, credentials, pin);
+  credentials.fill(0);
   const pieces = new PieceLength(mtu_max());
   let link;
   let attempt = 0;

@@ -105,7 +105,9 @@ export class Lock extends EventTarget {
     const device = await this.device();
     // Before there is a connection: one that ended meanwhile would leave whoever asks without an answer.
     if (device.id !== this.facts.deviceId) await this.learn({ deviceId: device.id });
-    const conversation = Conversation.open(await store.credentialsOf(this.id));
+    const credentials = await store.credentialsOf(this.id);
+    const conversation = Conversation.open(credentials);
+    credentials.fill(0);
     this.dispatchEvent(new Event("connecting"));
     const machine = new Machine(conversation, {
       perform: (step) => this.#perform(step),
@@ -207,7 +209,8 @@ export async function pair(name, pin) {
     }
     const lock = new Lock(attempt.saved, device);
     lock.pin = typed;
-    await lock.learn({ unsure: false });
+    // Where that cannot be stored, it is shown as perhaps paired when the page is loaded anew.
+    await lock.learn({ unsure: false }).catch(() => undefined);
     return lock;
   });
 }

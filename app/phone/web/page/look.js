@@ -1,5 +1,10 @@
-// Asks the update server for an update of what runs. It is told which hardware and version is asked about, and nothing
-// else. The page and its service worker both ask by this.
+// Asks the update server for an update of what runs, and tells the owner of those that there are. The server is told
+// which hardware and version is asked about, and nothing else. The page and its service worker both do so by this.
+
+import { fetchBytes } from "./fetch.js";
+
+/** More than any answer has, in bytes: notes of a release are at most 4 KB. */
+const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** The update for what runs, as the server has it; undefined where there is none. Throws when it cannot be asked. */
 export async function look({ vendor, class: hardware, version, counter }, { get = fetch } = {}) {
@@ -7,24 +12,25 @@ export async function look({ vendor, class: hardware, version, counter }, { get 
   let answer;
   try {
     // Not from the browser's store: the server says itself when nothing has changed.
-    const response = await get(`/owner/v1/update?${query}`, { cache: "no-cache", credentials: "omit" });
-    if (!response.ok) throw new Error();
-    answer = await response.json();
+    const bytes = await fetchBytes(`/owner/v1/update?${query}`, { most: ANSWER_BYTES_MAX, cache: "no-cache", get });
+    answer = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw new Error("the update server cannot be asked now; try again when there is a network");
   }
   return answer?.update ?? undefined;
 }
 
-/** Of these updates, by lock id, those of which nobody has been told; from now on they count as told. */
-export async function untold(updates, store) {
-  const told = (await store.fact("told")) ?? {};
-  const news = [...updates].filter(([id, { digest }]) => told[id] !== digest);
-  if (news.length > 0) await store.saveFact("told", { ...told, ...Object.fromEntries(news.map(([id, { digest }]) => [id, digest])) });
-  return news;
-}
-
-/** A notification of updates; `names` are the locks'. */
-export function notification(names) {
-  return ["Update for your lock", { body: `There is an update for ${names.join(" and ")}.`, tag: "update", icon: "icon-192.png" }];
+/**
+ * Tells of `updates`, by lock id, on the page's icon; and, once of each, by a notification, where the owner allows that
+ * and has not `seen` them. `store` has the locks, and remembers what was told; `worker` is the page's registration.
+ */
+export async function tell(updates, { store, worker, seen = false, on = globalThis }) {
+  await (updates.size > 0 ? on.navigator.setAppBadge?.(updates.size) : on.navigator.clearAppBadge?.());
+  if (seen || !worker || on.Notification?.permission !== "granted") return;
+  const isNews = ({ id, told }) => updates.has(id) && updates.get(id).digest !== told;
+  const news = (await store.locks()).filter(isNews);
+  if (news.length === 0) return;
+  const body = `There is an update for ${news.map(({ name }) => name).join(" and ")}.`;
+  await worker.showNotification("Update for your lock", { body, tag: "update", icon: "icon-192.png" });
+  for (const { id } of news) await store.changeLock(id, { told: updates.get(id).digest });
 }

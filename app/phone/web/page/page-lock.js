@@ -1,6 +1,6 @@
 // The door: how it is, and what to do with it.
 
-import { app, forget, pinOf, setClock } from "./app.js";
+import { app, askWithPin, forget, forgetPin, pinOf, rememberPin, setClock, showStates } from "./app.js";
 import { announce, ask, attempt, h, padlock, say, when } from "./dom.js";
 
 const DONE = { lock: "Locked", unlock: "Unlocked", unlatch: "Unlatched", "lock-n-go": "Unlocked; it will lock by itself" };
@@ -45,15 +45,21 @@ async function perform(lock, action) {
     await lock.ask({ ask: "move", action });
   } catch (error) {
     if (!error.unknownEffect) throw error;
-    // The bolt turns by itself, whoever listens: what came of it is seen at the bolt.
-    const { lock: bolt, words } = await lock.atRest();
-    if (!AFTER[action].includes(bolt)) throw new Error(`the connection was lost on the way, and the lock says: ${words}. Try again`);
-    say(`${words}. The connection was lost on the way`);
+    say(await whatCameOf(lock, action));
     return;
   }
-  await lock.ask({ ask: "states" });
+  await showStates(lock);
   // The page shows it large enough.
   announce(DONE[action]);
+}
+
+/** The bolt turns by itself, whoever listens: what came of it is seen at the bolt. */
+async function whatCameOf(lock, action) {
+  const states = await lock.atRest().catch(() => undefined);
+  if (!states) throw new Error("the connection was lost on the way and did not come back: nobody knows whether the lock has moved. Look at the door, or go nearer and ask again");
+  const { lock: bolt, words } = states;
+  if (!AFTER[action].includes(bolt)) throw new Error(`the connection was lost on the way, and the lock says: ${words}. Try again`);
+  return `${words}. The connection was lost on the way`;
 }
 
 const clock = (lock, id, text) => h("button", {
@@ -87,9 +93,9 @@ function settings(lock) {
         await lock.learn({ name: name.value.trim() || "Lock" });
         say("Renamed");
       }) }, "Rename"),
-      h("button", { id: "set-pin", onclick: ({ currentTarget }) => attempt(currentTarget, () => changePin(lock)) }, "Change security PIN"),
+      h("button", { id: "set-pin", disabled: app.installing, onclick: ({ currentTarget }) => attempt(currentTarget, () => changePin(lock)) }, "Change security PIN"),
       clock(lock, "set-clock", "Set its clock"),
-      h("button", { id: "forget", class: "danger", onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
+      h("button", { id: "forget", class: "danger", disabled: app.installing, onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
         await ask({
           id: "forget-lock", title: `Remove ${lock.facts.name} here?`, yes: "Remove", danger: true,
           body: h("p", {}, "This browser forgets its key. The lock keeps this device among its people until somebody removes it there."),
@@ -107,9 +113,14 @@ async function changePin(lock) {
     body: h("div", {}, h("label", { for: "new-pin" }, "New PIN"), h("p", { class: "hint", id: "new-pin-hint" }, "Digits only. Whoever has it manages the lock."), input),
     read: () => Number(input.value),
   });
-  await lock.ask({ ask: "set-pin", pin, new: wanted });
-  lock.pin = wanted;
-  await lock.learn({ withoutPin: false });
+  try {
+    await askWithPin(lock, { ask: "set-pin", new: wanted }, { pin });
+  } catch (error) {
+    if (!error.unknownEffect) throw error;
+    // To find out by trying would count as a wrong PIN where it is not the one.
+    await forgetPin(lock);
+    throw new Error("the connection was lost on the way: nobody knows whether the old PIN counts or the new one. You will be asked for it: try the new one first");
+  }
+  await rememberPin(lock, wanted);
   say("The PIN is set");
 }
-

@@ -1,7 +1,7 @@
 // All locks of this browser, and how one comes in: by pairing, or by an invitation.
 
 import { add, app, askForPin, choose, replace, welcome } from "./app.js";
-import { attempt, h, say } from "./dom.js";
+import { Abandoned, attempt, h, say, words } from "./dom.js";
 import { accept, pair } from "./lock.js";
 import { isSupported } from "./radio.js";
 
@@ -43,10 +43,12 @@ function pairing() {
     attempt(form.querySelector("#pair"), async () => {
       say("Pairing…");
       const lock = await pair(name.value, askForPin).catch(keepUnsure);
-      // Paired is paired: what cannot be asked now is asked later.
-      await welcome(lock).catch(() => undefined);
+      // Paired is paired, and shown to be, whatever the lock says next.
       await replace(lock);
       arrive("Paired");
+      await welcome(lock).catch((error) => {
+        throw error instanceof Abandoned ? error : new Error(`the lock is paired, but could not be made ready: ${words(error)}`);
+      });
     });
   });
   return form;

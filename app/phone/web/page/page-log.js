@@ -11,7 +11,7 @@ export function render(again) {
   const lock = app.current;
   const log = logs.get(lock);
   const load = (start) => async () => {
-    const { parts } = await administer({ ask: "log", start, count: PAGE });
+    const { parts } = await administer(lock, { ask: "log", start, count: PAGE });
     const entries = parts.filter(({ what }) => what === "log-entry");
     const count = parts.find(({ what }) => what === "log-count");
     const before = start === 0 ? [] : log.entries;

@@ -1,10 +1,10 @@
 // The update: what it changes, what it takes, how far it is, and how it ended.
 
-import { app, changed, pinOf } from "./app.js";
+import { app, changed, endInstall, forgetPin, pinOf, rememberPin } from "./app.js";
 import { announce, ask, attempt, byId, h, say, sentence, size } from "./dom.js";
 import { install } from "./install.js";
 import * as store from "./store.js";
-import { askWhatRuns, canBeTold, digestOf, fetchImage, forget, lookFor, openFile, openKept, wantToBeTold } from "./updates.js";
+import { askWhatRuns, canBeTold, digestOf, fetchImage, lookFor, openFile, openKept, wantToBeTold } from "./updates.js";
 
 export const title = "Update";
 /** By lock: how the last install ended. */
@@ -71,8 +71,7 @@ function goOn(lock, { version, notes, digest }) {
     h("p", {}, `This page was closed or loaded anew while version ${plain(version)} was on its way to the lock. What the lock has, it keeps.`),
     h("div", { class: "row end" },
       h("button", { id: "leave-it", onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
-        await settled();
-        await forget(lock, digest);
+        await endInstall(lock, true);
         changed();
       }) }, "Leave it"),
       starter("go-on", "Go on", lock, "Connecting…", async () => ({ release: await openKept(digest), version, notes, digest, agreed: true }))));
@@ -114,25 +113,20 @@ async function run(lock, { release, version, notes, digest, agreed }) {
     await store.saveFact("install", app.interrupted);
     return true;
   };
-  const { good, words } = await install({
+  const { good, words, wrongPin } = await install({
     release, pin, device, credentials: await store.credentialsOf(lock.id),
     show: (news) => (news.news === "plan" ? consented(news) : tell(news)),
   });
-  await settled();
+  await endInstall(lock, good);
+  if (wrongPin) await forgetPin(lock);
   if (good) {
-    await forget(lock, digest);
+    await rememberPin(lock, pin);
     // As the lock has just said.
     await lock.learn({ running: { ...lock.facts.running, ...about, confirmed: true } });
   }
   outcomes.set(lock, { good, words: sentence(plain(words)) });
   end();
   announce(outcomes.get(lock).words);
-}
-
-/** There is nothing to go on with any more. */
-async function settled() {
-  app.interrupted = undefined;
-  await store.forgetFact("install");
 }
 
 /** A phone that goes to sleep takes its radio along. Where the browser cannot help that, the owner can. */

@@ -1,55 +1,30 @@
 // Who may use the lock.
 
-import { administer, app, certain } from "./app.js";
-import { ask, attempt, h, say, times, whenLocal } from "./dom.js";
-import { describeLimits, limitsField } from "./limits.js";
+import { ask, attempt, h, say } from "./dom.js";
+import { limitsField } from "./limits.js";
+import { listPage } from "./page-list.js";
 
 export const title = "People";
-const lists = new WeakMap();
+const KEYLESS = "If it has the new name, nobody has the key to it: remove it and invite again";
 
-export function render(again) {
-  const lock = app.current;
-  const users = lists.get(lock);
-  const load = async () => {
-    const { parts } = await administer({ ask: "users" });
-    lists.set(lock, parts.filter(({ what }) => what === "user"));
-    again();
-  };
-  const change = (what, done) => async () => {
-    await certain(administer(what), load);
-    await load();
-    say(done);
-  };
-  return [
-    h("h2", {}, "People and devices"),
-    h("div", { class: "row" },
-      h("button", { id: "users-load", disabled: app.installing, onclick: ({ currentTarget }) => attempt(currentTarget, load) }, users ? "Read again" : "Show people"),
-      h("button", { id: "user-invite", class: "main", disabled: app.installing, onclick: ({ currentTarget }) => attempt(currentTarget, async () => {
-        const guest = await form("Invite somebody");
-        const { invitation } = await certain(administer({ ask: "invite", lock: await lock.nukiId(), ...guest }), load, "If it has the new name, nobody has the key to it: remove it and invite again");
-        await load();
-        await hand(guest.name, invitation);
-      }) }, "Invite")),
-    users && h("ul", { class: "list", id: "users" }, users.map((user) => row(user, lock, change))),
-  ];
-}
+export const render = listPage({
+  noun: "user",
+  list: "users",
+  heading: "People and devices",
+  showAll: "Show people",
+  none: "Nobody may use the lock.",
+  add: { id: "user-invite", text: "Invite", work: invite },
+  form,
+  fields: ["id", "name", "enabled", "remote", "limits"],
+  isSelf: ({ id }, lock) => id === lock.facts.authorization,
+  about: ({ kind }, isSelf) => [h("span", { class: "quiet" }, ` ${kind}`), isSelf && h("span", { class: "quiet" }, ", this device")],
+  removal: (name) => ({ title: `Remove ${name}?`, text: "Their key opens nothing from then on." }),
+});
 
-function row(user, lock, change) {
-  const { id, name, enabled, remote, limits } = user;
-  const self = id === lock.facts.authorization;
-  const update = (changes) => ({ ask: "update-user", id, name, enabled, remote, limits, ...changes });
-  const button = (key, label, work, danger) =>
-    h("button", { id: `user-${id}-${key}`, class: danger && "danger", "aria-label": `${label} ${name}`, onclick: ({ currentTarget }) => attempt(currentTarget, work) }, label);
-  return h("li", { id: `user-${id}` },
-    h("p", {}, h("span", { class: "strong" }, name), h("span", { class: "quiet" }, ` ${user.kind}`), self && h("span", { class: "quiet" }, ", this device"), !enabled && h("span", { class: "warn" }, " switched off")),
-    h("p", { class: "quiet small" }, `${describeLimits(limits)} · used ${times(user.count)}${user.lastActive ? `, last ${whenLocal(user.lastActive)}` : ""}`),
-    h("div", { class: "row" },
-      button("edit", "Change", async () => change(update(await form("Change", user)), "Changed")()),
-      !self && button("toggle", enabled ? "Switch off" : "Switch on", change(update({ enabled: !enabled }), enabled ? "Switched off" : "Switched on")),
-      !self && button("remove", "Remove", async () => {
-        await ask({ id: "remove-user", title: `Remove ${name}?`, yes: "Remove", danger: true, body: h("p", {}, "Their key opens nothing from then on.") });
-        await change({ ask: "remove-user", id }, "Removed")();
-      }, true)));
+async function invite(change, lock) {
+  const guest = await form("Invite somebody");
+  const request = { ask: "invite", lock: await lock.nukiId(), ...guest };
+  await change(request, "Invited", { hint: KEYLESS, also: ({ invitation }) => hand(guest.name, invitation) });
 }
 
 function form(heading, user) {

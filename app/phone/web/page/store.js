@@ -52,7 +52,7 @@ export async function saveLock(facts, credentials) {
   globalThis.navigator?.storage?.persist?.();
 }
 
-/** The credentials of a lock. */
+/** The credentials of a lock; to be wiped by whoever asks. */
 export async function credentialsOf(id) {
   const { iv, sealed } = (await get("locks", id)) ?? {};
   const additionalData = encoder.encode(id);
@@ -81,4 +81,9 @@ export const saveFact = (name, value) => put("facts", name, value);
 export const forgetFact = (name) => remove("facts", name);
 export const image = (digest) => get("images", digest);
 export const saveImage = (digest, bytes) => put("images", digest, bytes);
-export const forgetImage = (digest) => remove("images", digest);
+
+/** Forgets every image but these. */
+export async function keepImages(digests) {
+  const held = await run("images", "readonly", (in_) => in_.getAllKeys());
+  for (const digest of held) if (!digests.includes(digest)) await remove("images", digest);
+}

@@ -6,7 +6,7 @@
 // servers say never comes in here.
 
 import { FILES, VERSION } from "./files.js";
-import { look, notification, untold } from "./look.js";
+import { look, tell } from "./look.js";
 import * as store from "./store.js";
 
 const CACHE = `latchkey-${VERSION}`;
@@ -39,12 +39,7 @@ self.addEventListener("periodicsync", (event) => {
 async function lookWhileClosed() {
   const locks = (await store.locks()).filter(({ running }) => running);
   const looked = await Promise.all(locks.map(async ({ id, running }) => [id, await look(running)]));
-  const updates = new Map(looked.filter(([, update]) => update));
-  if (updates.size > 0) await self.navigator.setAppBadge?.(updates.size);
-  if (self.Notification?.permission !== "granted") return;
-  const news = await untold(updates, store);
-  const names = news.map(([id]) => locks.find((lock) => lock.id === id).name);
-  if (names.length > 0) await self.registration.showNotification(...notification(names));
+  await tell(new Map(looked.filter(([, update]) => update)), { store, worker: self.registration });
 }
 
 self.addEventListener("notificationclick", (event) => {

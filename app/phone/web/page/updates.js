@@ -3,8 +3,10 @@
 
 import { app } from "./app.js";
 import { daily } from "./daily.js";
+import { words } from "./dom.js";
+import { fetchBytes } from "./fetch.js";
 import { Release } from "./latchkey.js";
-import { look, notification, untold } from "./look.js";
+import { look, tell } from "./look.js";
 import * as store from "./store.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -34,36 +36,23 @@ export function lookDaily(changed) {
     const before = known();
     const looked = await Promise.allSettled(app.locks.map(lookFor));
     if (known() !== before) changed();
-    await tell();
+    // Who looks at the page sees it there.
+    await tell(app.updates, { store, worker: await registration(), seen: document.visibilityState === "visible" });
     const failed = looked.find(({ status }) => status === "rejected");
     if (failed) throw failed.reason;
   });
 }
 
-/** Tells the owner who is not looking at this page: on its icon, and by a notification, where the owner allows that. */
-async function tell() {
-  const count = app.updates.size;
-  await (count > 0 ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.());
-  // Who looks at the page sees it there.
-  if (document.visibilityState === "visible" || !isTold()) return;
-  const news = await untold(app.updates, store);
-  const names = news.map(([id]) => app.locks.find((lock) => lock.id === id)?.facts.name).filter(Boolean);
-  const worker = await navigator.serviceWorker?.ready;
-  if (names.length > 0) await worker?.showNotification(...notification(names));
-}
+/** The page's registration, if there is one. */
+const registration = () => navigator.serviceWorker?.getRegistration();
 
-/** Whether the owner wants notifications. */
-export const isTold = () => globalThis.Notification?.permission === "granted";
+/** Whether the owner has yet to say if the browser may notify. */
 export const canBeTold = () => globalThis.Notification?.permission === "default";
 
 /** Asks for that; also to look daily while the page is closed, where the browser does that for installed pages. */
 export async function wantToBeTold() {
   if ((await Notification.requestPermission()) !== "granted") throw new Error("the browser does not allow notifications for this page; its settings decide that");
-  await lookWhileClosed();
-}
-
-export async function lookWhileClosed() {
-  const worker = await navigator.serviceWorker?.ready;
+  const worker = await registration();
   await worker?.periodicSync?.register("updates", { minInterval: DAY_MS }).catch(() => undefined);
 }
 
@@ -79,26 +68,16 @@ export async function fetchImage(update, progress) {
 
 function checked(bytes, digest) {
   const release = Release.check(bytes.slice());
-  if (digestOf(release) !== digest) throw new Error("the server sent another image than the one it named; nothing was kept");
+  if (digestOf(release) !== digest) throw new Error("this is another image than the one that the server named, and was not kept; look for the update anew");
   return release;
 }
 
 async function download({ image_path: path, size }, progress) {
-  if (!(size > 0 && size <= IMAGE_BYTES_MAX)) throw new Error("the update is larger than any lock has room for");
-  const response = await fetch(path, { credentials: "omit" }).catch(() => undefined);
-  if (!response?.ok) throw new Error("the update cannot be fetched now; try again when there is a network");
-  const bytes = new Uint8Array(size);
-  let received = 0;
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (received + value.length > size) throw new Error("the server sent more than it said; nothing was kept");
-    bytes.set(value, received);
-    received += value.length;
-    progress(received, size);
-  }
-  if (received !== size) throw new Error("the download broke off; try again");
+  if (!(size > 0 && size <= IMAGE_BYTES_MAX)) throw new Error("the server offers an update that no lock has room for; tell who runs it");
+  const bytes = await fetchBytes(path, { most: size, progress: (received) => progress(received, size) }).catch((error) => {
+    throw new Error(`the update could not be fetched (${words(error)}); try again when there is a good network`);
+  });
+  if (bytes.length !== size) throw new Error("the download broke off; try again");
   return bytes;
 }
 
@@ -120,9 +99,3 @@ export async function openKept(digest) {
 
 /** What engineers signed, by which an image is known. */
 export const digestOf = (release) => JSON.parse(release.about()).image;
-
-/** The update has arrived, or never will: its image is not needed any more. */
-export async function forget(lock, digest) {
-  app.updates.delete(lock.id);
-  if (![...app.updates.values()].some((update) => update.digest === digest)) await store.forgetImage(digest);
-}

@@ -81,9 +81,6 @@ pub(crate) enum Ask {
         pin: u32,
         id: u32,
     },
-    VerifyPin {
-        pin: u32,
-    },
     SetPin {
         pin: u32,
         new: u32,
@@ -248,7 +245,6 @@ impl Ask {
                 let authorization = AuthorizationId(id);
                 with(Administer::RemoveAuthorization { authorization }, pin)
             }
-            Self::VerifyPin { pin } => with(Administer::VerifyPin {}, pin),
             Self::SetPin { pin: old, new } => with(Administer::SetPin { new_pin: pin(new)? }, old),
             Self::SetTime { pin, unix } => {
                 let time = DateTime::from_unix(unix).ok_or("this is no time that a lock's clock can show")?;

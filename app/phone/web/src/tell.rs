@@ -8,7 +8,7 @@ use latchkey_phone::update::{self, Plan};
 use latchkey_protocol::message::{
     AuthorizationEntry, FromLock, KeypadCodeEntry, KeyturnerStates, LogEntry, RunningImage,
 };
-use latchkey_protocol::value::{Battery, ErrorCode, Reported};
+use latchkey_protocol::value::Battery;
 use serde_json::{Value, json};
 
 use crate::limits::{Limits, local};
@@ -27,14 +27,10 @@ pub(crate) fn news(news: &News) -> Value {
 }
 
 fn failed(failure: &Failure) -> Value {
-    let wrong_pin = matches!(
-        failure.error,
-        Error::Refused(Reported::Known(ErrorCode::BadPin | ErrorCode::TooManyPinAttempts))
-    );
     json!({
         "news": "failed",
         "words": failure.to_string(),
-        "wrongPin": wrong_pin,
+        "wrongPin": failure.is_wrong_pin(),
         "lost": matches!(failure.error, Error::Disconnected | Error::Silence),
         "stranger": matches!(failure.error, Error::RefusedInPlain(_)),
         "unknownEffect": failure.effect == Effect::Unknown,
@@ -185,7 +181,12 @@ pub(crate) fn update_news(news: &update::News) -> Value {
         update::News::Busy => json!({ "news": "busy" }),
         update::News::LinkLost { again_at_ms } => json!({ "news": "link-lost", "againAtMs": again_at_ms }),
         update::News::Ended(ended) => {
-            json!({ "news": "ended", "good": ended.is_good(), "words": ended.to_string() })
+            json!({
+                "news": "ended",
+                "good": ended.is_good(),
+                "wrongPin": ended.is_wrong_pin(),
+                "words": ended.to_string(),
+            })
         }
     }
 }

@@ -104,6 +104,10 @@ fn an_owner_pairs_unlocks_gives_out_a_code_and_updates_by_keys_alone() {
     visit.see("#pair", "Pair");
     visit.press("pair");
     visit.see("#state-more", "as of");
+    // No PIN is set on this lock.
+    visit.see("#pin-dialog", "");
+    visit.browser.press("Enter").unwrap();
+    visit.browser.wait_until_gone("#clock-off", "").unwrap();
     visit.hear("Paired");
     assert_eq!(visit.focused(), "main", "a new page is read from its beginning");
     visit.press("action-lock");

@@ -38,7 +38,12 @@ fn a_page_shows_the_plan_then_progress_and_ends_with_the_locks_own_word() {
     let ended = page.run(&mut house);
     assert_eq!(
         ended,
-        json!({ "news": "ended", "good": true, "words": "the lock runs 5.0.0+0 and has confirmed it" })
+        json!({
+            "news": "ended",
+            "good": true,
+            "wrongPin": false,
+            "words": "the lock runs 5.0.0+0 and has confirmed it",
+        })
     );
     let plan = &page.news[0];
     let size = release().sign().unwrap().bytes.len();
@@ -94,6 +99,18 @@ fn an_owner_who_declines_changes_nothing() {
         "{ended}"
     );
     assert_eq!(house.pieces, 0);
+}
+
+#[test]
+fn a_wrong_pin_is_said_to_be_why() {
+    let (mut house, held) = House::new(MTU);
+    let install = Install::new(checked(&release()), stored(&held), 1).unwrap();
+    let ended = Installing::new(install).run(&mut house);
+    assert_eq!(
+        (&ended["good"], &ended["wrongPin"]),
+        (&json!(false), &json!(true)),
+        "{ended}"
+    );
 }
 
 #[test]
