@@ -80,6 +80,12 @@ impl DirectorKey {
         *hmac(self.webhook_key(id).as_slice(), &[message])
     }
 
+    /// What shows that an attempt to sign in, carried by a browser, is of a server with this key.
+    #[must_use]
+    pub fn attempt_seal(&self, attempt: &[u8]) -> Zeroizing<[u8; 32]> {
+        self.derived(b"latchkey sign-in attempt 1", &[attempt])
+    }
+
     /// A value that nobody knows who has not this key. What it is for is part of it, and no beginning of another.
     fn derived(&self, purpose: &[u8], about: &[&[u8]]) -> Zeroizing<[u8; 32]> {
         let key = hmac(self.0.as_bytes(), &[purpose]);

@@ -15,7 +15,7 @@ pub enum Kind {
     Conflict,
     /// A form that is not of this session's own pages.
     CrossSite,
-    /// The token does not allow this.
+    /// The role does not allow this.
     Forbidden,
     /// No lock of this class would boot the image.
     ImageRefused,
@@ -29,11 +29,13 @@ pub enum Kind {
     PolicyMissing,
     /// The policy is refused.
     PolicyRefused,
+    /// The OpenID provider does not answer, or its answer is no good.
+    Provider,
     /// The database or the image store failed.
     Storage,
     /// The body is longer than allowed.
     TooLarge,
-    /// No token, or none that is known.
+    /// No token or session, or none that is known.
     Unauthenticated,
 }
 
@@ -65,6 +67,13 @@ impl Failure {
     #[must_use]
     pub fn with_code(mut self, code: u16) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// The same with what only the log may know.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 

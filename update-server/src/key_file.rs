@@ -2,7 +2,7 @@
 //!
 //! PKCS#8 PEM, version 1, which OpenSSL and Python read as well. A file that others may read is refused.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -54,13 +54,7 @@ pub(crate) fn open_or_create(
 pub(crate) fn open(path: &Path, purpose: Purpose, allow_example: bool) -> anyhow::Result<SigningKey> {
     let shown = path.display();
     let Purpose { name, option, danger } = purpose;
-    let about = std::fs::metadata(path).with_context(|| format!("cannot read the {name} {shown}"))?;
-    if about.len() > KEY_FILE_BYTES_MAX {
-        bail!("{shown} is no {name}: it is longer than {KEY_FILE_BYTES_MAX} bytes");
-    }
-    let pem = Zeroizing::new(
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the {name} {shown}"))?,
-    );
+    let (pem, about) = read(path, name)?;
     let key = SigningKey::from_pkcs8_pem(&pem).map_err(|_| {
         anyhow::anyhow!(
             "{shown} is no unencrypted Ed25519 PKCS#8 PEM file; `latchkey-sign keygen --no-passphrase` or \
@@ -74,13 +68,44 @@ pub(crate) fn open(path: &Path, purpose: Purpose, allow_example: bool) -> anyhow
                  your own, or say --allow-example-keys to try things out"
             );
         }
-    } else if about.mode() & 0o077 != 0 {
-        bail!(
-            "{shown} may be read by others (mode {:o}); run: chmod 600 {shown}",
-            about.mode() & 0o777
-        );
+    } else {
+        check_private(path, &about)?;
     }
     Ok(key)
+}
+
+/// Reads a secret that is text of others' making.
+///
+/// # Errors
+/// The file cannot be read, is too long, is empty, or is readable by others.
+pub(crate) fn read_secret(path: &Path, name: &str) -> anyhow::Result<Zeroizing<String>> {
+    let (text, about) = read(path, name)?;
+    check_private(path, &about)?;
+    if text.trim().is_empty() {
+        bail!("there is no {name} in {}", path.display());
+    }
+    Ok(text)
+}
+
+fn read(path: &Path, name: &str) -> anyhow::Result<(Zeroizing<String>, Metadata)> {
+    let shown = path.display();
+    let about = std::fs::metadata(path).with_context(|| format!("cannot read the {name} {shown}"))?;
+    if about.len() > KEY_FILE_BYTES_MAX {
+        bail!("{shown} is no {name}: it is longer than {KEY_FILE_BYTES_MAX} bytes");
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the {name} {shown}"))?;
+    Ok((Zeroizing::new(text), about))
+}
+
+fn check_private(path: &Path, about: &Metadata) -> anyhow::Result<()> {
+    if about.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let shown = path.display();
+    bail!(
+        "{shown} may be read by others (mode {:o}); run: chmod 600 {shown}",
+        about.mode() & 0o777
+    );
 }
 
 /// Makes a key and puts it at `path`: whole or not at all, on disk before it is used, never over another.

@@ -6,6 +6,7 @@
 //! * [`domain`] decides. It knows neither HTTP nor SQL.
 //! * [`store`] keeps: the only SQL. [`objects`] keeps image files.
 //! * [`director`] and [`online`] hold the two private keys.
+//! * [`openid`] asks an OpenID provider who somebody is.
 //! * [`http`] speaks: one file of routes, thin handlers, bounds on everything.
 //! * [`cli`] is the command `latchkey-server`.
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod metrics;
 pub mod objects;
 pub mod online;
+pub mod openid;
 pub mod store;
 
 use std::net::IpAddr;
@@ -34,6 +36,7 @@ use futures_util::stream::BoxStream;
 
 use clock::Clock;
 use director::DirectorKey;
+use domain::admission::Admission;
 use domain::audit::Recorded;
 use domain::device;
 use domain::hours::Zone;
@@ -62,6 +65,8 @@ pub struct Settings {
     pub loopback_webhooks: bool,
     /// Where the fleet is, as far as a device's own zone is not set.
     pub zone: Zone,
+    /// Whom an OpenID provider's word lets in at the dashboard.
+    pub admission: Option<Admission>,
 }
 
 impl Default for Settings {
@@ -73,6 +78,7 @@ impl Default for Settings {
             two_persons: false,
             loopback_webhooks: false,
             zone: Zone::default(),
+            admission: None,
         }
     }
 }

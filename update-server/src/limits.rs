@@ -116,6 +116,31 @@ pub const REPORTS_PER_HOUR_MAX: i64 = 120;
 /// How long somebody stays signed in at the dashboard, in milliseconds: a working day and a bit.
 pub const SESSION_LIFE_MS: i64 = 12 * 3_600_000;
 
+/// The same for whom an OpenID provider lets in, in milliseconds: the provider is not asked again, and nobody else can
+/// end these sessions early, so they are shorter.
+pub const PERSON_SESSION_LIFE_MS: i64 = 4 * 3_600_000;
+
+/// How long somebody may take to sign in at an OpenID provider, in milliseconds.
+pub const ATTEMPT_LIFE_MS: i64 = 10 * 60_000;
+
+/// Longest address of a page that is remembered while somebody signs in, in bytes.
+pub const NEXT_BYTES_MAX: usize = 1_000;
+
+/// Longest name that a provider gives a person, in bytes: OpenID Connect Core, section 2.
+pub const SUBJECT_BYTES_MAX: usize = 255;
+
+/// How long a sign-in waits for the OpenID provider, whatever it asks it for.
+pub const PROVIDER_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Longest answer of an OpenID provider, in bytes.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// How long the provider's description of itself and its keys are taken as they were, in milliseconds.
+pub const PROVIDER_KNOWN_MS: i64 = 5 * 60_000;
+
+/// Most sign-ins that wait for the OpenID provider at one time; those beyond are answered that the server is busy.
+pub const PROVIDER_CALLS_MAX: usize = 16;
+
 /// Most sessions of one login at one time; a further one ends the oldest.
 pub const SESSIONS_PER_LOGIN_MAX: i64 = 16;
 

@@ -5,6 +5,7 @@ mod audit;
 mod client;
 mod device;
 mod incident;
+mod openid;
 mod policy;
 mod release;
 mod rollout;
@@ -41,7 +42,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server. Without any option it works: SQLite and a local folder, in ./latchkey-data.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Print the director's public key as PEM, for building locks. Makes the key when there is none.
     DirectorKey(serve::KeyPlace),
     /// Make, list and revoke tokens.
@@ -133,7 +134,7 @@ pub async fn run() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<(), CliError> {
     match cli.command {
-        Command::Serve(options) => serve::serve(options, cli.json).await,
+        Command::Serve(options) => serve::serve(*options, cli.json).await,
         Command::DirectorKey(place) => serve::director_key(&place, cli.json),
         Command::Completions { shell } => {
             clap_complete::generate(

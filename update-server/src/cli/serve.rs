@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
+use super::openid::OpenId;
 use super::{CliError, show};
 use crate::clock::SystemClock;
 use crate::courier::Courier;
@@ -141,9 +142,12 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE", env = "LATCHKEY_TLS_KEY", requires = "tls_listen")]
     tls_key: Option<PathBuf>,
     /// A proxy in front of this server, whose X-Forwarded-For names the address that asks; may be given more than
-    /// once. Without it the proxy counts as one address, and shares one allowance among all who come through it.
+    /// once. Without it the proxy counts as one address, and shares one allowance among all who come through it. What
+    /// comes through it counts as come over TLS, unless its X-Forwarded-Proto says http.
     #[arg(long = "proxy", value_name = "IP")]
     proxies: Vec<IpAddr>,
+    #[command(flatten)]
+    openid: OpenId,
     #[command(flatten)]
     place: DataPlace,
     /// Images: file:///folder, or s3://bucket/path with the usual AWS_… variables. Without it: the folder
@@ -218,7 +222,9 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         Some(url) => (Objects::from_url(&url, environment())?, url),
         None => (Objects::folder(&folder)?, format!("file://{}", folder.display())),
     };
+    let (provider, admission) = options.openid.into_parts()?.unzip();
     let settings = Settings {
+        admission,
         check_in_interval_s: options.check_in_interval,
         allow_example_keys: options.allow_example_keys,
         two_persons: options.two_persons,
@@ -273,7 +279,10 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));
     let renewing = tokio::spawn(renew_tuf(service.clone()));
     let telling = tokio::spawn(tell_webhooks(service.clone(), Courier::new()?));
-    let app = App::new(service.clone()).behind(&options.proxies);
+    let mut app = App::new(service.clone()).behind(&options.proxies);
+    if let Some(provider) = provider {
+        app = app.with_provider(provider);
+    }
     let (router, _) = http::routes(&app);
     let fresh = app.clone();
     let freshening = tokio::spawn(async move { fresh.keep_dashboards_fresh().await });

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::admission::Person;
 use super::audit::{Actor, Entry};
 use super::spelled;
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ use crate::store::{Change, Store};
 use crate::{Service, ids};
 
 spelled! {
-    /// What a token is for. Roles do not include each other, except that all may read and
+    /// What somebody is here for. Roles do not include each other, except that all may read and
     /// [`Role::Administrator`] may do everything.
     Role {
         /// Everything, tokens and policies included.
@@ -33,7 +34,7 @@ spelled! {
     }
 }
 
-/// What a route asks of a token.
+/// What a route asks of whoever comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// Tokens and policies.
@@ -189,7 +190,7 @@ pub struct NewToken<'n> {
     pub role: Role,
 }
 
-/// Proof that a good token was presented.
+/// Proof that somebody is known here, by a good token or by an OpenID provider's word.
 #[derive(Clone, Debug)]
 pub struct Caller {
     actor: Actor,
@@ -213,7 +214,19 @@ impl Caller {
         &self.actor
     }
 
-    /// Whose token it is, where something needs two persons.
+    /// Somebody whom a provider knows, with the role that they have now.
+    pub(crate) fn person_of(person: &Person, role: Role) -> Self {
+        Self {
+            actor: Actor::Person {
+                subject: person.subject.clone(),
+                name: person.name.clone(),
+            },
+            person: person.name.clone(),
+            role,
+        }
+    }
+
+    /// Who it is, where something needs two persons.
     #[must_use]
     pub fn person(&self) -> &str {
         &self.person
@@ -231,7 +244,7 @@ impl Caller {
         self.role.may(permission)
     }
 
-    /// Goes on only when the token's role allows it.
+    /// Goes on only when the role allows it.
     ///
     /// # Errors
     /// [`Kind::Forbidden`].
@@ -242,7 +255,7 @@ impl Caller {
         Err(Failure::new(
             Kind::Forbidden,
             format!(
-                "a token with the role {} may not do this; ask an administrator for another",
+                "the role {} may not do this; ask an administrator for another",
                 self.role
             ),
         ))
@@ -413,7 +426,7 @@ pub(crate) async fn create(
 }
 
 /// A name that people give: not empty, printable ASCII, not endless.
-fn check_name(what: &str, name: &str) -> Outcome<()> {
+pub(super) fn check_name(what: &str, name: &str) -> Outcome<()> {
     let printable = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || !printable {
         return Err(Failure::new(

@@ -23,6 +23,13 @@ pub enum Actor {
     Device(DeviceId),
     /// The server itself, by a rollout's gate.
     Gate,
+    /// Somebody whom an OpenID provider knows.
+    Person {
+        /// The provider's name for them.
+        subject: String,
+        /// What people call them.
+        name: String,
+    },
     /// The holder of a token.
     Token {
         /// The token's public half.
@@ -37,7 +44,7 @@ impl Actor {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Token { name, .. } => name.clone(),
+            Self::Person { name, .. } | Self::Token { name, .. } => name.clone(),
             Self::Clock | Self::Console | Self::Device(_) | Self::Gate => self.to_string(),
         }
     }
@@ -50,6 +57,7 @@ impl fmt::Display for Actor {
             Self::Console => f.write_str("console"),
             Self::Device(id) => write!(f, "device:{id}"),
             Self::Gate => f.write_str("gate"),
+            Self::Person { subject, name } => write!(f, "person:{subject} ({name})"),
             Self::Token { id, name } => write!(f, "token:{id} ({name})"),
         }
     }

@@ -2,8 +2,10 @@
 //! [`crate::store::Store::change`], which writes the audit record first.
 
 pub mod access;
+pub mod admission;
 #[cfg(test)]
 mod again;
+pub mod attempt;
 pub mod audit;
 pub mod check_in;
 pub mod clone;

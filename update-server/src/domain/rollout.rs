@@ -374,7 +374,7 @@ impl Service {
     /// The rollout with what this person asks for, where that is not enough: it takes two, and this is the first.
     fn asks_first(&self, rollout: &Rollout, by: &Caller, what: What, now: i64) -> Option<Rollout> {
         let asked = rollout.asked.as_ref();
-        let seconded = asked.is_some_and(|asked| asked.is_seconded(what, by.person(), now));
+        let seconded = asked.is_some_and(|asked| asked.is_seconded(what, by, now));
         let enough = seconded || !(rollout.two_persons || self.settings.two_persons);
         (!enough).then(|| Rollout {
             asked: Some(Asked::new(what, by, now)),

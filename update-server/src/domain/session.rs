@@ -1,17 +1,20 @@
 //! Sessions: who has signed in at the dashboard, until when, and the mark that tells its forms from others'.
 //!
-//! A [`Login`] is how somebody proved who they are; it becomes a session with an actor and a role. Today that is a token.
-//! A session is 32 random bytes in the browser's cookie and their SHA-256 here. It has no rights of its own: each request
-//! asks for the login anew, so a revoked token ends its sessions at once. Knows no cookie and no form.
+//! A [`Login`] is how somebody proved who they are, by a token or by an OpenID provider's word; it becomes a session with
+//! an actor and a role. A session is 32 random bytes in the browser's cookie and their SHA-256 here. It has no rights of
+//! its own: each request asks for the login anew, so a revoked token ends its sessions at once, and so does a group that
+//! has no role any more. Knows no cookie and no form.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::access::{Caller, Token, TokenSecret};
+use super::admission::{Admission, Person};
+use super::attempt::Attempt;
 use super::audit::Entry;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{SESSION_LIFE_MS, SESSIONS_PER_LOGIN_MAX};
+use crate::limits::{PERSON_SESSION_LIFE_MS, SESSION_LIFE_MS, SESSIONS_PER_LOGIN_MAX};
 use crate::{Service, ids};
 
 /// What is hashed is for this purpose, and in this form.
@@ -21,8 +24,10 @@ const FORM: &[u8] = b"latchkey form mark 1";
 /// How somebody proved who they are.
 #[derive(Clone, Debug)]
 pub enum Login {
-    /// By a token, which is good now.
+    /// By a token.
     Token(Token),
+    /// By the word of an OpenID provider.
+    Person(Person),
 }
 
 impl Login {
@@ -30,15 +35,62 @@ impl Login {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] when what it rests on is good no more.
-    pub(crate) fn caller(&self) -> Outcome<Caller> {
+    fn caller(&self, admission: Option<&Admission>) -> Outcome<Caller> {
+        let caller = match self {
+            Self::Token(token) => token.holder(),
+            Self::Person(person) => {
+                let role = admission.and_then(|admission| admission.role(person));
+                role.map(|role| Caller::person_of(person, role))
+            }
+        };
+        caller.ok_or_else(ended)
+    }
+
+    /// Its name in the audit log.
+    fn subject(&self) -> &str {
         match self {
-            Self::Token(token) => token.holder().ok_or_else(ended),
+            Self::Token(token) => &token.id,
+            Self::Person(person) => &person.subject,
         }
     }
 
-    fn token_id(&self) -> &str {
+    /// What the audit log says of it.
+    fn detail(&self) -> serde_json::Value {
         match self {
-            Self::Token(token) => &token.id,
+            Self::Token(_) => serde_json::Value::Null,
+            Self::Person(person) => serde_json::json!({ "issuer": person.issuer, "group": person.group }),
+        }
+    }
+
+    /// What tells it from all others.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::Token(token) => format!("token:{}", token.id),
+            Self::Person(person) => format!("person:{} {}", person.subject, person.issuer),
+        }
+    }
+
+    /// The token that it rests on.
+    pub(crate) const fn token(&self) -> Option<&Token> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Person(_) => None,
+        }
+    }
+
+    /// The person whom a provider spoke for.
+    pub(crate) const fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Token(_) => None,
+            Self::Person(person) => Some(person),
+        }
+    }
+
+    /// How long its sessions last, in milliseconds.
+    const fn life_ms(&self) -> i64 {
+        match self {
+            Self::Token(_) => SESSION_LIFE_MS,
+            Self::Person(_) => PERSON_SESSION_LIFE_MS,
         }
     }
 }
@@ -105,6 +157,16 @@ impl FormMark {
     }
 }
 
+/// A session that was begun just now.
+pub struct Begun {
+    /// For the browser.
+    pub secret: SessionSecret,
+    /// Who signed in.
+    pub session: Session,
+    /// How long it lasts, in milliseconds.
+    pub life_ms: i64,
+}
+
 /// Proof that somebody has signed in, and may still be here.
 #[derive(Clone)]
 pub struct Session {
@@ -132,13 +194,24 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::authenticate`]; storage.
-    pub async fn sign_in(&self, presented: &TokenSecret) -> Outcome<(SessionSecret, Session)> {
+    pub async fn sign_in(&self, presented: &TokenSecret) -> Outcome<Begun> {
         let token = self.good_token(presented).await?;
-        self.begin_session(&Login::Token(token)).await
+        self.begin_session(&Login::Token(token), None).await
     }
 
-    async fn begin_session(&self, login: &Login) -> Outcome<(SessionSecret, Session)> {
-        let caller = login.caller()?;
+    /// Begins a session for somebody of whom the provider said all this in an ID token that was verified for this
+    /// attempt. An attempt ends in one session at most.
+    ///
+    /// # Errors
+    /// As [`Admission::admit`]; [`Kind::Unauthenticated`] when the attempt was used before; storage.
+    pub async fn sign_in_as(&self, attempt: &Attempt, claims: &serde_json::Value) -> Outcome<Begun> {
+        let admission = self.settings.admission.as_ref().ok_or_else(ended)?;
+        let person = admission.admit(claims)?;
+        self.begin_session(&Login::Person(person), Some(attempt)).await
+    }
+
+    async fn begin_session(&self, login: &Login, attempt: Option<&Attempt>) -> Outcome<Begun> {
+        let caller = login.caller(self.settings.admission.as_ref())?;
         let secret = SessionSecret::fresh()?;
         let session = Session {
             mark: secret.form_mark(),
@@ -152,29 +225,41 @@ impl Service {
                 actor: session.caller.actor(),
                 at: now,
                 action: "session.begin",
-                subject: login.token_id().to_owned(),
-                detail: serde_json::Value::Null,
+                subject: login.subject().to_owned(),
+                detail: login.detail(),
             })
             .await?;
         change
-            .make_room_for_session(login.token_id(), SESSIONS_PER_LOGIN_MAX, now)
+            .make_room_for_session(login, SESSIONS_PER_LOGIN_MAX, now)
             .await?;
-        let expires_at = now.saturating_add(SESSION_LIFE_MS);
+        if let Some(attempt) = attempt {
+            let (name, expires_at) = attempt.used();
+            if !change.use_attempt(&name, expires_at).await? {
+                return Err(used());
+            }
+        }
+        let life_ms = login.life_ms();
+        let expires_at = now.saturating_add(life_ms);
         change
-            .insert_session(&session.kept, login.token_id(), now, expires_at)
+            .insert_session(&session.kept, login, now, expires_at)
             .await?;
         change.commit().await?;
-        Ok((secret, session))
+        Ok(Begun {
+            secret,
+            session,
+            life_ms,
+        })
     }
 
     /// Finds out whose session this is.
     ///
     /// # Errors
-    /// [`Kind::Unauthenticated`], the same for an unknown one, one that is over and one whose token was revoked.
+    /// [`Kind::Unauthenticated`], the same for an unknown one, one that is over and one
+    /// that rests on nothing any more.
     pub async fn session(&self, presented: &SessionSecret) -> Outcome<Session> {
         let kept = presented.kept();
         Ok(Session {
-            caller: self.login_of(&kept).await?.caller()?,
+            caller: self.caller_of(&kept).await?,
             mark: presented.form_mark(),
             kept,
         })
@@ -185,17 +270,23 @@ impl Service {
     /// # Errors
     /// As [`Service::session`].
     pub async fn still(&self, session: Session) -> Outcome<Session> {
-        let caller = self.login_of(&session.kept).await?.caller()?;
+        let caller = self.caller_of(&session.kept).await?;
         Ok(Session { caller, ..session })
+    }
+
+    async fn caller_of(&self, kept: &Kept) -> Outcome<Caller> {
+        self.login_of(kept)
+            .await?
+            .caller(self.settings.admission.as_ref())
     }
 
     async fn login_of(&self, kept: &Kept) -> Outcome<Login> {
         let found = self.store.session(kept).await?;
-        let (token, expires_at) = found.ok_or_else(ended)?;
+        let (login, expires_at) = found.ok_or_else(ended)?;
         if expires_at <= self.clock.now_ms() {
             return Err(ended());
         }
-        Ok(Login::Token(token))
+        Ok(login)
     }
 
     /// Ends a session.
@@ -210,13 +301,20 @@ impl Service {
                 actor: session.caller.actor(),
                 at: self.clock.now_ms(),
                 action: "session.end",
-                subject: login.token_id().to_owned(),
+                subject: login.subject().to_owned(),
                 detail: serde_json::Value::Null,
             })
             .await?;
         change.delete_session(&session.kept).await?;
         change.commit().await
     }
+}
+
+fn used() -> Failure {
+    Failure::new(
+        Kind::Unauthenticated,
+        "this sign-in was finished before, and counts once; nobody was signed in by it now. Begin anew here",
+    )
 }
 
 fn ended() -> Failure {

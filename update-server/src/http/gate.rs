@@ -45,11 +45,12 @@ pub struct Peer(pub IpAddr);
 #[derive(Clone, Copy, Debug)]
 pub struct InTheClear;
 
-/// On requests that came with TLS.
+/// On requests that came with TLS, here or to a proxy in front of this server.
 #[derive(Clone, Copy, Debug)]
 pub struct OverTls;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The gate of one route.
@@ -105,6 +106,9 @@ impl Gate {
                 "the server has as many requests as it can work on; nothing was done, try again in a minute",
             )
         })?;
+        if self.is_behind_tls(&request) {
+            request.extensions_mut().insert(OverTls);
+        }
         match self.access {
             Access::Public => {}
             Access::Lock => return self.listen(request, next).await,
@@ -120,7 +124,8 @@ impl Gate {
             Access::Session(permission) => {
                 not_in_the_clear(&request)?;
                 forms::same_site(&request)?;
-                let session = dashboard::session(&self.app, request.headers()).await?;
+                let tls = request.extensions().get::<OverTls>().is_some();
+                let session = dashboard::session(&self.app, request.headers(), tls).await?;
                 session.caller().must(permission)?;
                 request = forms::marked(request, session.mark(), self.body_bytes_max).await?;
                 request.extensions_mut().insert(session.caller().clone());
@@ -147,6 +152,15 @@ impl Gate {
             self.app.service.address_pays(address);
         }
         Ok(response)
+    }
+
+    /// Whether a request came through one of our proxies, and over TLS so far: a proxy that takes requests in the clear
+    /// has to say so.
+    fn is_behind_tls(&self, request: &Request) -> bool {
+        let peer = request.extensions().get::<Peer>();
+        let by_proxy = peer.is_some_and(|Peer(peer)| self.app.proxies.contains(&peer.to_canonical()));
+        let told = request.headers().get_all(FORWARDED_PROTO).iter().next_back();
+        by_proxy && told.is_none_or(|told| !told.as_bytes().eq_ignore_ascii_case(b"http"))
     }
 
     /// Whose address a request came from: what the nearest proxy that is ours says, or the connection's own.

@@ -27,6 +27,7 @@ mod views;
 mod web_app;
 mod webhooks;
 
+pub use dashboard::provider::CALLBACK;
 pub use gate::{Access, InTheClear, OverTls, Peer};
 pub use openapi::document;
 pub use routes::{Route, routes};
@@ -42,6 +43,7 @@ use tokio::sync::Semaphore;
 
 use crate::Service;
 use crate::limits::{REQUESTS_MAX, SIGN_IN_PENALTIES_MAX};
+use crate::openid::Provider;
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -54,6 +56,8 @@ pub struct App {
     penalties: Arc<Semaphore>,
     /// Who is believed when it says on whose behalf it asks.
     proxies: Arc<[IpAddr]>,
+    /// By whose word people sign in as well.
+    provider: Option<Arc<Provider>>,
 }
 
 impl App {
@@ -67,6 +71,7 @@ impl App {
             live: Arc::default(),
             penalties: Arc::new(Semaphore::new(SIGN_IN_PENALTIES_MAX)),
             proxies: Arc::new([]),
+            provider: None,
         }
     }
 
@@ -85,10 +90,17 @@ impl App {
         self.live.end();
     }
 
-    /// Behind these proxies, whose `X-Forwarded-For` is believed.
+    /// Behind these proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     #[must_use]
     pub fn behind(mut self, proxies: &[IpAddr]) -> Self {
         self.proxies = proxies.iter().map(IpAddr::to_canonical).collect();
+        self
+    }
+
+    /// With people signing in by the word of this provider as well.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Provider) -> Self {
+        self.provider = Some(Arc::new(provider));
         self
     }
 

@@ -42,6 +42,7 @@ pub(super) const fn status(kind: Kind) -> StatusCode {
         }
         Kind::Invalid => StatusCode::BAD_REQUEST,
         Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Provider => StatusCode::BAD_GATEWAY,
         Kind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -54,11 +55,12 @@ pub(super) const fn named(kind: Kind) -> (&'static str, &'static str) {
         Kind::Busy => ("busy", "The server is busy"),
         Kind::Conflict => ("conflict", "That contradicts what is there"),
         Kind::CrossSite => ("cross-site", "The form is not from this server's pages"),
-        Kind::Forbidden => ("forbidden", "This token may not do that"),
+        Kind::Forbidden => ("forbidden", "That is not allowed"),
         Kind::ImageRefused => ("image-refused", "The image is refused"),
         Kind::MetadataRefused => ("metadata-refused", "The metadata are refused"),
         Kind::PolicyMissing => ("policy-missing", "No policy is registered"),
         Kind::PolicyRefused => ("policy-refused", "The policy is refused"),
+        Kind::Provider => ("provider", "The identity provider's answer is no good"),
         Kind::Invalid => ("invalid", "The request is not understood"),
         Kind::NotFound => ("not-found", "There is nothing of that name"),
         Kind::Storage => ("storage", "The server's storage failed"),
@@ -116,6 +118,7 @@ impl IntoResponse for Failure {
             | Kind::NotFound
             | Kind::PolicyMissing
             | Kind::PolicyRefused
+            | Kind::Provider
             | Kind::Storage
             | Kind::TooLarge => {}
         }

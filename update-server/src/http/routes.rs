@@ -415,6 +415,16 @@ fn pages(all: Routes) -> Routes {
             FORM,
             dashboard::sign_in::enter,
         )
+        .page(
+            dashboard::provider::LEAVE,
+            Access::SignIn,
+            dashboard::provider::leave,
+        )
+        .page(
+            dashboard::provider::CALLBACK,
+            Access::SignIn,
+            dashboard::provider::come_back,
+        )
         .form("/dashboard/sign-out", SEE, FORM, dashboard::sign_in::leave)
         .page("/dashboard", SEE, dashboard::fleet::show)
         .page("/dashboard/live", SEE, dashboard::live::fleet)

@@ -45,7 +45,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -79,6 +79,7 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
         "numbering",
         include_str!("../../migrations/0013_numbering.sql"),
     ),
+    (14, "logins", include_str!("../../migrations/0014_logins.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

@@ -1,58 +1,99 @@
-//! Rows of sessions.
+//! Rows of sessions, and of the sign-ins that were finished.
+
+use sqlx::any::AnyRow;
 
 use super::tokens::token;
 use super::{Change, Store, column};
 use crate::domain::access::Token;
-use crate::domain::session::Kept;
+use crate::domain::admission::Person;
+use crate::domain::session::{Kept, Login};
 use crate::failure::Outcome;
 
+/// What a session rests on, as it is kept.
+fn login(row: &AnyRow, issuer: Option<String>) -> Outcome<Login> {
+    match issuer {
+        None => Ok(Login::Token(token(row)?)),
+        Some(issuer) => Ok(Login::Person(Person {
+            issuer,
+            subject: column(row, "subject")?,
+            name: column(row, "session_person")?,
+            group: column(row, "admitted")?,
+        })),
+    }
+}
+
 impl Store {
-    /// The token that a session was begun with, and when the session ends.
-    pub(crate) async fn session(&self, kept: &Kept) -> Outcome<Option<(Token, i64)>> {
+    /// What a session rests on, and when it ends.
+    pub(crate) async fn session(&self, kept: &Kept) -> Outcome<Option<(Login, i64)>> {
         let row = sqlx::query(
-            "SELECT t.*, s.expires_at AS expires_at FROM sessions s JOIN tokens t ON t.id = s.token \
-             WHERE s.hash = $1",
+            "SELECT t.*, s.issuer AS issuer, s.subject AS subject, s.person AS session_person, \
+             s.admitted AS admitted, s.expires_at AS expires_at \
+             FROM sessions s LEFT JOIN tokens t ON t.id = s.token WHERE s.hash = $1",
         )
         .bind(kept.as_str())
         .fetch_optional(&mut *self.reader().await?)
         .await?;
-        row.map(|row| Ok((token(&row)?, column(&row, "expires_at")?)))
+        row.map(|row| Ok((login(&row, column(&row, "issuer")?)?, column(&row, "expires_at")?)))
             .transpose()
     }
 }
 
 impl Change {
-    /// Removes sessions that are over, and the oldest of this token until one more has room.
-    pub(crate) async fn make_room_for_session(&mut self, token: &str, most: i64, now: i64) -> Outcome<()> {
-        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
-            .bind(now)
-            .execute(&mut *self.0)
-            .await?;
+    /// Removes sessions that are over, and the oldest of this login until one more has room.
+    pub(crate) async fn make_room_for_session(&mut self, login: &Login, most: i64, now: i64) -> Outcome<()> {
+        for table in [
+            "DELETE FROM sessions WHERE expires_at <= $1",
+            "DELETE FROM used_attempts WHERE expires_at <= $1",
+        ] {
+            sqlx::query(table).bind(now).execute(&mut *self.0).await?;
+        }
         sqlx::query(
-            "DELETE FROM sessions WHERE token = $1 AND hash NOT IN \
-             (SELECT hash FROM sessions WHERE token = $1 ORDER BY created_at DESC, hash LIMIT $2)",
+            "DELETE FROM sessions WHERE login = $1 AND hash NOT IN \
+             (SELECT hash FROM sessions WHERE login = $1 ORDER BY created_at DESC, hash LIMIT $2)",
         )
-        .bind(token)
+        .bind(login.key())
         .bind(most.saturating_sub(1))
         .execute(&mut *self.0)
         .await?;
         Ok(())
     }
 
+    /// Notes that a sign-in was finished; false where it was before.
+    pub(crate) async fn use_attempt(&mut self, attempt: &str, expires_at: i64) -> Outcome<bool> {
+        let noted = sqlx::query(
+            "INSERT INTO used_attempts (attempt, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(attempt)
+        .bind(expires_at)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(noted.rows_affected() == 1)
+    }
+
     pub(crate) async fn insert_session(
         &mut self,
         kept: &Kept,
-        token: &str,
+        login: &Login,
         created_at: i64,
         expires_at: i64,
     ) -> Outcome<()> {
-        sqlx::query("INSERT INTO sessions (hash, token, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-            .bind(kept.as_str())
-            .bind(token)
-            .bind(created_at)
-            .bind(expires_at)
-            .execute(&mut *self.0)
-            .await?;
+        let token: Option<&Token> = login.token();
+        let person: Option<&Person> = login.person();
+        sqlx::query(
+            "INSERT INTO sessions (hash, login, token, issuer, subject, person, admitted, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(kept.as_str())
+        .bind(login.key())
+        .bind(token.map(|token| token.id.as_str()))
+        .bind(person.map(|person| person.issuer.as_str()))
+        .bind(person.map(|person| person.subject.as_str()))
+        .bind(person.map(|person| person.name.as_str()))
+        .bind(person.map(|person| person.group.as_str()))
+        .bind(created_at)
+        .bind(expires_at)
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 

@@ -61,6 +61,8 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/dashboard/rollouts/{id}/live", SEE),
     ("GET", "/dashboard/rollouts/{id}/{step}", DO),
     ("GET", "/dashboard/sign-in", SignIn),
+    ("GET", "/dashboard/sign-in/callback", SignIn),
+    ("GET", "/dashboard/sign-in/provider", SignIn),
     ("GET", "/device/v1/images/{digest}", Lock),
     ("GET", "/healthz", Public),
     ("GET", "/metrics", READ),

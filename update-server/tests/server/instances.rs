@@ -30,7 +30,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// What an instance is given so that it serves the same fleet as others in this folder.
-fn options(folder: &Path, database: &str) -> [String; 6] {
+pub(crate) fn options(folder: &Path, database: &str) -> [String; 6] {
     [
         "--database".to_owned(),
         database.to_owned(),

@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "all of this is test code, helpers included: what goes wrong here shall fail the test"
 )]
 
@@ -27,6 +28,7 @@ mod kill;
 mod lifetimes;
 mod limits;
 mod openapi;
+mod openid;
 mod operations;
 mod owners;
 mod persons;

@@ -155,6 +155,15 @@ impl Answer {
     }
 }
 
+/// How test servers are set unless a test wants it otherwise.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        check_in_interval_s: INTERVAL_S,
+        awaiting_devices_max: AWAITING_MAX,
+        ..Settings::default()
+    }
+}
+
 /// A server in memory, on a folder of its own.
 pub(crate) struct Harness {
     pub(crate) service: Arc<Service>,
@@ -189,27 +198,30 @@ impl Harness {
 
     /// A server that takes example keys, for trying things out.
     pub(crate) async fn trying_out() -> Self {
+        Self::set(Settings {
+            allow_example_keys: true,
+            ..settings()
+        })
+        .await
+    }
+
+    /// A server that is set otherwise.
+    pub(crate) async fn set(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let objects = Objects::folder(&folder.path().join("images")).unwrap();
-        Self::with(folder, objects, true).await
+        Self::with(folder, objects, settings).await
     }
 
     pub(crate) async fn on(folder: TempDir, objects: Objects) -> Self {
-        Self::with(folder, objects, false).await
+        Self::with(folder, objects, settings()).await
     }
 
-    async fn with(folder: TempDir, objects: Objects, allow_example_keys: bool) -> Self {
+    async fn with(folder: TempDir, objects: Objects, settings: Settings) -> Self {
         let store = Store::open(&databases::of(folder.path()).await).await.unwrap();
         let director = DirectorKey::open_or_create(&folder.path().join("director.pem"), false).unwrap();
         let online = OnlineKey::open_or_create(&folder.path().join("tuf.pem"), false).unwrap();
         let public = PublicKey::from_bytes(&director.public()).unwrap();
         let clock = Arc::new(SetClock::at(START_MS));
-        let settings = Settings {
-            check_in_interval_s: INTERVAL_S,
-            allow_example_keys,
-            awaiting_devices_max: AWAITING_MAX,
-            ..Settings::default()
-        };
         let service = Arc::new(Service::new(
             store,
             objects,

@@ -95,6 +95,11 @@ impl<'h> Visit<'h> {
             .next()
             .unwrap()
             .to_owned();
+        Self::holding(harness, cookie).await
+    }
+
+    /// With a session's cookie.
+    pub(crate) async fn holding(harness: &'h Harness, cookie: String) -> Self {
         let mut visit = Self {
             harness,
             cookie,

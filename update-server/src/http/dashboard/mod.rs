@@ -7,11 +7,13 @@
 mod assets;
 pub(super) mod audit;
 mod chart;
+mod cookies;
 pub(super) mod devices;
 pub(super) mod fleet;
 pub(super) mod forms;
 pub(super) mod live;
 mod page;
+pub(super) mod provider;
 pub(super) mod releases;
 pub(super) mod rollouts;
 pub(super) mod sign_in;
@@ -92,16 +94,15 @@ impl Asked {
 }
 
 /// Whose session the request brings.
-pub(super) async fn session(app: &App, headers: &HeaderMap) -> Outcome<Session> {
-    let presented = sign_in::cookie(headers).unwrap_or_default();
+pub(super) async fn session(app: &App, headers: &HeaderMap, tls: bool) -> Outcome<Session> {
+    let presented = cookies::SESSION.read(headers, tls).unwrap_or_default();
     app.service.session(&SessionSecret::presented(presented)).await
 }
 
 /// A failure, as a page. Who only wanted to look and has not signed in is shown where to.
 pub(super) fn refused(failure: Failure, asked: &Asked) -> Response {
     if failure.kind == Kind::Unauthenticated && asked.for_a_page && !asked.target.starts_with(SIGN_IN) {
-        let next: String = url::form_urlencoded::byte_serialize(asked.target.as_bytes()).collect();
-        return Redirect::to(&format!("{SIGN_IN}?next={next}")).into_response();
+        return see(&with_next(SIGN_IN, &asked.target));
     }
     failed(failure)
 }
@@ -142,6 +143,12 @@ impl IntoResponse for Failed {
 
 /// What the dashboard's handlers give.
 type Shown<T = Response> = Result<T, Failed>;
+
+/// The address of a page that leads on to another.
+fn with_next(path: &str, next: &str) -> String {
+    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("{path}?next={next}")
+}
 
 /// On to another page after a change: loading it again repeats nothing.
 fn see(path: &str) -> Response {

@@ -1,33 +1,29 @@
-//! Signing in and out: a token for a session, a session for a cookie.
-//!
-//! The cookie is out of reach for scripts and for other sites; over TLS it is also this host's alone (`__Host-`).
+//! Signing in and out: a token for a session, a session for a cookie. By a provider's word: [`super::provider`].
 
 use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::cookies::SESSION;
 use super::page::{Page, html};
-use super::{Failed, HOME, SIGN_IN, Shown, see};
+use super::provider::LEAVE;
+use super::{Failed, HOME, SIGN_IN, Shown, see, with_next};
 use crate::domain::access::TokenSecret;
-use crate::domain::session::{Session, SessionSecret};
+use crate::domain::session::{Begun, Session};
 use crate::failure::{Failure, Kind};
 use crate::http::dashboard::forms::Filled;
-use crate::http::{App, OverTls};
-use crate::limits::{SESSION_LIFE_MS, SIGN_IN_PENALTY};
-
-const NAME: &str = "latchkey";
-const NAME_OVER_TLS: &str = "__Host-latchkey";
+use crate::http::{App, OverTls, problem};
+use crate::limits::SIGN_IN_PENALTY;
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
 pub(in crate::http) struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// What the form brings.
@@ -43,40 +39,24 @@ pub(in crate::http) struct Given {
 struct SignInPage<'a> {
     page: Page,
     next: &'a str,
-    refused: Option<&'a str>,
+    /// The provider by whose word people sign in as well: its host, and the way there.
+    provider: Option<(&'a str, String)>,
+    /// Why somebody was not signed in: the kind, and in words.
+    refused: Option<(&'a str, &'a str)>,
 }
 
-/// The session's secret, of the cookies that came. The more guarded name goes first.
-pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = || {
-        let lines = headers.get_all(header::COOKIE).iter();
-        let pairs = lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'));
-        pairs.filter_map(|pair| pair.trim().split_once('='))
-    };
-    [NAME_OVER_TLS, NAME].into_iter().find_map(|wanted| {
-        cookies()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value)
+fn page(app: &App, next: &str, refused: Option<(&str, &str)>) -> Response {
+    let provider = app.provider.as_ref();
+    html(&SignInPage {
+        page: Page::new("Sign in", "", None),
+        next,
+        provider: provider.map(|provider| (provider.host(), with_next(LEAVE, next))),
+        refused,
     })
 }
 
-fn set_cookie(value: &str, life: Duration, tls: bool) -> Option<HeaderValue> {
-    let (name, secure) = if tls {
-        (NAME_OVER_TLS, "; Secure")
-    } else {
-        (NAME, "")
-    };
-    let seconds = life.as_secs();
-    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    let mut cookie = HeaderValue::from_str(&cookie).ok()?;
-    cookie.set_sensitive(true);
-    Some(cookie)
-}
-
 /// A page of this dashboard and nothing else: whoever made the link must not choose where a person ends up.
-fn onward(next: &str) -> &str {
+pub(super) fn onward(next: &str) -> &str {
     let rest = next.strip_prefix(HOME);
     let ours = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let plain = next
@@ -90,12 +70,8 @@ fn onward(next: &str) -> &str {
 }
 
 /// The form.
-pub(in crate::http) async fn show(Query(Next { next }): Query<Next>) -> Response {
-    html(&SignInPage {
-        page: Page::new("Sign in", "", None),
-        next: onward(&next),
-        refused: None,
-    })
+pub(in crate::http) async fn show(State(app): State<App>, Query(Next { next }): Query<Next>) -> Response {
+    page(&app, onward(&next), None)
 }
 
 /// Takes a token.
@@ -106,28 +82,35 @@ pub(in crate::http) async fn enter(
 ) -> Shown {
     let presented = TokenSecret::presented(token.trim());
     match app.service.sign_in(&presented).await {
-        Ok((secret, _)) => Ok(entered(&secret, onward(&next), tls.is_some())),
-        Err(failure) if failure.kind == Kind::Unauthenticated => {
-            tracing::warn!("somebody tried to sign in with a token that is not good");
-            wait(&app).await?;
-            let page = SignInPage {
-                page: Page::new("Sign in", "", None),
-                next: onward(&next),
-                refused: Some(&failure.detail),
-            };
-            Ok((StatusCode::UNAUTHORIZED, html(&page)).into_response())
+        Ok(begun) => {
+            let mut response = see(onward(&next));
+            let_in(&mut response, &begun, tls.is_some());
+            Ok(response)
         }
-        Err(failure) => Err(failure.into()),
+        Err(failure) => refuse(&app, failure, onward(&next)).await,
     }
 }
 
-fn entered(secret: &SessionSecret, next: &str, tls: bool) -> Response {
-    let life = Duration::from_millis(SESSION_LIFE_MS.unsigned_abs());
-    let mut response = see(next);
-    if let Some(cookie) = secret.expose(|secret| set_cookie(secret, life, tls)) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+/// Hands a browser its session.
+pub(super) fn let_in(response: &mut Response, begun: &Begun, tls: bool) {
+    let life = Duration::from_millis(begun.life_ms.unsigned_abs());
+    begun
+        .secret
+        .expose(|secret| SESSION.put(response, secret, life, tls));
+}
+
+/// The form again, with why it was not enough. Whoever proved nothing waits.
+pub(super) async fn refuse(app: &App, failure: Failure, next: &str) -> Shown {
+    if failure.kind == Kind::Unauthenticated {
+        tracing::warn!(why = failure.detail, "somebody tried to sign in and could not");
+        wait(app).await?;
+    } else if matches!(failure.kind, Kind::Forbidden | Kind::Provider) {
+        problem::log(&failure);
+    } else {
+        return Err(failure.into());
     }
-    response
+    let refused = (problem::named(failure.kind).0, failure.detail.as_str());
+    Ok((problem::status(failure.kind), page(app, next, Some(refused))).into_response())
 }
 
 /// Makes whoever failed wait, a bounded number at a time.
@@ -148,9 +131,7 @@ pub(in crate::http) async fn leave(
 ) -> Shown {
     app.service.sign_out(&session).await?;
     let mut response = see(SIGN_IN);
-    if let Some(cookie) = set_cookie("", Duration::ZERO, tls.is_some()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    SESSION.remove(&mut response, tls.is_some());
     Ok(response)
 }
 
@@ -176,16 +157,5 @@ mod tests {
         ] {
             assert_eq!(onward(next), HOME, "{next:?}");
         }
-    }
-
-    #[test]
-    fn a_cookie_is_this_sites_alone() {
-        let plain = set_cookie("00", Duration::from_secs(5), false).unwrap();
-        assert_eq!(plain, "latchkey=00; Path=/; Max-Age=5; HttpOnly; SameSite=Strict");
-        let secure = set_cookie("00", Duration::from_secs(5), true).unwrap();
-        assert_eq!(
-            secure,
-            "__Host-latchkey=00; Path=/; Max-Age=5; HttpOnly; SameSite=Strict; Secure"
-        );
     }
 }

@@ -1,9 +1,9 @@
 //! Sessions: begun with a token, bounded in life and number, ended by either side.
 
 use axum::body::Body;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use latchkey_server::domain::access::Role;
-use latchkey_server::http::{App, routes};
+use latchkey_server::http::{App, Peer, routes};
 use latchkey_server::limits::{SESSION_LIFE_MS, SESSIONS_PER_LOGIN_MAX};
 
 use crate::access::token;
@@ -138,5 +138,59 @@ async fn the_secret_of_a_session_is_nowhere_on_disk() {
                 assert!(!found, "in {}", path.display());
             }
         }
+    }
+}
+
+/// Signs in over a connection from this address, with what the proxy there says of how it was asked.
+async fn sign_in_by(harness: &Harness, from: &str, proto: Option<&str>) -> String {
+    let from: std::net::IpAddr = from.parse().unwrap();
+    let mut request = post("/dashboard/sign-in")
+        .header(header::ORIGIN, ORIGIN)
+        .extension(Peer(from));
+    if let Some(proto) = proto {
+        request = request.header("x-forwarded-proto", proto);
+    }
+    let body = form(&[("token", &harness.admin)]);
+    let answer = harness.send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(answer.leads_to(), "/dashboard");
+    answer.header(header::SET_COOKIE).to_owned()
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_speaks_tls_the_cookie_is_for_tls_alone() {
+    let mut harness = Harness::new().await;
+    let proxy = "10.0.0.9";
+    harness.router = routes(&App::new(harness.service.clone()).behind(&[proxy.parse().unwrap()])).0;
+    for (from, proto, secure) in [
+        (proxy, None, true),
+        (proxy, Some("https"), true),
+        ("::ffff:10.0.0.9", Some("https"), true),
+        (proxy, Some("http"), false),
+        (proxy, Some("HTTP"), false),
+        // Anybody can say so.
+        ("10.0.0.8", Some("https"), false),
+        ("10.0.0.8", None, false),
+    ] {
+        let cookie = sign_in_by(&harness, from, proto).await;
+        let guarded = cookie.starts_with("__Host-latchkey=") && cookie.ends_with("; Secure");
+        assert_eq!(guarded, secure, "{from} {proto:?}: {cookie}");
+    }
+}
+
+#[tokio::test]
+async fn over_tls_a_cookie_that_others_can_have_put_there_is_none() {
+    let mut harness = Harness::new().await;
+    let proxy: std::net::IpAddr = "10.0.0.9".parse().unwrap();
+    harness.router = routes(&App::new(harness.service.clone()).behind(&[proxy])).0;
+    let own = sign_in_by(&harness, "10.0.0.9", None).await;
+    let own = own.split(';').next().unwrap();
+    let injected = own.strip_prefix("__Host-").unwrap();
+    for (cookie, is_in) in [(own, true), (injected, false)] {
+        let request = Request::builder()
+            .uri("/dashboard")
+            .header(header::COOKIE, cookie)
+            .extension(Peer(proxy));
+        let answer = harness.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status == StatusCode::OK, is_in, "{cookie}");
     }
 }
