@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Minutes of a day.
@@ -142,6 +143,15 @@ pub(crate) fn utc(at: i64) -> String {
     format!("{:.0}", timestamp(at))
 }
 
+/// A time as forms have it, in UTC to the minute, `2027-01-15T08:00`: in milliseconds since 1970.
+pub(crate) fn from_utc(text: &str) -> Result<i64, String> {
+    let minutes_or_seconds = [16, 19].contains(&text.len());
+    let time = text.parse::<DateTime>().ok().filter(|_| minutes_or_seconds);
+    time.and_then(|time| TimeZone::UTC.to_timestamp(time).ok())
+        .map(Timestamp::as_millisecond)
+        .ok_or_else(|| format!("{text:?} is no time, such as 2027-01-15T08:00"))
+}
+
 /// Times beyond the calendar are as good as its end.
 fn timestamp(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX })
@@ -199,5 +209,21 @@ mod tests {
     fn times_are_said_in_utc_whatever_they_are() {
         assert_eq!(utc(1_800_000_000_123), "2027-01-15T08:00:00Z");
         assert!(!utc(i64::MIN).is_empty() && !utc(i64::MAX).is_empty());
+    }
+
+    #[test]
+    fn times_of_forms_are_utc() {
+        assert_eq!(from_utc("2027-01-15T08:00"), Ok(1_800_000_000_000));
+        assert_eq!(from_utc("2027-01-15T08:00:01"), Ok(1_800_000_001_000));
+        for wrong in [
+            "",
+            "tomorrow",
+            "2027-01-15",
+            "2027-02-30T08:00",
+            "2027-01-15T08:00+05:00",
+            "99999-01-15T08:00",
+        ] {
+            assert!(from_utc(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -4,10 +4,8 @@
 //! A rollout runs, is paused and goes on, halts itself when too much goes wrong, or is aborted for good. It never
 //! moves anything by itself: each check-in asks anew, so whatever stops it takes effect with the next one.
 
-use std::collections::BTreeMap;
-
 use latchkey_directive::DeviceId;
-use latchkey_image::{ImageDigest, Version};
+use latchkey_image::ImageDigest;
 use serde::Serialize;
 
 use super::access::Caller;
@@ -21,7 +19,7 @@ use super::spelled;
 use super::stage::{Advance, Stages};
 use super::watch::Standing;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX, PAGE_ROWS_MAX};
+use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
 use crate::store::Look;
 use crate::{Service, ids};
 
@@ -91,15 +89,6 @@ pub struct Member {
     pub place: Place,
     /// What became of the offer and when, in milliseconds since 1970; where it had one.
     pub offer: Option<(Standing, i64)>,
-}
-
-/// How many devices a rollout would be offered to, were they all to call now, and why not to the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preview {
-    /// In its audience.
-    pub included: u64,
-    /// By version that runs and verdict, and how many devices.
-    pub by_verdict: BTreeMap<(Option<Version>, &'static str), u64>,
 }
 
 /// A rollout.
@@ -258,15 +247,25 @@ impl Service {
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted or reaches further already; storage.
     pub async fn widen_rollout(&self, by: &Caller, id: &str, to: Share) -> Outcome<Rollout> {
-        let now = self.clock.now_ms();
         let (look, rollout) = self.look_at(id).await?;
+        self.widened(look, rollout, by, to).await
+    }
+
+    pub(super) async fn widened(
+        &self,
+        look: Look,
+        rollout: Rollout,
+        by: &Caller,
+        to: Share,
+    ) -> Outcome<Rollout> {
+        let now = self.clock.now_ms();
         let rollout = open(rollout)?;
         if to < rollout.share {
             return Err(Failure::new(
                 Kind::Conflict,
                 format!(
-                    "rollout {id} reaches {} already, and nobody is taken out again; pause or abort it to stop it",
-                    rollout.share
+                    "rollout {} reaches {} already, and nobody is taken out again; pause or abort it to stop it",
+                    rollout.id, rollout.share
                 ),
             ));
         }
@@ -329,9 +328,19 @@ impl Service {
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted; storage.
     pub async fn move_rollout(&self, by: &Caller, id: &str, to: Move) -> Outcome<Rollout> {
+        let (look, rollout) = self.look_at(id).await?;
+        self.moved(look, rollout, by, to).await
+    }
+
+    pub(super) async fn moved(
+        &self,
+        look: Look,
+        rollout: Rollout,
+        by: &Caller,
+        to: Move,
+    ) -> Outcome<Rollout> {
         let now = self.clock.now_ms();
         let nothing = serde_json::Value::Null;
-        let (look, rollout) = self.look_at(id).await?;
         let (state, action) = match to {
             Move::Pause => (State::Paused, "rollout.pause"),
             Move::Resume => (State::Running, "rollout.resume"),
@@ -365,7 +374,7 @@ impl Service {
     }
 
     /// A rollout, and nobody changes it meanwhile.
-    async fn look_at(&self, id: &str) -> Outcome<(Look, Rollout)> {
+    pub(super) async fn look_at(&self, id: &str) -> Outcome<(Look, Rollout)> {
         let mut look = self.store.look().await?;
         let rollout = look.rollout(id).await?.ok_or_else(|| unknown(id))?;
         Ok((look, rollout))
@@ -373,14 +382,18 @@ impl Service {
 
     /// The rollout with what this person asks for, where that is not enough: it takes two, and this is the first.
     fn asks_first(&self, rollout: &Rollout, by: &Caller, what: What, now: i64) -> Option<Rollout> {
-        let asked = rollout.asked.as_ref();
-        let seconded = asked.is_some_and(|asked| asked.is_seconded(what, by, now));
-        let enough = seconded || !(rollout.two_persons || self.settings.two_persons);
-        (!enough).then(|| Rollout {
+        (!self.is_enough(rollout, by, what, now)).then(|| Rollout {
             asked: Some(Asked::new(what, by, now)),
             changed_at: now,
             ..rollout.clone()
         })
+    }
+
+    /// Whether this is done when this person asks for it.
+    pub(super) fn is_enough(&self, rollout: &Rollout, by: &Caller, what: What, now: i64) -> bool {
+        let asked = rollout.asked.as_ref();
+        let seconded = asked.is_some_and(|asked| asked.is_seconded(what, by, now));
+        seconded || !(rollout.two_persons || self.settings.two_persons)
     }
 
     /// Writes a rollout down as it is from now on.
@@ -463,31 +476,6 @@ impl Service {
             }
         });
         Ok(members.collect())
-    }
-
-    /// Counts whom a rollout would be offered to, were they all to call now. Looks at every device of the audience.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`]; storage.
-    pub async fn preview(&self, id: &str) -> Outcome<(Rollout, Preview)> {
-        let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
-        let mut preview = Preview::default();
-        let mut after = None;
-        loop {
-            let page = self.page(&rollout, None, after, PAGE_ROWS_MAX).await?;
-            let Some(last) = page.last() else {
-                return Ok((rollout, preview));
-            };
-            after = Some(last.device.id);
-            for member in &page {
-                let running = member.device.facts.as_ref().map(|facts| facts.running.version);
-                let verdict = member.judged.as_ref();
-                let word = verdict.map_or("not-seen", |judged| judged.verdict.word());
-                let count = preview.by_verdict.entry((running, word)).or_default();
-                *count = count.saturating_add(1);
-                preview.included = preview.included.saturating_add(1);
-            }
-        }
     }
 
     /// All rollouts, newest first.

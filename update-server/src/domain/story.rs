@@ -1,7 +1,5 @@
 //! What happened, for whoever looks: to one rollout, to one device, and in the audit log. Decides nothing.
 
-use std::collections::BTreeMap;
-
 use latchkey_directive::DeviceId;
 use latchkey_image::{ImageDigest, Version};
 
@@ -13,7 +11,6 @@ use super::gate::Health;
 use super::release::Release;
 use super::report::Kept;
 use super::rollout::{Progress, Rollout};
-use super::share::{Place, Share};
 use super::watch::Standing;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
@@ -29,9 +26,6 @@ const COURSE_POINTS: i64 = 60;
 
 /// A course is drawn anew so often at most, in milliseconds.
 const COURSE_GRAIN_MS: i64 = 30_000;
-
-/// Devices looked at in one go when an audience is counted.
-const AUDIENCE_ROWS: u32 = 20_000;
 
 /// Lines of the audit log that one request checks at most.
 const CHECKED_LINES_MAX: u32 = 50_000;
@@ -70,15 +64,13 @@ pub struct Course {
     pub points: Vec<(i64, i64, i64)>,
 }
 
-/// Whom a share of a rollout's audience is.
-#[derive(Clone, Debug, Default)]
-pub struct Reach {
-    /// How many it reaches beyond whom the rollout reaches already.
-    pub added: i64,
-    /// What those run, as far as they have told; newest first.
-    pub versions: Vec<(Option<Version>, i64)>,
-    /// The first of them by name.
-    pub first: Vec<DeviceId>,
+/// Which rollouts to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Which {
+    /// Only those of this release.
+    pub of: Option<ImageDigest>,
+    /// Only those that are not over.
+    pub open: bool,
 }
 
 /// A device's part in a rollout.
@@ -166,19 +158,24 @@ impl Service {
         })
     }
 
-    /// All rollouts, newest first, each with what it brings and how it fares.
+    /// A page of rollouts, newest first, each with what it brings and how it fares: those before number `before`, or
+    /// the newest.
     ///
     /// # Errors
     /// Storage.
-    pub async fn rollouts_with_health(&self) -> Outcome<Vec<(Rollout, Release, Health)>> {
-        let releases = self.releases().await?;
+    pub async fn rollouts_before(
+        &self,
+        which: Which,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Outcome<Vec<(Rollout, Release, Health)>> {
         let now = self.clock.now_ms();
+        let before = before.unwrap_or(i64::MAX);
         let mut all = Vec::new();
-        for rollout in self.rollouts().await? {
-            let brings = releases.iter().find(|release| release.digest == rollout.release);
-            let brings = brings.ok_or_else(|| Failure::storage("a rollout's release is gone"))?;
+        for rollout in self.store.rollouts_before(which, before, limit).await? {
+            let release = self.release(rollout.release).await?;
             let health = self.store.health(&rollout, now).await?;
-            all.push((rollout, brings.clone(), health));
+            all.push((rollout, release, health));
         }
         Ok(all)
     }
@@ -201,37 +198,6 @@ impl Service {
         }
         points.push((to, confirmed, failed));
         Ok(Course { from, to, points })
-    }
-
-    /// Whom a rollout would reach with this share, of those that it has not reached: `beyond` is how far it reaches now,
-    /// or nothing for one that was never started.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`]; storage.
-    pub async fn reach(&self, id: &str, beyond: Option<Share>, share: Share, first: usize) -> Outcome<Reach> {
-        let (rollout, _, _) = self.rollout(id).await?;
-        let mut reach = Reach::default();
-        let mut versions: BTreeMap<Option<Version>, i64> = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = self.page(&rollout, None, after, AUDIENCE_ROWS).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.device.id);
-            let is_new =
-                |place: Place| share.includes(place) && !beyond.is_some_and(|old| old.includes(place));
-            for member in page.iter().filter(|member| is_new(member.place)) {
-                reach.added = reach.added.saturating_add(1);
-                let known = versions
-                    .entry(member.device.facts.as_ref().map(|facts| facts.running.version))
-                    .or_default();
-                *known = known.saturating_add(1);
-                if reach.first.len() < first {
-                    reach.first.push(member.device.id);
-                }
-            }
-        }
-        reach.versions = versions.into_iter().rev().collect();
-        Ok(reach)
     }
 
     /// A device's story.

@@ -27,7 +27,12 @@ use crate::ids;
 const HOUR_MS: i64 = 3_600_000;
 /// A year.
 const HOURS_MAX: u32 = 8_760;
-const COUNT_MAX: u32 = 1_000_000;
+
+/// What a number of locks, of hours that a stage lasts, of hours of silence, and a battery charge may be.
+pub(super) const COUNTS: RangeInclusive<u32> = 1..=1_000_000;
+pub(super) const SOAK_HOURS: RangeInclusive<u32> = 0..=HOURS_MAX;
+pub(super) const SILENCE_HOURS: RangeInclusive<u32> = 1..=HOURS_MAX;
+pub(super) const BATTERY_PERCENTS: RangeInclusive<u32> = 0..=100;
 
 /// A rollout to start.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -234,7 +239,8 @@ pub(super) async fn members(
     responses((status = 200, body = PreviewView), (status = "4XX", body = Document)),
 )]
 pub(super) async fn preview(State(app): State<App>, Path(id): Path<String>) -> Outcome<Json<PreviewView>> {
-    let (rollout, preview) = app.service.preview(&id).await?;
+    let (rollout, _, _) = app.service.rollout(&id).await?;
+    let preview = app.service.preview(&rollout, None, 0).await?;
     let release = app.service.release(rollout.release).await?;
     Ok(Json(PreviewView::new(preview, (release.vendor, release.class))))
 }
@@ -341,11 +347,11 @@ fn stages(percents: Vec<f64>) -> Outcome<Stages> {
 }
 
 /// A number as it stands in JSON, within its bounds.
-fn bounded(name: &str, number: u32, bounds: RangeInclusive<u32>) -> Outcome<u32> {
+fn bounded(name: &str, number: u32, bounds: &RangeInclusive<u32>) -> Outcome<u32> {
     if bounds.contains(&number) {
         return Ok(number);
     }
-    let (least, most) = bounds.into_inner();
+    let (least, most) = (bounds.start(), bounds.end());
     Err(Failure::new(
         Kind::Invalid,
         format!("`{name}` must be {least} to {most}"),
@@ -354,9 +360,9 @@ fn bounded(name: &str, number: u32, bounds: RangeInclusive<u32>) -> Outcome<u32>
 
 impl AdvanceView {
     fn advance(self) -> Outcome<Advance> {
-        let soak_hours = bounded("soak_hours", self.soak_hours, 0..=HOURS_MAX)?;
+        let soak_hours = bounded("soak_hours", self.soak_hours, &SOAK_HOURS)?;
         Ok(Advance {
-            confirmed_min: bounded("confirmed", self.confirmed, 1..=COUNT_MAX)?,
+            confirmed_min: bounded("confirmed", self.confirmed, &COUNTS)?,
             soak_ms: i64::from(soak_hours).saturating_mul(HOUR_MS),
         })
     }
@@ -375,7 +381,7 @@ impl TermsView {
     fn terms(&self) -> Outcome<Terms> {
         let usual = Terms::default();
         let battery_min = self.battery_percent.map_or(Ok(usual.battery_min), |percent| {
-            bounded("battery_percent", percent.into(), 0..=100).map(|_| percent)
+            bounded("battery_percent", percent.into(), &BATTERY_PERCENTS).map(|_| percent)
         })?;
         let hours = self.hours.as_deref().map(str::parse).transpose();
         Ok(Terms {
@@ -399,17 +405,17 @@ impl From<Terms> for TermsView {
 impl HaltView {
     fn gate(&self) -> Outcome<Gate> {
         let usual = Gate::default();
-        let number = |name: &str, given: Option<u32>, usual: u32, most: u32| {
-            given.map_or(Ok(usual), |given| bounded(name, given, 1..=most))
+        let number = |name: &str, given: Option<u32>, usual: u32| {
+            given.map_or(Ok(usual), |given| bounded(name, given, &COUNTS))
         };
         let silence_ms = self.silence_hours.map_or(Ok(usual.silence_ms), |hours| {
-            bounded("silence_hours", hours, 1..=HOURS_MAX)
+            bounded("silence_hours", hours, &SILENCE_HOURS)
                 .map(|hours| i64::from(hours).saturating_mul(HOUR_MS))
         })?;
         Ok(Gate {
-            failures_max: number("failures", self.failures, usual.failures_max, COUNT_MAX)?,
+            failures_max: number("failures", self.failures, usual.failures_max)?,
             failed_share_max: self.percent.map_or(Ok(usual.failed_share_max), share)?,
-            sample_min: number("sample", self.sample, usual.sample_min, COUNT_MAX)?,
+            sample_min: number("sample", self.sample, usual.sample_min)?,
             silence_ms,
         })
     }

@@ -3,8 +3,9 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
@@ -429,8 +430,8 @@ fn pages(all: Routes) -> Routes {
         .page("/dashboard", SEE, dashboard::fleet::show)
         .page("/dashboard/live", SEE, dashboard::live::fleet)
         .page("/dashboard/rollouts", SEE, dashboard::rollouts::list)
-        .page("/dashboard/rollouts/new", DO, dashboard::steps::new)
-        .form("/dashboard/rollouts", DO, FORM, dashboard::steps::create)
+        .page("/dashboard/rollouts/new", DO, dashboard::new_rollout::show)
+        .form("/dashboard/rollouts", DO, FORM, dashboard::new_rollout::create)
         .page("/dashboard/rollouts/{id}", SEE, dashboard::rollouts::show)
         .page("/dashboard/rollouts/{id}/live", SEE, dashboard::live::rollout)
         .page(
@@ -511,9 +512,13 @@ impl Routes {
     }
 }
 
-async fn nothing() -> Failure {
+async fn nothing(uri: Uri) -> Response {
+    if dashboard::has(uri.path()) {
+        return dashboard::nothing();
+    }
     Failure::new(
         Kind::NotFound,
         "there is nothing here, or not for this method; /openapi.json lists what there is",
     )
+    .into_response()
 }

@@ -10,9 +10,10 @@ use crate::domain::decision::{Decision, Facts, Verdict};
 use crate::domain::device::outcome_name;
 use crate::domain::device::{Device, State};
 use crate::domain::gate::Health;
+use crate::domain::preview::Preview;
 use crate::domain::release::{Release, ReleaseKind};
 use crate::domain::report::{Kept, event_name};
-use crate::domain::rollout::{self, Member, Preview, Progress, Rollout};
+use crate::domain::rollout::{self, Member, Progress, Rollout};
 use crate::domain::second::{Asked, What};
 use crate::domain::watch::Standing;
 use crate::domain::wishes::Updates;
@@ -403,6 +404,7 @@ pub(super) struct PreviewGroup {
 
 impl PreviewView {
     pub(super) fn new(preview: Preview, (vendor, class): (Uuid, Uuid)) -> Self {
+        let offered = preview.offered();
         let mut groups: Vec<PreviewGroup> = preview
             .by_verdict
             .into_iter()
@@ -413,12 +415,9 @@ impl PreviewView {
             })
             .collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.devices));
-        let offered = groups
-            .iter()
-            .filter(|group| group.verdict == Verdict::Offered.word());
         Self {
             included: preview.included,
-            offered: offered.map(|group| group.devices).sum(),
+            offered,
             class_name: class_name(vendor, class),
             groups,
         }

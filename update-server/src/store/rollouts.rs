@@ -20,7 +20,7 @@ use crate::domain::watch::Standing;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
 
-fn rollout(row: &AnyRow) -> Outcome<Rollout> {
+pub(super) fn rollout(row: &AnyRow) -> Outcome<Rollout> {
     let to_all = |audience: &str| match audience {
         "all" => Some(true),
         "list" => Some(false),

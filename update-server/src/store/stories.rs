@@ -4,11 +4,12 @@ use latchkey_directive::DeviceId;
 
 use super::audit::recorded;
 use super::devices::device;
+use super::rollouts::rollout;
 use super::{Store, column, spelled};
 use crate::domain::audit::Recorded;
 use crate::domain::device::Device;
 use crate::domain::rollout::Rollout;
-use crate::domain::story::Offer;
+use crate::domain::story::{Offer, Which};
 use crate::domain::watch::Standing;
 use crate::failure::Outcome;
 use crate::ids;
@@ -17,6 +18,27 @@ use crate::ids;
 const OFFERS_MAX: i64 = 100;
 
 impl Store {
+    /// A page of rollouts, newest first: those before number `before`.
+    pub(crate) async fn rollouts_before(
+        &self,
+        which: Which,
+        before: i64,
+        limit: u32,
+    ) -> Outcome<Vec<Rollout>> {
+        let release = which.of.map(|digest| digest.to_string()).unwrap_or_default();
+        let rows = sqlx::query(
+            "SELECT * FROM rollouts WHERE number < $1 AND ($2 = '' OR release = $2) \
+             AND ($3 = '' OR state <> 'aborted') ORDER BY number DESC LIMIT $4",
+        )
+        .bind(before)
+        .bind(release)
+        .bind(if which.open { "open" } else { "" })
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(rollout).collect()
+    }
+
     /// How many devices a rollout was ever offered to.
     pub(crate) async fn offers_of(&self, rollout: &Rollout) -> Outcome<i64> {
         let row = sqlx::query("SELECT COUNT(*) AS total FROM rollout_offers WHERE rollout = $1")

@@ -11,7 +11,7 @@ use crate::support::{Answer, Draft, Harness, Lock};
 
 const CHECK_IN: &str = "/device/v1/check-in";
 
-async fn call(harness: &Harness, lock: &mut Lock) -> Answer {
+pub(crate) async fn call(harness: &Harness, lock: &mut Lock) -> Answer {
     let check_in = lock.check_in();
     let answer = harness.lock_says(CHECK_IN, lock.seal(&check_in)).await;
     // As a lock does: what it is to repeat, it repeats in its next check-in.
@@ -28,7 +28,7 @@ fn challenge(answer: &Answer) -> Option<Nonce> {
 }
 
 /// A lock, and a copy of its flash in another one: the same key and counter.
-async fn cloned(harness: &Harness) -> (Lock, Lock) {
+pub(crate) async fn cloned(harness: &Harness) -> (Lock, Lock) {
     let mut original = harness.lock().await;
     harness.check_in(&mut original).await;
     let copy = original.copied();

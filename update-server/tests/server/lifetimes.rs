@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::Harness;
 
-async fn set(harness: &Harness, class: &str, day: &str) -> (StatusCode, Value) {
+pub(crate) async fn set(harness: &Harness, class: &str, day: &str) -> (StatusCode, Value) {
     let path = format!("/api/v1/support/{class}");
     let answer = harness
         .call(Method::PUT, &path, json!({ "ends_on": day }).to_string())

@@ -144,4 +144,20 @@ impl<'h> Visit<'h> {
             .header(header::COOKIE, &self.cookie);
         self.harness.send(request.body(Body::from(body)).unwrap()).await
     }
+
+    /// Looks at a rollout's step, as its address has it, and presses the button there.
+    pub(crate) async fn step(&self, place: &str, step: &str) -> Answer {
+        let page = self.see(&format!("{place}/{step}")).await;
+        self.press(place, step, &page).await
+    }
+
+    /// Presses the button of a step's page, however old that is.
+    pub(crate) async fn press(&self, place: &str, step: &str, page: &str) -> Answer {
+        let seen = between(page, "name=\"seen\" value=\"", "\"").unwrap();
+        let mut fields = vec![("seen", seen)];
+        let percent = between(page, "<input type=\"hidden\" name=\"percent\" value=\"", "\"");
+        fields.extend(percent.map(|percent| ("percent", percent)));
+        let (word, _) = step.split_once('?').unwrap_or((step, ""));
+        self.send(&format!("{place}/{word}"), &fields).await
+    }
 }

@@ -2,11 +2,12 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::Shown;
+use super::forms::Chosen;
 use super::page::{Event, Moment, Page, grouped, html};
 use crate::domain::session::Session;
 use crate::domain::story::Proof;
@@ -57,7 +58,7 @@ impl From<Proof> for ProofShown {
 pub(in crate::http) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Query(which): Query<Which>,
+    Chosen(which): Chosen<Which>,
 ) -> Shown<Response> {
     let proof = app.service.prove_audit(which.check == "again").await?;
     let lines = app.service.audit_before(which.before, ROWS).await?;

@@ -2,10 +2,11 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::forms::{At, Chosen};
 use super::page::{Event, Moment, Page, html, model};
 use super::{Shown, see};
 use crate::domain::access::Caller;
@@ -104,7 +105,7 @@ fn trouble(device: &Device) -> Option<&'static str> {
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Query(filter): Query<Filter>,
+    Chosen(filter): Chosen<Filter>,
 ) -> Shown<Response> {
     let wanted = device::State::parse(&filter.state);
     let name = filter.name.trim().to_lowercase();
@@ -189,7 +190,7 @@ struct ReportRow {
 pub(in crate::http) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Shown<Response> {
     let story = app.service.device_story(device_id(&id)?).await?;
     let page = Page::new(format!("Lock {id}"), "devices", Some(&session));
@@ -278,7 +279,7 @@ struct RevokePage {
 pub(in crate::http) async fn ask(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Path((id, word)): Path<(String, String)>,
+    At((id, word)): At<(String, String)>,
 ) -> Shown<Response> {
     if word != "revoke" {
         return Err(no_such_step().into());
@@ -296,7 +297,7 @@ pub(in crate::http) async fn ask(
 pub(in crate::http) async fn take(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Path((id, word)): Path<(String, String)>,
+    At((id, word)): At<(String, String)>,
 ) -> Shown {
     let device = device_id(&id)?;
     match word.as_str() {

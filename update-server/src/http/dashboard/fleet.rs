@@ -8,12 +8,13 @@ use axum::response::Response;
 use super::Shown;
 use super::chart::{Bar, Part, version_look};
 use super::page::{Moment, Page, grouped, html, model};
-use super::rollouts::Summary;
+use super::rollouts::{Summary, summaries};
 use crate::Service;
+use crate::domain::device;
 use crate::domain::fleet::{Fleet, Heard, Model};
 use crate::domain::lifetime::Lifetime;
 use crate::domain::session::Session;
-use crate::domain::{device, rollout};
+use crate::domain::story::Which;
 use crate::failure::Outcome;
 use crate::http::App;
 
@@ -31,6 +32,7 @@ pub(super) struct FleetNow {
     at: Moment,
     tiles: Vec<Tile>,
     rollouts: Vec<Summary>,
+    more_rollouts: bool,
     models: Vec<ModelCard>,
     heard: Option<Bar>,
 }
@@ -63,13 +65,16 @@ pub(in crate::http) async fn show(
 impl FleetNow {
     pub(super) async fn look(service: &Service) -> Outcome<Self> {
         let fleet = service.fleet().await?;
-        let open = service.rollouts_with_health().await?;
-        let open = open
-            .iter()
-            .filter(|(rollout, _, _)| rollout.state != rollout::State::Aborted);
-        let rollouts = open.map(|(rollout, release, health)| Summary::new(rollout, release, *health));
+        let open = Which {
+            open: true,
+            ..Which::default()
+        };
+        let (rollouts, more) = summaries(service, open, None).await?;
         let lifetimes = service.lifetimes().await?;
-        Ok(Self::new(&fleet, rollouts.collect(), &lifetimes))
+        Ok(Self {
+            more_rollouts: more.is_some(),
+            ..Self::new(&fleet, rollouts, &lifetimes)
+        })
     }
 
     fn new(fleet: &Fleet, rollouts: Vec<Summary>, lifetimes: &[Lifetime]) -> Self {
@@ -92,6 +97,7 @@ impl FleetNow {
                 tile("revoked", device::State::Revoked),
             ],
             rollouts,
+            more_rollouts: false,
             models: fleet
                 .models
                 .iter()

@@ -1,15 +1,18 @@
 //! What a form must show before anything is done with it: that it is from this server's own page, and of this session.
+//! And reading what forms and addresses bring: every mistake is a page.
 //!
 //! Two rules, each enough by itself: the browser's word where the request comes from (`Sec-Fetch-Site`, `Origin`), and
 //! a mark that only the session's own pages carry. They are kept by the gate, so no handler can forget them.
 
 use axum::Form;
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::Failed;
 use crate::domain::session::FormMark;
 use crate::failure::{Failure, Kind};
 
@@ -22,20 +25,46 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(in crate::http) struct Filled<T>(pub(in crate::http) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Filled<T> {
-    type Rejection = Failure;
+    type Rejection = Failed;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failed> {
         let read = Form::from_request(request, state).await;
         read.map(|Form(fields)| Self(fields))
-            .map_err(|rejection| unreadable(&rejection.body_text()))
+            .map_err(|rejection| not_understood("form", &rejection.body_text()))
     }
 }
 
-fn unreadable(why: &str) -> Failure {
-    Failure::new(
-        Kind::Invalid,
-        format!("the form was not understood: {why}. Nothing was done; go back and send it again"),
-    )
+/// What stands behind the question mark of a page's address. What it does not know is left alone.
+pub(in crate::http) struct Chosen<T>(pub(in crate::http) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Chosen<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let read = Query::from_request_parts(parts, state).await;
+        read.map(|Query(asked)| Self(asked))
+            .map_err(|rejection| not_understood("address", &rejection.body_text()))
+    }
+}
+
+/// The parts of a page's address.
+pub(in crate::http) struct At<T>(pub(in crate::http) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let read = Path::from_request_parts(parts, state).await;
+        read.map(|Path(place)| Self(place))
+            .map_err(|rejection| not_understood("address", &rejection.body_text()))
+    }
+}
+
+fn not_understood(what: &str, why: &str) -> Failed {
+    let detail = format!(
+        "the {what} was not understood: {why}. Nothing was done; go on from the dashboard's own pages"
+    );
+    Failure::new(Kind::Invalid, detail).into()
 }
 
 fn only_looks(request: &Request) -> bool {

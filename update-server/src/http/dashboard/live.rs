@@ -2,7 +2,8 @@
 //! changed.
 //!
 //! One channel in each process carries the pulse, and holds only the latest. What several look at is rendered once for
-//! all of them, one part at a time, so that watching costs the database the same however many watch. A reader that does
+//! all of them, one part at a time, and whether a session is still one is asked once for all its pages; so watching
+//! costs the database the same however many pages are open, and there are only so many readers. A reader that does
 //! not take what it is sent is dropped; it may come again. A stream ends when its session does, and when the server
 //! stops.
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use askama::Template as _;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 use super::Shown;
 use super::fleet::FleetNow;
+use super::forms::At;
 use super::rollouts::RolloutNow;
 use crate::Service;
 use crate::domain::access::Permission;
@@ -71,6 +73,8 @@ impl Part {
 pub(in crate::http) struct Live {
     pulse: watch::Sender<u64>,
     rendered: Mutex<HashMap<Part, (u64, Arc<str>)>>,
+    /// By the mark of a session: the pulse at which it was asked for, and whether it was still one.
+    sessions: Mutex<HashMap<String, (u64, bool)>>,
     places: Arc<Semaphore>,
 }
 
@@ -85,6 +89,7 @@ impl Default for Live {
         Self {
             pulse: watch::Sender::new(1),
             rendered: Mutex::default(),
+            sessions: Mutex::default(),
             places: Arc::new(Semaphore::new(LIVE_READERS_MAX)),
         }
     }
@@ -93,11 +98,12 @@ impl Default for Live {
 impl Live {
     /// Has everything that is looked at looked up again.
     pub(in crate::http) fn beat(&self) {
-        // So that nobody's part is kept when nobody looks any more.
+        // So that nothing of anybody is kept when nobody looks any more.
         if self.pulse.receiver_count() == 0
-            && let Ok(mut rendered) = self.rendered.try_lock()
+            && let (Ok(mut rendered), Ok(mut sessions)) = (self.rendered.try_lock(), self.sessions.try_lock())
         {
             rendered.clear();
+            sessions.clear();
         }
         self.pulse.send_modify(|pulse| *pulse = pulse.saturating_add(1));
     }
@@ -126,12 +132,31 @@ impl Live {
             return Ok(text.clone());
         }
         let text: Arc<str> = part.render(service).await?.into();
-        // No more parts than readers could have asked for.
-        if rendered.len() > LIVE_READERS_MAX {
-            rendered.clear();
-        }
+        bound(&mut rendered);
         rendered.insert(part.clone(), (pulse, text.clone()));
         Ok(text)
+    }
+
+    /// Whether a session is one at this pulse. Where that cannot be found out, it is none: its pages come again.
+    async fn is_still(&self, session: &Session, pulse: u64, service: &Service) -> bool {
+        let mark = session.mark().expose(str::to_owned);
+        let mut sessions = self.sessions.lock().await;
+        if let Some((at, still)) = sessions.get(&mark)
+            && *at >= pulse
+        {
+            return *still;
+        }
+        let still = service.still(session.clone()).await.is_ok();
+        bound(&mut sessions);
+        sessions.insert(mark, (pulse, still));
+        still
+    }
+}
+
+/// Keeps no more than readers could have asked for.
+fn bound<K, V>(kept: &mut HashMap<K, V>) {
+    if kept.len() > LIVE_READERS_MAX {
+        kept.clear();
     }
 }
 
@@ -147,7 +172,7 @@ pub(in crate::http) async fn fleet(
 pub(in crate::http) async fn rollout(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Shown<Response> {
     // Told now, while it can be told as a page.
     let _ = app.service.rollout(&id).await?;
@@ -172,7 +197,7 @@ async fn follow(app: App, session: Session, part: Part) -> Shown<Response> {
         let mut last: Option<Arc<str>> = None;
         loop {
             let now = *pulse.borrow_and_update();
-            if now == u64::MAX || app.service.still(session.clone()).await.is_err() {
+            if now == u64::MAX || !app.live.is_still(&session, now, &app.service).await {
                 return;
             }
             // A look that fails, fails for all; the next pulse comes.

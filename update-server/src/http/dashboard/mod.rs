@@ -12,12 +12,14 @@ pub(super) mod devices;
 pub(super) mod fleet;
 pub(super) mod forms;
 pub(super) mod live;
+pub(super) mod new_rollout;
 mod page;
 pub(super) mod provider;
 pub(super) mod releases;
 pub(super) mod rollouts;
 pub(super) mod sign_in;
 pub(super) mod steps;
+mod written;
 
 pub(super) use assets::get as asset;
 
@@ -105,6 +107,23 @@ pub(super) fn refused(failure: Failure, asked: &Asked) -> Response {
         return see(&with_next(SIGN_IN, &asked.target));
     }
     failed(failure)
+}
+
+/// Whether an address is one of the dashboard's, or would be.
+pub(super) fn has(path: &str) -> bool {
+    path.strip_prefix(HOME)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What is at an address of the dashboard where nothing is, or not for this method.
+pub(super) fn nothing() -> Response {
+    let mut response = failed(Failure::new(
+        Kind::NotFound,
+        "there is no such page; what a button does has no page of its own either. Nothing was done: go on from the \
+         dashboard",
+    ));
+    guard(response.headers_mut());
+    response
 }
 
 /// A failure as a page.

@@ -2,15 +2,17 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use super::Shown;
+use super::forms::At;
 use super::page::{Moment, Page, grouped, html, model};
-use super::rollouts::Summary;
+use super::rollouts::{Summary, summaries};
 use crate::domain::release::Release;
 use crate::domain::session::Session;
 use crate::domain::signers::{Signed, Signer};
+use crate::domain::story::Which;
 use crate::failure::{Failure, Kind};
 use crate::http::App;
 use crate::ids;
@@ -71,6 +73,7 @@ struct ReleasePage {
     release: Row,
     signed: Result<SignedShown, String>,
     rollouts: Vec<Summary>,
+    more_rollouts: bool,
 }
 
 struct SignedShown {
@@ -112,22 +115,23 @@ impl SignedShown {
 pub(in crate::http) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Path(digest): Path<String>,
+    At(digest): At<String>,
 ) -> Shown<Response> {
     let digest = ids::digest(&digest)
         .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))?;
     let release = app.service.release(digest).await?;
     // The image store may be away while the rest is to be seen.
     let signed = app.service.signers(&release).await;
-    let rollouts = app.service.rollouts_with_health().await?;
+    let of_it = Which {
+        of: Some(digest),
+        ..Which::default()
+    };
+    let (rollouts, more) = summaries(&app.service, of_it, None).await?;
     Ok(html(&ReleasePage {
         page: Page::new(super::rollouts::title(&release), "releases", Some(&session)),
         release: Row::new(&release),
         signed: signed.map(SignedShown::new).map_err(|failure| failure.detail),
-        rollouts: rollouts
-            .iter()
-            .filter(|(rollout, _, _)| rollout.release == digest)
-            .map(|(rollout, release, health)| Summary::new(rollout, release, *health))
-            .collect(),
+        rollouts,
+        more_rollouts: more.is_some(),
     }))
 }

@@ -2,13 +2,15 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::Shown;
 use super::chart::{Bar, CourseChart, Part};
+use super::forms::{At, Chosen};
 use super::page::{Event, Moment, Page, grouped, html, model, percent};
+use crate::Service;
 use crate::domain::decision::Terms;
 use crate::domain::gate::Health;
 use crate::domain::release::Release;
@@ -16,12 +18,17 @@ use crate::domain::rollout::{self, Rollout};
 use crate::domain::second::{Asked, What};
 use crate::domain::session::Session;
 use crate::domain::share::Share;
-use crate::domain::story::RolloutStory;
+use crate::domain::step::Actions;
+use crate::domain::story::{RolloutStory, Which};
 use crate::domain::watch::Standing;
+use crate::failure::Outcome;
 use crate::http::App;
 use crate::http::devices::device_id;
 
 const HOUR_MS: i64 = 3_600_000;
+
+/// Rollouts on one page.
+const ROWS: u32 = 100;
 
 /// Locks on one page.
 const MEMBERS: u32 = 200;
@@ -63,7 +70,7 @@ impl StateMark {
 }
 
 impl Summary {
-    pub(super) fn new(rollout: &Rollout, release: &Release, health: Health) -> Self {
+    fn new(rollout: &Rollout, release: &Release, health: Health) -> Self {
         Self {
             id: rollout.id.clone(),
             title: title(release),
@@ -82,25 +89,50 @@ pub(super) fn title(release: &Release) -> String {
     format!("{} to {}", release.version, model(release.vendor, release.class))
 }
 
+/// The newest of some rollouts, or those before one, and the number of the last where there may be more.
+pub(super) async fn summaries(
+    service: &Service,
+    which: Which,
+    before: Option<i64>,
+) -> Outcome<(Vec<Summary>, Option<i64>)> {
+    let found = service.rollouts_before(which, before, ROWS).await?;
+    let full = found.len() >= ROWS as usize;
+    let last = found
+        .last()
+        .filter(|_| full)
+        .map(|(rollout, _, _)| rollout.number);
+    let summary =
+        |(rollout, release, health): &(Rollout, Release, Health)| Summary::new(rollout, release, *health);
+    Ok((found.iter().map(summary).collect(), last))
+}
+
 #[derive(Template)]
 #[template(path = "dashboard/rollouts.html")]
 struct RolloutsPage {
     page: Page,
     rollouts: Vec<Summary>,
+    older: Option<i64>,
+    newest: bool,
 }
 
-/// All rollouts.
+/// Which page of the list.
+#[derive(Deserialize)]
+pub(in crate::http) struct Before {
+    before: Option<i64>,
+}
+
+/// The list.
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-) -> Shown<Response> {
-    let mut rollouts = Vec::new();
-    for (rollout, release, health) in app.service.rollouts_with_health().await? {
-        rollouts.push(Summary::new(&rollout, &release, health));
-    }
+    Chosen(Before { before }): Chosen<Before>,
+) -> Shown {
+    let (rollouts, older) = summaries(&app.service, Which::default(), before).await?;
     Ok(html(&RolloutsPage {
         page: Page::new("Rollouts", "rollouts", Some(&session)),
         rollouts,
+        older,
+        newest: before.is_none(),
     }))
 }
 
@@ -176,16 +208,6 @@ fn terms(terms: &Terms) -> Vec<String> {
     said
 }
 
-/// What may be done now, by who looks.
-#[derive(Default)]
-struct Actions {
-    halt: bool,
-    start: bool,
-    resume: bool,
-    widen: Option<String>,
-    abort: bool,
-}
-
 /// A stage of the strip.
 struct Stage {
     look: &'static str,
@@ -212,7 +234,7 @@ struct GateNow {
 pub(in crate::http) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Shown<Response> {
     let story = app.service.rollout_story(&id).await?;
     let page = Page::new(title(&story.release), "rollouts", Some(&session));
@@ -240,7 +262,7 @@ impl RolloutNow {
             terms: terms(&rollout.terms),
             two_persons: rollout.two_persons,
             actions: if operates {
-                Actions::new(story)
+                Actions::with(rollout, story.offered > 0)
             } else {
                 Actions::default()
             },
@@ -253,30 +275,6 @@ impl RolloutNow {
             events: story.events.iter().map(Event::new).collect(),
         }
     }
-}
-
-impl Actions {
-    fn new(story: &RolloutStory) -> Self {
-        let state = story.rollout.state;
-        let open = state != rollout::State::Aborted;
-        let stopped = matches!(state, rollout::State::Paused | rollout::State::Halted);
-        let begun = story.offered > 0;
-        Self {
-            halt: state == rollout::State::Running,
-            start: stopped && !begun,
-            resume: stopped && begun,
-            widen: next_share(&story.rollout)
-                .filter(|_| open)
-                .map(|share| share.percent().to_string()),
-            abort: open,
-        }
-    }
-}
-
-/// How far it would reach next: the next stage, or everybody.
-pub(super) fn next_share(rollout: &Rollout) -> Option<Share> {
-    let next = rollout.stages.after(rollout.share).unwrap_or(Share::ALL);
-    (next > rollout.share).then_some(next)
 }
 
 fn standing_bar(story: &RolloutStory) -> Bar {
@@ -415,8 +413,8 @@ struct MemberRow {
 pub(in crate::http) async fn members(
     State(app): State<App>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
-    Query(filter): Query<Filter>,
+    At(id): At<String>,
+    Chosen(filter): Chosen<Filter>,
 ) -> Shown<Response> {
     let wanted = Standing::parse(&filter.standing);
     let after = match filter.after.as_str() {

@@ -1,31 +1,36 @@
-//! What an operator does with a rollout: each step is first shown with whom it touches, and done by one more click.
+//! What an operator does with a rollout: each step is first shown with whom it touches, and done by one more click, to
+//! the rollout that was shown. Where it has changed meanwhile, the page says how, and nothing is done.
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
 use serde::Deserialize;
 
-use super::forms::Filled;
-use super::page::{Page, grouped, html, model};
-use super::rollouts::{StateMark, next_share, title};
+use super::forms::{At, Chosen, Filled};
+use super::page::{Event, Page, grouped, html, model};
+use super::rollouts::{StateMark, title};
 use super::{Shown, see};
-use crate::domain::access::Caller;
-use crate::domain::rollout::Move;
+use crate::domain::audit::Recorded;
+use crate::domain::decision::Verdict;
+use crate::domain::preview::{NOT_SEEN, Preview};
+use crate::domain::rollout::{self, Rollout};
 use crate::domain::session::Session;
 use crate::domain::share::Share;
-use crate::domain::story::{Reach, RolloutStory};
+use crate::domain::step::{Actions, Seen, Step};
+use crate::domain::story::RolloutStory;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::http::App;
 use crate::http::devices::device_id;
-use crate::http::rollouts::Wanted;
+use crate::http::problem;
 
 /// Locks named one by one before a start; all are on the rollout's own list.
 const NAMED: usize = 50;
 
-/// A step of a rollout.
+/// A step as its address has it: widening is without how far.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Word {
     Halt,
     Start,
     Resume,
@@ -33,33 +38,131 @@ enum Step {
     Abort,
 }
 
-impl Step {
+impl Word {
     fn read(word: &str) -> Outcome<Self> {
-        Ok(match word {
-            "halt" => Self::Halt,
-            "start" => Self::Start,
-            "resume" => Self::Resume,
-            "widen" => Self::Widen,
-            "abort" => Self::Abort,
-            _ => return Err(Failure::new(Kind::NotFound, "a rollout has no such page")),
-        })
+        let all = [Self::Halt, Self::Start, Self::Resume, Self::Widen, Self::Abort];
+        let found = all.into_iter().find(|known| known.as_str() == word);
+        found.ok_or_else(|| Failure::new(Kind::NotFound, "a rollout has no such page"))
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Halt => "halt",
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Widen => "widen",
+            Self::Abort => "abort",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Halt => "Halt",
+            Self::Start => "Start",
+            Self::Resume => "Resume",
+            Self::Widen => "Widen",
+            Self::Abort => "Abort",
+        }
+    }
+
+    /// What it does.
+    const fn says(self) -> &'static str {
+        match self {
+            Self::Halt => {
+                "No lock is offered it from now on, until somebody resumes it. A lock that has already asked its \
+                 bootloader for it goes through with it, and comes back by itself if it is bad."
+            }
+            Self::Start => {
+                "From their next call on, the locks below are offered it. It grows as its stages say, and halts itself \
+                 as its gate says."
+            }
+            Self::Resume => {
+                "It is offered again from the next call on. What happened so far does not count against it any more, \
+                 only what comes after."
+            }
+            Self::Widen => {
+                "It reaches more locks; who was reached stays so. There is no way to take them out again but to halt it."
+            }
+            Self::Abort => "It is over for good and cannot be resumed. Locks that have the release keep it.",
+        }
+    }
+
+    /// Why it cannot be done now.
+    fn why_not(self, rollout: &Rollout) -> String {
+        let stands = if rollout.state == rollout::State::Halted {
+            "has halted itself"
+        } else {
+            "is on hold"
+        };
+        match (self, rollout.state) {
+            (_, rollout::State::Aborted) => {
+                "It was aborted, and that is for good; make a new one.".to_owned()
+            }
+            (Self::Halt, _) => format!("It does not run: it {stands}."),
+            (Self::Start | Self::Resume, rollout::State::Running) => "It runs already.".to_owned(),
+            (Self::Start, _) => format!("It was started before and {stands}; it can be resumed."),
+            (Self::Resume, _) => {
+                "No lock was offered it yet; look at whom it reaches, and start it.".to_owned()
+            }
+            (Self::Widen, _) => "It reaches all of its locks already.".to_owned(),
+            (Self::Abort, _) => "It cannot be aborted.".to_owned(),
+        }
     }
 }
 
-/// How far to widen.
-#[derive(Deserialize)]
+/// What a step's page is asked for, or its form brings.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(in crate::http) struct How {
-    #[serde(default)]
+    /// How far to widen.
     percent: String,
+    /// What was shown, when its button was pressed.
+    seen: String,
 }
 
-impl How {
-    fn share(&self) -> Outcome<Share> {
-        self.percent
-            .trim()
-            .parse()
-            .map_err(|error: String| Failure::new(Kind::Invalid, error))
+/// Why a step is not taken.
+enum Objection {
+    /// The rollout does not stand so that it could be.
+    Standing(String),
+    /// It cannot reach so far.
+    Percent(String),
+}
+
+impl Objection {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Standing(_) => Kind::Conflict,
+            Self::Percent(_) => Kind::Invalid,
+        }
     }
+}
+
+/// The step that is meant, if it can be taken now.
+fn meant(word: Word, how: &How, story: &RolloutStory) -> Result<Step, Objection> {
+    let rollout = &story.rollout;
+    let actions = Actions::with(rollout, story.offered > 0);
+    let step = match word {
+        Word::Halt => actions.halt.then_some(Step::Halt),
+        Word::Start => actions.start.then_some(Step::Start),
+        Word::Resume => actions.resume.then_some(Step::Resume),
+        Word::Abort => actions.abort.then_some(Step::Abort),
+        Word::Widen if actions.widen.is_none() => None,
+        Word::Widen => {
+            let share = further(how.percent.trim(), rollout.share);
+            Some(Step::Widen(share.map_err(Objection::Percent)?))
+        }
+    };
+    step.ok_or_else(|| Objection::Standing(word.why_not(rollout)))
+}
+
+fn further(percent: &str, reached: Share) -> Result<Share, String> {
+    let share: Share = percent.trim_end_matches('%').trim_end().parse()?;
+    if share <= reached {
+        return Err(format!(
+            "it reaches {reached} already, and nobody is taken out again"
+        ));
+    }
+    Ok(share)
 }
 
 #[derive(Template)]
@@ -71,104 +174,117 @@ struct StepPage {
     word: &'static str,
     state: StateMark,
     model: String,
-    says: &'static str,
+    /// Why nothing was done, or can be.
+    refused: Option<String>,
+    /// What has happened since the page was made on which a button was pressed for nothing.
+    since: Vec<Event>,
+    /// What can be done.
+    offered: Option<Offered>,
+    /// Where it could be widened: how far, as it was typed, and what is wrong with that.
+    other_share: Option<(String, Option<String>)>,
+}
+
+/// A step that can be taken.
+struct Offered {
+    says: String,
+    second: Option<String>,
     button: String,
     danger: bool,
-    counts: Vec<(String, &'static str)>,
-    reach: Option<ReachShown>,
+    seen: String,
     percent: Option<String>,
+    counts: Vec<(String, &'static str)>,
+    dry_run: Option<DryRun>,
 }
 
-struct ReachShown {
-    added: String,
-    versions: Vec<(String, String)>,
-    first: Vec<String>,
-    more: Option<String>,
-}
-
-impl ReachShown {
-    fn new(reach: &Reach) -> Self {
-        let named = i64::try_from(reach.first.len()).unwrap_or(i64::MAX);
-        let more = reach.added.saturating_sub(named);
-        Self {
-            added: grouped(reach.added),
-            versions: reach
-                .versions
-                .iter()
-                .map(|(version, count)| {
-                    let version =
-                        version.map_or_else(|| "not told yet".to_owned(), |version| version.to_string());
-                    (version, grouped(*count))
-                })
-                .collect(),
-            first: reach.first.iter().map(ToString::to_string).collect(),
-            more: (more > 0).then(|| grouped(more)),
-        }
+impl Offered {
+    async fn new(
+        app: &App,
+        session: &Session,
+        word: Word,
+        step: Step,
+        story: &RolloutStory,
+    ) -> Outcome<Self> {
+        let rollout = &story.rollout;
+        let share = match step {
+            Step::Halt | Step::Abort => None,
+            Step::Start | Step::Resume => Some(rollout.share),
+            Step::Widen(share) => Some(share),
+        };
+        let preview = match share {
+            None => None,
+            Some(share) => {
+                let beyond = matches!(step, Step::Widen(_)) && story.offered > 0;
+                let after = Rollout {
+                    share,
+                    ..rollout.clone()
+                };
+                let beyond = beyond.then_some(rollout.share);
+                Some(app.service.preview(&after, beyond, NAMED).await?)
+            }
+        };
+        let waits = app.service.waits_for_another(rollout, session.caller(), step);
+        Ok(Self {
+            says: says(word, rollout),
+            second: second(rollout, step, waits),
+            button: button(step, waits, preview.as_ref()),
+            danger: matches!(step, Step::Halt | Step::Abort),
+            seen: Seen::of(rollout, story.at).as_str().to_owned(),
+            percent: match step {
+                Step::Widen(share) => Some(share.percent().to_string()),
+                Step::Halt | Step::Start | Step::Resume | Step::Abort => None,
+            },
+            counts: counts(step, story),
+            dry_run: preview.as_ref().map(DryRun::new),
+        })
     }
 }
 
-/// Shows whom a step touches.
-pub(in crate::http) async fn ask(
-    State(app): State<App>,
-    Extension(session): Extension<Session>,
-    Path((id, word)): Path<(String, String)>,
-    Query(how): Query<How>,
-) -> Shown<Response> {
-    let step = Step::read(&word)?;
-    let story = app.service.rollout_story(&id).await?;
-    let share = match step {
-        Step::Widen if how.percent.is_empty() => Some(next_share(&story.rollout).ok_or_else(|| {
-            Failure::new(
-                Kind::Conflict,
-                "it reaches all of its locks already; nothing was changed",
-            )
-        })?),
-        Step::Widen => Some(how.share()?),
-        Step::Start | Step::Resume => Some(story.rollout.share),
-        Step::Halt | Step::Abort => None,
-    };
-    let reach = match share {
-        None => None,
-        Some(share) => {
-            let beyond = (step == Step::Widen).then_some(story.rollout.share);
-            let beyond = beyond.filter(|_| story.offered > 0);
-            Some(app.service.reach(&id, beyond, share, NAMED).await?)
-        }
-    };
-    let page = Page::new(heading(step, &story), "rollouts", Some(&session));
-    Ok(html(&step_page(page, step, &story, share, reach.as_ref())))
+fn says(word: Word, rollout: &Rollout) -> String {
+    let says = word.says();
+    if word == Word::Widen && rollout.state != rollout::State::Running {
+        return format!("{says} Nothing is offered to them until it runs.");
+    }
+    says.to_owned()
 }
 
-fn step_page(
-    page: Page,
-    step: Step,
-    story: &RolloutStory,
-    share: Option<Share>,
-    reach: Option<&Reach>,
-) -> StepPage {
-    let (word, says) = said(step);
-    let button = match (step, share, reach) {
-        (Step::Widen, Some(share), _) => format!("Widen to {share}"),
-        (Step::Start, _, Some(reach)) => format!("Start: offer it to {}", locks(reach.added)),
-        (Step::Resume, _, _) => "Resume".to_owned(),
-        (Step::Abort, _, _) => "Abort for good".to_owned(),
-        _ => "Halt now".to_owned(),
+/// What it means that a step takes two persons, where it does.
+fn second(rollout: &Rollout, step: Step, waits: bool) -> Option<String> {
+    if waits {
+        return Some(
+            "It takes two persons: now it is only asked for, and it is done when another person does the same within \
+             a day."
+                .to_owned(),
+        );
+    }
+    let asked = rollout.asked.as_ref()?;
+    matches!(step, Step::Start | Step::Resume | Step::Widen(_)).then(|| {
+        format!(
+            "{} asked for this; you are the second person, so it is done.",
+            asked.by
+        )
+    })
+}
+
+fn button(step: Step, waits: bool, preview: Option<&Preview>) -> String {
+    let does = match (step, preview) {
+        (Step::Halt, _) => "Halt now".to_owned(),
+        (Step::Start, Some(preview)) if !waits => format!("Start: offer it to {}", locks(preview.offered())),
+        (Step::Start, _) => "Start".to_owned(),
+        (Step::Resume, _) => "Resume".to_owned(),
+        (Step::Widen(share), _) => format!("Widen to {share}"),
+        (Step::Abort, _) => "Abort for good".to_owned(),
     };
-    StepPage {
-        page,
-        id: story.rollout.id.clone(),
-        title: title(&story.release),
-        word,
-        state: StateMark::of(story.rollout.state),
-        model: model(story.release.vendor, story.release.class),
-        says,
-        button,
-        danger: matches!(step, Step::Halt | Step::Abort),
-        counts: counts(step, story),
-        reach: reach.map(ReachShown::new),
-        percent: (step == Step::Widen)
-            .then(|| share.map(|share| share.percent().to_string()))
-            .flatten(),
+    if waits {
+        format!("Ask for it: {does}")
+    } else {
+        does
+    }
+}
+
+fn locks(count: u64) -> String {
+    match count {
+        1 => "1 lock".to_owned(),
+        count => format!("{} locks", count_of(count)),
     }
 }
 
@@ -191,196 +307,168 @@ fn counts(step: Step, story: &RolloutStory) -> Vec<(String, &'static str)> {
         .collect()
 }
 
-fn locks(count: i64) -> String {
-    match count {
-        1 => "1 lock".to_owned(),
-        count => format!("{} locks", grouped(count)),
+/// What each lock would be told, were all to call now.
+struct DryRun {
+    offered: String,
+    versions: Vec<(String, String)>,
+    others: Vec<(&'static str, String)>,
+    first: Vec<String>,
+    more: Option<String>,
+}
+
+impl DryRun {
+    fn new(preview: &Preview) -> Self {
+        let offered = Verdict::Offered.word();
+        let mut others: Vec<(&'static str, u64)> = Vec::new();
+        let mut versions = Vec::new();
+        for ((version, word), count) in preview.by_verdict.iter().rev() {
+            if *word == offered {
+                let version = version.map_or_else(String::new, |version| version.to_string());
+                versions.push((version, count_of(*count)));
+                continue;
+            }
+            match others.iter_mut().find(|(known, _)| known == word) {
+                Some((_, sum)) => *sum = sum.saturating_add(*count),
+                None => others.push((word, *count)),
+            }
+        }
+        others.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let named = u64::try_from(preview.first.len()).unwrap_or(u64::MAX);
+        let more = preview.offered().saturating_sub(named);
+        Self {
+            offered: count_of(preview.offered()),
+            versions,
+            others: others
+                .into_iter()
+                .map(|(word, count)| (told(word), count_of(count)))
+                .collect(),
+            first: preview.first.iter().map(ToString::to_string).collect(),
+            more: (more > 0).then(|| count_of(more)),
+        }
     }
 }
 
-fn heading(step: Step, story: &RolloutStory) -> String {
-    let verb = match step {
-        Step::Halt => "Halt",
-        Step::Start => "Start",
-        Step::Resume => "Resume",
-        Step::Widen => "Widen",
-        Step::Abort => "Abort",
-    };
-    format!("{verb} {}?", title(&story.release))
+fn count_of(count: u64) -> String {
+    grouped(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// The step's word in addresses, and what it does.
-const fn said(step: Step) -> (&'static str, &'static str) {
-    match step {
-        Step::Halt => (
-            "halt",
-            "No lock is offered it from now on, until somebody resumes it. A lock that has already asked its bootloader \
-             for it goes through with it, and comes back by itself if it is bad.",
-        ),
-        Step::Start => (
-            "start",
-            "From their next call on, the locks below are offered it. It grows as its stages say, and halts itself as its \
-             gate says.",
-        ),
-        Step::Resume => (
-            "resume",
-            "It is offered again from the next call on. What happened so far does not count against it any more, only what \
-             comes after.",
-        ),
-        Step::Widen => (
-            "widen",
-            "It reaches more locks; who was reached stays so. There is no way to take them out again but to halt it.",
-        ),
-        Step::Abort => (
-            "abort",
-            "It is over for good and cannot be resumed. Locks that have the release keep it.",
-        ),
+/// Why a lock is not offered it, of many at once; one lock's own page says it in full.
+fn told(word: &'static str) -> &'static str {
+    match word {
+        NOT_SEEN => "have not told yet what they run",
+        "already-running" => "run it already",
+        "battery-low" => "have too little battery charge now",
+        "below-floor" => "do not boot it: its security counter is below theirs",
+        "declined" => "are not to have such updates, as their owners wish",
+        "needs-step" => "must go through another version first",
+        "not-before" => "get it later: it does not begin yet",
+        "not-newer" => "run something newer",
+        "not-yet" => "are not reached yet",
+        "on-trial" => "have another release on trial",
+        "other-hardware" => "are of other hardware",
+        "out-of-hours" => "get it later: it is the wrong hour where they are",
+        "postponed" => "get it later, as their owners wish",
+        "refused" => "refused it too often",
+        "resting" => "refused it lately, and rest",
+        "reverted" => "reverted it",
+        "two-with-one-key" => "seem to share their key with another device",
+        other => other,
     }
 }
 
-/// Takes the step.
+/// Shows whom a step touches.
+pub(in crate::http) async fn ask(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    At((id, word)): At<(String, String)>,
+    Chosen(mut how): Chosen<How>,
+) -> Shown {
+    let word = Word::read(&word)?;
+    let story = app.service.rollout_story(&id).await?;
+    let next = Actions::with(&story.rollout, story.offered > 0).widen;
+    if let (true, Some(next)) = (how.percent.is_empty(), next) {
+        how.percent = next.percent().to_string();
+    }
+    show(&app, &session, word, &how, &story, None).await
+}
+
+/// Takes the step, or shows it again with why not.
 pub(in crate::http) async fn take(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Path((id, word)): Path<(String, String)>,
+    Extension(session): Extension<Session>,
+    At((id, word)): At<(String, String)>,
     Filled(how): Filled<How>,
 ) -> Shown {
-    let rollout = match Step::read(&word)? {
-        Step::Halt => app.service.move_rollout(&caller, &id, Move::Pause).await?,
-        Step::Start | Step::Resume => app.service.move_rollout(&caller, &id, Move::Resume).await?,
-        Step::Abort => app.service.move_rollout(&caller, &id, Move::Abort).await?,
-        Step::Widen => app.service.widen_rollout(&caller, &id, how.share()?).await?,
+    let word = Word::read(&word)?;
+    let story = app.service.rollout_story(&id).await?;
+    let seen = Seen::written(&how.seen);
+    let objection = match meant(word, &how, &story) {
+        Ok(step) => match app.service.take_step(session.caller(), &id, step, &seen).await {
+            Ok(rollout) => return Ok(see(&format!("/dashboard/rollouts/{}", rollout.id))),
+            Err(failure) if failure.kind == Kind::Conflict => Objection::Standing(failure.detail),
+            Err(failure) => return Err(failure.into()),
+        },
+        Err(objection) => objection,
     };
-    Ok(see(&format!("/dashboard/rollouts/{}", rollout.id)))
+    // As it is after whatever came in between.
+    let story = app.service.rollout_story(&id).await?;
+    show(&app, &session, word, &how, &story, Some((objection, seen))).await
+}
+
+/// A step's page. `refused`: why its button, on a page where that was seen, has done nothing.
+async fn show(
+    app: &App,
+    session: &Session,
+    word: Word,
+    how: &How,
+    story: &RolloutStory,
+    refused: Option<(Objection, Seen)>,
+) -> Shown {
+    let seen_then = refused.as_ref().and_then(|(_, seen)| seen.changed_at());
+    let (offered, objection) = match meant(word, how, story) {
+        Ok(step) => {
+            let offered = Offered::new(app, session, word, step, story).await?;
+            (Some(offered), refused.map(|(objection, _)| objection))
+        }
+        Err(objection) => (None, Some(objection)),
+    };
+    let status = objection
+        .as_ref()
+        .map_or(StatusCode::OK, |objection| problem::status(objection.kind()));
+    let later = |line: &&Recorded| seen_then.is_some_and(|then| line.at > then);
+    let (refused, wrong_percent) = match objection {
+        None => (None, None),
+        Some(Objection::Standing(why)) => (Some(why), None),
+        Some(Objection::Percent(why)) => (None, Some(why)),
+    };
+    let widens = word == Word::Widen && (offered.is_some() || wrong_percent.is_some());
+    let page = StepPage {
+        page: Page::new(
+            format!("{} {}?", word.title(), title(&story.release)),
+            "rollouts",
+            Some(session),
+        ),
+        id: story.rollout.id.clone(),
+        title: title(&story.release),
+        word: word.as_str(),
+        state: StateMark::of(story.rollout.state),
+        model: model(story.release.vendor, story.release.class),
+        refused,
+        since: story.events.iter().filter(later).map(Event::new).collect(),
+        offered,
+        other_share: widens.then(|| (how.percent.clone(), wrong_percent)),
+    };
+    Ok((status, html(&page)).into_response())
 }
 
 /// Gives one lock another try.
 pub(in crate::http) async fn retry(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Path((id, device)): Path<(String, String)>,
+    Extension(session): Extension<Session>,
+    At((id, device)): At<(String, String)>,
 ) -> Shown {
     app.service
-        .retry_device(&caller, &id, device_id(&device)?)
+        .retry_device(session.caller(), &id, device_id(&device)?)
         .await?;
     Ok(see(&format!("/dashboard/rollouts/{id}/devices")))
-}
-
-#[derive(Template)]
-#[template(path = "dashboard/new_rollout.html")]
-struct NewPage {
-    page: Page,
-    releases: Vec<Choice>,
-    gate: crate::domain::gate::Gate,
-}
-
-struct Choice {
-    digest: String,
-    name: String,
-    chosen: bool,
-}
-
-/// Which release to begin with.
-#[derive(Deserialize)]
-pub(in crate::http) struct OfRelease {
-    #[serde(default)]
-    release: String,
-}
-
-/// The form for a new rollout.
-pub(in crate::http) async fn new(
-    State(app): State<App>,
-    Extension(session): Extension<Session>,
-    Query(of): Query<OfRelease>,
-) -> Shown<Response> {
-    let releases = app.service.releases().await?;
-    let choice = |release: &crate::domain::release::Release| Choice {
-        digest: release.digest.to_string(),
-        name: format!("{}, security counter {}", title(release), release.counter),
-        chosen: release.digest.to_string() == of.release,
-    };
-    Ok(html(&NewPage {
-        page: Page::new("New rollout", "rollouts", Some(&session)),
-        releases: releases.iter().map(choice).collect(),
-        gate: crate::domain::gate::Gate::default(),
-    }))
-}
-
-/// What the form for a new rollout brings, as people write it.
-#[derive(Deserialize)]
-pub(in crate::http) struct Written {
-    release: String,
-    to: String,
-    #[serde(default)]
-    devices: String,
-    stages: String,
-    advance: String,
-    #[serde(default)]
-    confirmed: String,
-    #[serde(default)]
-    soak_hours: String,
-    failures: String,
-    percent: String,
-    sample: String,
-    silence_hours: String,
-}
-
-impl Written {
-    /// As the API would have been asked; always on hold, so that its locks are looked at before it starts.
-    fn wanted(&self) -> Outcome<Wanted> {
-        let devices: Vec<&str> = words(&self.devices).collect();
-        let stages = words(&self.stages).map(|share| number::<f64>("stages", share.trim_end_matches('%')));
-        let mut wanted = serde_json::json!({
-            "release": self.release,
-            "to": self.to,
-            "devices": devices,
-            "stages": stages.collect::<Outcome<Vec<f64>>>()?,
-            "halt": {
-                "failures": number::<u32>("failures", &self.failures)?,
-                "percent": number::<f64>("percent", &self.percent)?,
-                "sample": number::<u32>("sample", &self.sample)?,
-                "silence_hours": number::<u32>("silence_hours", &self.silence_hours)?,
-            },
-            "start": false,
-        });
-        if self.advance == "automatic"
-            && let Some(fields) = wanted.as_object_mut()
-        {
-            let advance = serde_json::json!({
-                "confirmed": number::<u32>("confirmed", &self.confirmed)?,
-                "soak_hours": number::<u32>("soak_hours", &self.soak_hours)?,
-            });
-            fields.insert("advance".to_owned(), advance);
-        }
-        serde_json::from_value(wanted)
-            .map_err(|error| Failure::new(Kind::Invalid, format!("the rollout was not understood: {error}")))
-    }
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| letter.is_whitespace() || letter == ',')
-        .filter(|word| !word.is_empty())
-}
-
-fn number<T: std::str::FromStr>(name: &str, text: &str) -> Outcome<T> {
-    let text = text.trim();
-    // What a float takes beyond digits, JSON has no word for.
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    text.parse().ok().filter(|_| plain).ok_or_else(|| {
-        Failure::new(
-            Kind::Invalid,
-            format!("{text:?} is no number for {name}; nothing was made, go back and change it"),
-        )
-    })
-}
-
-/// Makes a rollout on hold.
-pub(in crate::http) async fn create(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Filled(written): Filled<Written>,
-) -> Shown {
-    let wanted = written.wanted()?.read()?;
-    let rollout = app.service.create_rollout(&caller, &wanted).await?;
-    Ok(see(&format!("/dashboard/rollouts/{}", rollout.id)))
 }

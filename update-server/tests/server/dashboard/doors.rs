@@ -200,3 +200,58 @@ async fn forms_are_bounded() {
     }
     visit.see("/dashboard").await;
 }
+
+#[tokio::test]
+async fn whatever_goes_wrong_is_a_page_that_says_what_to_do() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let rollout = format!("/dashboard/rollouts/{}", "ab".repeat(8));
+    let lock = format!("/dashboard/devices/{}", "ab".repeat(16));
+    for (path, problem) in [
+        ("/dashboard/", "not-found"),
+        ("/dashboard/nothing", "not-found"),
+        ("/dashboard/rollouts/a/b/c/d", "not-found"),
+        // Only a form leads there.
+        ("/dashboard/sign-out", "not-found"),
+        (
+            &format!("{rollout}/devices/{}/retry", "ab".repeat(16)),
+            "not-found",
+        ),
+        (&rollout, "not-found"),
+        (&format!("{rollout}/halt"), "not-found"),
+        (&format!("{rollout}/dance"), "not-found"),
+        (&lock, "not-found"),
+        (&format!("{lock}/dance"), "not-found"),
+        ("/dashboard/releases/x", "not-found"),
+        ("/dashboard/devices/%FF", "invalid"),
+        ("/dashboard/rollouts/%FF/halt", "invalid"),
+        ("/dashboard/rollouts?before=x", "invalid"),
+        ("/dashboard/rollouts?before=1&before=2", "invalid"),
+        ("/dashboard/audit?before=99999999999999999999", "invalid"),
+        ("/dashboard/devices?after=x", "invalid"),
+    ] {
+        let answer = visit.get(path).await;
+        assert_eq!(answer.page_problem(), problem, "{path}");
+        assert!(answer.status.is_client_error());
+        assert!(answer.page().contains("href=\"/dashboard\""), "{path}: a way on");
+    }
+    assert_eq!(
+        visit.send("/dashboard/nothing", &[]).await.page_problem(),
+        "not-found"
+    );
+    for method in [Method::DELETE, Method::PUT] {
+        let request = Request::builder().method(&method).uri("/dashboard/rollouts");
+        let answer = harness.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.page_problem(), "not-found", "{method}");
+    }
+    // Whose form it is stands in its body, which says to be something else.
+    let request = post("/dashboard/rollouts")
+        .header(header::ORIGIN, ORIGIN)
+        .header(header::COOKIE, &visit.cookie);
+    let mut request = request.body(Body::from(form(&[("csrf", &visit.mark)]))).unwrap();
+    let kind = "application/json".parse().unwrap();
+    request.headers_mut().insert(header::CONTENT_TYPE, kind);
+    assert_eq!(harness.send(request).await.page_problem(), "invalid");
+    // Beside the dashboard, programs ask.
+    assert_eq!(visit.get("/dashboards").await.problem(), "not-found");
+}

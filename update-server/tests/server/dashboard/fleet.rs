@@ -3,6 +3,7 @@
 use axum::http::{StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
+use crate::lifetimes::set;
 use crate::support::{Draft, Harness};
 use crate::visit::Visit;
 
@@ -81,4 +82,20 @@ async fn the_bare_address_leads_to_the_dashboard() {
     let answer = visit.get("/").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     assert_eq!(answer.header(header::LOCATION), "/dashboard");
+}
+
+#[tokio::test]
+async fn a_model_says_until_when_it_is_supported() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    harness.lock().await;
+    let page = visit.see("/dashboard").await;
+    assert!(
+        page.contains("nobody has said until when it is supported"),
+        "{page}"
+    );
+    let (status, _) = set(&harness, "lock-emulator-1", "2034-12-31").await;
+    assert_eq!(status, StatusCode::OK);
+    let page = visit.see("/dashboard").await;
+    assert!(page.contains("supported until 2034-12-31"), "{page}");
 }

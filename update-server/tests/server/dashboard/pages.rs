@@ -6,6 +6,7 @@ use latchkey_server::domain::access::Role;
 use serde_json::json;
 
 use crate::audit::tamper;
+use crate::clones::{call, cloned};
 use crate::support::{Draft, Harness, Lock};
 use crate::visit::Visit;
 
@@ -225,4 +226,43 @@ async fn the_audit_log_is_shown_with_its_proof_and_a_changed_line_shows() {
             .contains("This log is not what was written"),
         "and stays so"
     );
+}
+
+#[tokio::test]
+async fn a_copied_key_is_shown_on_its_page_and_settled_there() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let (mut original, mut copy) = cloned(&harness).await;
+    let place = format!("/dashboard/devices/{}", original.id());
+    let is_told = |page: &str| page.contains("<strong>Two devices seem to have this lock's key</strong>");
+    assert!(!is_told(&visit.see(&place).await));
+    for _ in 0..3 {
+        harness.check_in(&mut original).await;
+    }
+    for _ in 0..2 {
+        call(&harness, &mut copy).await;
+    }
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    harness.roll_out(release).await;
+    let page = visit.see(&place).await;
+    assert!(is_told(&page), "{page}");
+    assert!(
+        page.contains("two devices seem to have its key"),
+        "and why it gets nothing: {page}"
+    );
+    assert!(page.contains(&format!("action=\"{place}/settle\"")), "{page}");
+    let (_, secret) = crate::access::token(&harness, Role::Viewer).await;
+    let viewer = Visit::with(&harness, &secret).await;
+    let page = viewer.see(&place).await;
+    assert!(is_told(&page) && !page.contains("/settle"), "{page}");
+
+    assert_eq!(
+        visit.send(&format!("{place}/settle"), &[]).await.leads_to(),
+        place
+    );
+    let page = visit.see(&place).await;
+    assert!(!is_told(&page) && page.contains("device.settle"), "{page}");
+    assert!(page.contains("1.2.0+0 is offered to it."), "{page}");
+    let again = visit.send(&format!("{place}/settle"), &[]).await;
+    assert_eq!(again.page_problem(), "conflict");
 }
