@@ -1,7 +1,7 @@
 //! A form as it was written: its fields are read one by one, what is wrong with each is kept beside it, and it can be
 //! shown again with all of it. Knows no rule about any field.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use serde::Deserialize;
@@ -11,14 +11,15 @@ use serde::Deserialize;
 #[serde(from = "HashMap<String, String>")]
 pub(in crate::http) struct Written {
     fields: HashMap<String, String>,
-    wrong: BTreeMap<&'static str, String>,
+    /// In the order in which they were read.
+    wrong: Vec<(&'static str, String)>,
 }
 
 impl From<HashMap<String, String>> for Written {
     fn from(fields: HashMap<String, String>) -> Self {
         Self {
             fields,
-            wrong: BTreeMap::new(),
+            wrong: Vec::new(),
         }
     }
 }
@@ -42,21 +43,20 @@ impl Written {
 
     /// What is wrong with it.
     pub(super) fn wrong(&self, name: &str) -> Option<&str> {
-        self.wrong.get(name).map(String::as_str)
+        let found = self.wrong.iter().find(|(wrong, _)| *wrong == name);
+        found.map(|(_, why)| why.as_str())
     }
 
     /// Every field that something is wrong with.
-    pub(super) fn all_wrong(&self) -> impl Iterator<Item = (&&'static str, &String)> {
-        self.wrong.iter()
-    }
-
-    pub(super) fn is_wrong(&self) -> bool {
-        !self.wrong.is_empty()
+    pub(super) fn all_wrong(&self) -> &[(&'static str, String)] {
+        &self.wrong
     }
 
     /// Says that something is wrong with a field; what was said of it first, stays.
     pub(super) fn refuse(&mut self, name: &'static str, why: impl Into<String>) {
-        self.wrong.entry(name).or_insert_with(|| why.into());
+        if self.wrong(name).is_none() {
+            self.wrong.push((name, why.into()));
+        }
     }
 
     /// Reads a field; `None`, and what is wrong is kept, where that cannot be done.
@@ -119,9 +119,9 @@ mod tests {
             form.wrong("percent"),
             Some("\"many\" is no whole number from 1 to 100")
         );
-        assert!(form.is_wrong() && form.wrong("count").is_none());
-        let wrong: Vec<&str> = form.all_wrong().map(|(name, _)| *name).collect();
-        assert_eq!(wrong, ["none", "percent"]);
+        assert_eq!(form.wrong("count"), None);
+        let wrong: Vec<&str> = form.all_wrong().iter().map(|(name, _)| *name).collect();
+        assert_eq!(wrong, ["percent", "none"]);
     }
 
     #[test]
