@@ -204,9 +204,15 @@ pub(crate) fn npm() -> Result<()> {
         return Ok(());
     }
     if !command::succeeds(Command::new("npm").arg("--version")) {
-        debian(&["npm"], "the tests measure the web app by axe-core's rules")?;
+        debian(
+            &["npm"],
+            "the tests measure pages by axe-core's rules, and sign in at oidc-provider",
+        )?;
     }
-    eprintln!("setup: installing axe-core into {}", folder.display());
+    eprintln!(
+        "setup: installing axe-core and oidc-provider into {}",
+        folder.display()
+    );
     fs::create_dir_all(&folder)?;
     if stamp.exists() {
         fs::remove_file(&stamp)?;

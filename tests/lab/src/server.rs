@@ -28,6 +28,7 @@ pub struct Server {
     data: PathBuf,
     url: String,
     token: String,
+    options: Vec<String>,
     running: Option<Running>,
 }
 
@@ -51,14 +52,23 @@ impl Server {
     /// # Errors
     /// The program has not been built, or does not start.
     pub fn start(data: &Path) -> Result<Self> {
+        Self::start_with(data, "127.0.0.1:0", &[])
+    }
+
+    /// The same at an address, with further options.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(data: &Path, listen: &str, options: &[&str]) -> Result<Self> {
         let mut server = Self {
             program: server_program()?,
             data: data.to_owned(),
             url: String::new(),
             token: String::new(),
+            options: options.iter().map(|&option| option.to_owned()).collect(),
             running: None,
         };
-        server.serve("127.0.0.1:0")?;
+        server.serve(listen)?;
         Ok(server)
     }
 
@@ -94,6 +104,7 @@ impl Server {
         let mut command = Command::new(&self.program);
         command.args(["serve", "--listen", listen, "--allow-example-keys"]);
         command.args(["--check-in-interval", CHECK_IN_S, "--log", "info"]);
+        command.args(&self.options);
         command
             .arg("--data")
             .arg(&self.data)

@@ -15,6 +15,7 @@ mod chip_in_hand;
 mod dashboard;
 mod latchkey;
 mod man_in_the_middle;
+mod openid;
 mod operators_api;
 mod over_the_air;
 mod owner;
