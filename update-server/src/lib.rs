@@ -38,6 +38,7 @@ use clock::Clock;
 use director::DirectorKey;
 use domain::admission::Admission;
 use domain::audit::Recorded;
+use domain::audit::chain::Anchor;
 use domain::device;
 use domain::hours::Zone;
 use domain::presence::Presence;
@@ -61,8 +62,8 @@ pub struct Settings {
     pub awaiting_devices_max: i64,
     /// Whether starting and widening a rollout takes two persons, whatever the rollout says.
     pub two_persons: bool,
-    /// Whether webhooks may go to this machine without TLS.
-    pub loopback_webhooks: bool,
+    /// Whether webhooks may go into private networks, and to this machine without TLS too.
+    pub internal_webhooks: bool,
     /// Where the fleet is, as far as a device's own zone is not set.
     pub zone: Zone,
     /// Whom an OpenID provider's word lets in at the dashboard.
@@ -76,7 +77,7 @@ impl Default for Settings {
             allow_example_keys: false,
             awaiting_devices_max: limits::AWAITING_DEVICES_MAX,
             two_persons: false,
-            loopback_webhooks: false,
+            internal_webhooks: false,
             zone: Zone::default(),
             admission: None,
         }
@@ -182,6 +183,14 @@ impl Service {
     /// Storage.
     pub async fn audit(&self, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
         self.store.audit(after, limit).await
+    }
+
+    /// Where the audit log ends by what is kept beside it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn audit_anchor(&self) -> Outcome<Anchor> {
+        self.store.audit_anchor().await
     }
 
     /// How many devices are in each state.

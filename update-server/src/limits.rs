@@ -104,6 +104,9 @@ pub const OPEN_ROLLOUTS_MAX: i64 = 100;
 /// Most webhooks.
 pub const WEBHOOKS_MAX: i64 = 20;
 
+/// Most webhooks that one instance tells something at one time: all of them, so that a slow one keeps no place from others.
+pub const WEBHOOKS_AT_WORK_MAX: usize = WEBHOOKS_MAX as usize;
+
 /// Most events that one webhook names.
 pub const WEBHOOK_EVENTS_MAX: usize = 20;
 

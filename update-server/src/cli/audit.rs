@@ -1,5 +1,8 @@
 //! The audit log from outside: its lines, and whether each follows from the one before.
 
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -8,7 +11,7 @@ use super::client::Server;
 use super::serve::{DataPlace, open_offline};
 use super::{CliError, show};
 use crate::domain::audit::Recorded;
-use crate::domain::audit::chain::{Broken, Head, Inspection};
+use crate::domain::audit::chain::{Anchor, Broken, Head, Inspection};
 use crate::limits::PAGE_ROWS_MAX;
 use crate::store::Store;
 
@@ -22,12 +25,17 @@ pub(super) enum Command {
         #[command(flatten)]
         server: Server,
     },
-    /// Check every line against the ones before it, and show the first that does not follow. Prints the log's head:
-    /// keep it where the server's keepers cannot write, and give it along the next time.
+    /// Check every line against the ones before it and the last against where the log ends by what is kept beside it,
+    /// and show the first that does not follow. Prints the log's head: keep it where the server's keepers cannot write,
+    /// and give it along the next time.
     Verify {
         /// A head that was printed before. The log must still contain it.
-        #[arg(long, value_name = "NUMBER:LINK")]
+        #[arg(long, visible_alias = "expect-head", value_name = "NUMBER:LINK")]
         noted: Option<Head>,
+        /// Keep the head in this file: the log must contain the one that is there, and its new head is put in its place.
+        /// For a machine where the server's keepers cannot write, once a day.
+        #[arg(long, value_name = "FILE", conflicts_with = "noted")]
+        checkpoint: Option<PathBuf>,
         /// Without a server: read the database of --data or --database directly.
         #[arg(long)]
         offline: bool,
@@ -43,16 +51,25 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
         Command::List { after, server } => list(after, &server, as_json).await,
         Command::Verify {
             noted,
+            checkpoint,
             offline,
             place,
             server,
         } => {
+            let noted = match &checkpoint {
+                Some(file) => read_checkpoint(file)?,
+                None => noted,
+            };
             let source = if offline {
                 Source::Database(open_offline(&place).await?)
             } else {
                 Source::Server(server)
             };
-            verify(&source, noted, as_json).await
+            let head = verify(&source, noted).await?;
+            if let Some(file) = &checkpoint {
+                write_checkpoint(file, &head)?;
+            }
+            tell(&head, as_json)
         }
     }
 }
@@ -75,6 +92,26 @@ impl Source {
             Self::Database(store) => {
                 let lines = store.audit(after, PAGE_ROWS_MAX).await;
                 lines.map_err(|failure| anyhow::Error::from(failure).into())
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Where the log ends by what is kept beside it.
+    async fn anchor(&self) -> Result<Anchor, CliError> {
+        match self {
+            Self::Server(server) => {
+                let told = server.get("/api/v1/audit/head").await?;
+                serde_json::from_value(told).map_err(|error| {
+                    CliError::failed(format!(
+                        "the server's word on where its audit log ends is not of the documented form: {error}"
+                    ))
+                })
+            }
+            Self::Database(store) => {
+                let anchor = store.audit_anchor().await;
+                anchor.map_err(|failure| anyhow::Error::from(failure).into())
             }
         }
     }
@@ -111,13 +148,20 @@ async fn list(mut after: i64, server: &Server, as_json: bool) -> Done {
     })
 }
 
-async fn verify(source: &Source, noted: Option<Head>, as_json: bool) -> Done {
-    let mut inspection = Inspection::new(noted);
+async fn verify(source: &Source, noted: Option<Head>) -> Result<Head, CliError> {
     let broken = |broken: Broken| {
         CliError::failed(format!(
             "the audit log is broken: {broken}. Keep a copy of the database, and compare it with your backups"
         ))
     };
+    let mut inspection = Inspection::default();
+    for anchor in noted
+        .map(Anchor::from)
+        .into_iter()
+        .chain([source.anchor().await?])
+    {
+        inspection.expect(anchor).map_err(broken)?;
+    }
     loop {
         let lines = source.page(inspection.reached()).await?;
         if lines.is_empty() {
@@ -128,7 +172,10 @@ async fn verify(source: &Source, noted: Option<Head>, as_json: bool) -> Done {
             .try_for_each(|line| inspection.follow(line))
             .map_err(broken)?;
     }
-    let head = inspection.end().map_err(broken)?;
+    inspection.end().map_err(broken)
+}
+
+fn tell(head: &Head, as_json: bool) -> Done {
     let verdict = json!({ "lines": head.number, "head": head.to_string() });
     answer(&verdict, as_json, |_| {
         show::text(&format!(
@@ -136,5 +183,39 @@ async fn verify(source: &Source, noted: Option<Head>, as_json: bool) -> Done {
             head.number
         ));
         show::text(&format!("head  {head}"));
+    })
+}
+
+/// The head in a checkpoint file; none before the first time.
+fn read_checkpoint(file: &Path) -> Result<Option<Head>, CliError> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(CliError::failed(format!(
+                "cannot read {}: {error}. Nothing was checked",
+                file.display()
+            )));
+        }
+    };
+    let head = text.trim().parse();
+    head.map(Some)
+        .map_err(|error| CliError::failed(format!("{}: {error}. Nothing was checked", file.display())))
+}
+
+/// Puts a head in the file's place, whole or not at all.
+fn write_checkpoint(file: &Path, head: &Head) -> Result<(), CliError> {
+    let next = file.with_added_extension("next");
+    let written = std::fs::File::create(&next)
+        .and_then(|mut opened| {
+            writeln!(opened, "{head}")?;
+            opened.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&next, file));
+    written.map_err(|error| {
+        CliError::failed(format!(
+            "the log holds, but its head {head} could not be kept in {}: {error}",
+            file.display()
+        ))
     })
 }

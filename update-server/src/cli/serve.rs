@@ -28,9 +28,6 @@ use crate::online::OnlineKey;
 use crate::store::{self, Store};
 use crate::{Keys, Service, Settings};
 
-/// How often it is looked whether webhooks are to be told something.
-const WEBHOOK_INTERVAL: Duration = Duration::from_secs(1);
-
 /// How often "last seen" is written.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -179,9 +176,9 @@ pub(super) struct Serve {
     /// Where the fleet is, by IANA name: what time it is there counts for locks whose own zone is not set.
     #[arg(long, value_name = "ZONE", env = "LATCHKEY_ZONE", default_value = "UTC")]
     zone: Zone,
-    /// Let webhooks go to this machine without TLS: http://127.0.0.1 and http://[::1].
+    /// Let webhooks go into private networks and to this machine; there without TLS too: http://127.0.0.1, http://[::1].
     #[arg(long)]
-    allow_loopback_webhooks: bool,
+    allow_internal_webhooks: bool,
     /// How log lines look; they go to standard error.
     #[arg(long, value_enum, default_value = "text", env = "LATCHKEY_LOG_FORMAT")]
     log_format: LogFormat,
@@ -228,7 +225,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         check_in_interval_s: options.check_in_interval,
         allow_example_keys: options.allow_example_keys,
         two_persons: options.two_persons,
-        loopback_webhooks: options.allow_loopback_webhooks,
+        internal_webhooks: options.allow_internal_webhooks,
         zone: options.zone,
         ..Settings::default()
     };
@@ -278,7 +275,8 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let watch_interval = Duration::from_secs(options.watch_interval);
     let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));
     let renewing = tokio::spawn(renew_tuf(service.clone()));
-    let telling = tokio::spawn(tell_webhooks(service.clone(), Courier::new()?));
+    let courier = Arc::new(Courier::new(options.allow_internal_webhooks)?);
+    let telling = tokio::spawn(courier.work(service.clone()));
     let mut app = App::new(service.clone()).behind(&options.proxies);
     if let Some(provider) = provider {
         app = app.with_provider(provider);
@@ -527,16 +525,6 @@ async fn renew_tuf(service: Arc<Service>) {
         ticks.tick().await;
         if let Err(failure) = service.renew_tuf().await {
             tracing::error!(%failure, "the TUF timestamp could not be renewed; clients refuse it once it expires");
-        }
-    }
-}
-
-async fn tell_webhooks(service: Arc<Service>, courier: Courier) {
-    let mut ticks = tokio::time::interval(WEBHOOK_INTERVAL);
-    loop {
-        ticks.tick().await;
-        if let Err(failure) = courier.go_round(&service).await {
-            tracing::error!(%failure, "webhooks could not be told; they are in a while");
         }
     }
 }

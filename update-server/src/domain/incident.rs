@@ -80,24 +80,8 @@ impl Criteria {
                 "say which locks: by release, class, versions or security counters",
             ));
         }
-        let crossed = |from: bool, what| {
-            let why = || {
-                Failure::new(
-                    Kind::Invalid,
-                    format!("{what} end before they begin, so no lock is in between"),
-                )
-            };
-            if from { Err(why()) } else { Ok(()) }
-        };
-        crossed(
-            self.from.zip(self.to).is_some_and(|(from, to)| from > to),
-            "the versions",
-        )?;
-        let counters = self.counter_from.zip(self.counter_to);
-        crossed(
-            counters.is_some_and(|(from, to)| from > to),
-            "the security counters",
-        )
+        in_order(self.from, self.to, "the versions")?;
+        in_order(self.counter_from, self.counter_to, "the security counters")
     }
 
     /// Whether a lock with this build is affected.
@@ -112,6 +96,14 @@ impl Criteria {
             && self.counter_from.is_none_or(|from| build.counter >= from)
             && self.counter_to.is_none_or(|to| build.counter <= to)
     }
+}
+
+fn in_order<T: PartialOrd>(from: Option<T>, to: Option<T>, what: &str) -> Outcome<()> {
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        let why = format!("{what} end before they begin, so no lock is in between");
+        return Err(Failure::new(Kind::Invalid, why));
+    }
+    Ok(())
 }
 
 /// What a lock said it runs.

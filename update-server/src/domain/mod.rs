@@ -23,6 +23,7 @@ pub mod owner;
 pub mod policy;
 pub mod presence;
 pub mod preview;
+pub mod reach;
 pub mod release;
 pub mod report;
 pub mod rollout;

@@ -119,19 +119,10 @@ pub struct Proof {
 }
 
 /// What has been looked at, to go on from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Looking {
     inspection: Inspection,
     broken: Option<Broken>,
-}
-
-impl Default for Looking {
-    fn default() -> Self {
-        Self {
-            inspection: Inspection::new(None),
-            broken: None,
-        }
-    }
 }
 
 impl Service {
@@ -256,23 +247,11 @@ impl Service {
         if from_the_first_line {
             *looking = Looking::default();
         }
-        let mut left = CHECKED_LINES_MAX;
         let mut whole = false;
-        while looking.broken.is_none() && left > 0 && !whole {
-            let page = self
-                .store
-                .audit(
-                    looking.inspection.reached(),
-                    left.min(crate::limits::PAGE_ROWS_MAX),
-                )
-                .await?;
-            whole = page.is_empty();
-            left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(left));
-            for line in &page {
-                if let Err(broken) = looking.inspection.follow(line) {
-                    looking.broken = Some(broken);
-                    break;
-                }
+        if looking.broken.is_none() {
+            match self.follow_audit(&mut looking.inspection).await? {
+                Ok(to_the_end) => whole = to_the_end,
+                Err(broken) => looking.broken = Some(broken),
             }
         }
         Ok(Proof {
@@ -281,5 +260,33 @@ impl Service {
             broken: looking.broken,
             whole,
         })
+    }
+
+    /// Follows it for a while; whether that was to its end.
+    async fn follow_audit(&self, inspection: &mut Inspection) -> Outcome<Result<bool, Broken>> {
+        if let Err(broken) = inspection.expect(self.store.audit_anchor().await?) {
+            return Ok(Err(broken));
+        }
+        let mut left = CHECKED_LINES_MAX;
+        while left > 0 {
+            let limit = left.min(crate::limits::PAGE_ROWS_MAX);
+            let page = self.store.audit(inspection.reached(), limit).await?;
+            if page.is_empty() {
+                // Lines that were looked at before may be gone since.
+                let last = self.store.last_audit_line().await?;
+                let noted = inspection.reached();
+                let whole = if last < noted {
+                    Err(Broken::CutOff { last, noted })
+                } else {
+                    inspection.end().map(|_| true)
+                };
+                return Ok(whole);
+            }
+            left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(left));
+            if let Err(broken) = page.iter().try_for_each(|line| inspection.follow(line)) {
+                return Ok(Err(broken));
+            }
+        }
+        Ok(Ok(false))
     }
 }

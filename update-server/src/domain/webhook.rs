@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use super::access::{Caller, ShownSecret};
 use super::audit::{Entry, Recorded};
+use super::reach::Reach;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{WEBHOOK_EVENTS_MAX, WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX};
 use crate::{Service, ids};
@@ -90,7 +91,8 @@ impl Service {
         url: &str,
         events: Vec<String>,
     ) -> Outcome<(Webhook, ShownSecret)> {
-        check_url(url, self.settings.loopback_webhooks)?;
+        check_url(url, self.settings.internal_webhooks)
+            .map_err(|why| Failure::new(Kind::Invalid, format!("`url`: {why}. Nothing was made")))?;
         check_events(&events)?;
         let now = self.clock.now_ms();
         let mut webhook = Webhook {
@@ -165,26 +167,34 @@ impl Service {
         self.store.webhooks().await
     }
 
-    /// Those that are to be told something now, each of them this instance's alone for a while.
-    pub(crate) async fn take_webhooks(&self) -> Outcome<Vec<Webhook>> {
+    /// Those that are to be told something now, at most `limit`, each of them this instance's alone for a while.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn take_webhooks(&self, limit: usize) -> Outcome<Vec<Webhook>> {
         let now = self.clock.now_ms();
         let last = self.store.last_audit_line().await?;
         let mut taken = Vec::new();
         for webhook in self.store.webhooks().await? {
-            let due = webhook.next_at <= now && webhook.told < last;
-            if due
-                && self
-                    .store
-                    .lease_webhook(&webhook, now.saturating_add(LEASE_MS))
-                    .await?
-            {
-                taken.push(webhook);
+            if taken.len() == limit {
+                break;
+            }
+            if webhook.next_at > now || webhook.told >= last {
+                continue;
+            }
+            let until = now.saturating_add(LEASE_MS);
+            if self.store.lease_webhook(&webhook, until).await? {
+                taken.push(Webhook {
+                    next_at: until,
+                    ..webhook
+                });
             }
         }
         Ok(taken)
     }
 
-    /// Notes how far a webhook has been told, and when to go on: at once, or after a failure ever later.
+    /// Notes how far a webhook that was taken has been told, and when to go on: at once, or after a failure ever later.
+    /// Where it took longer than it was this instance's, another one has gone on from the same place, and its word holds.
     pub(crate) async fn settle_webhook(
         &self,
         webhook: &Webhook,
@@ -200,7 +210,13 @@ impl Service {
             trouble,
             ..webhook.clone()
         };
-        self.store.settle_webhook(&settled).await
+        if !self.store.settle_webhook(&settled, webhook.next_at).await? {
+            tracing::warn!(
+                webhook = webhook.id,
+                "telling it took too long; another instance goes on, and some messages come twice"
+            );
+        }
+        Ok(())
     }
 
     /// A line as this webhook is told of it.
@@ -237,36 +253,38 @@ fn wait_ms(failures: u32, chance: [u8; 2]) -> i64 {
     wait.saturating_add(more)
 }
 
-/// Nobody is to reach through this server what only this server can: TLS, whose certificate names the receiver; no
-/// passwords; and this machine itself only where the server was told so.
-fn check_url(text: &str, loopback: bool) -> Outcome<()> {
-    let invalid = |why: &str| {
-        Err(Failure::new(
-            Kind::Invalid,
-            format!("`url`: {why}. Nothing was made"),
-        ))
-    };
-    let Ok(url) = Url::parse(text) else {
-        return invalid("this is no URL, such as https://example.com/hook");
-    };
+/// Nobody is to reach through this server what only this server can. So an address is public and has TLS, whose
+/// certificate names the receiver; where the operator has receivers of his own (`internal`), it may be in a private
+/// network too, or on this machine, there also without TLS. Where a name leads is looked at when it is used.
+pub(crate) fn check_url(text: &str, internal: bool) -> Result<(), String> {
+    let url = Url::parse(text).map_err(|_| "this is no URL, such as https://example.com/hook".to_owned())?;
+    let no = |why: &str| Err(why.to_owned());
     if text.len() > WEBHOOK_URL_BYTES_MAX {
-        return invalid("it is longer than 500 bytes");
+        return no("it is longer than 500 bytes");
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return invalid("it must not hold a name, a password or a fragment; messages are signed instead");
+        return no("it must not hold a name, a password or a fragment; messages are signed instead");
     }
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(_)) | None => false,
+    let reach = match url.host() {
+        Some(Host::Ipv4(address)) => Some(Reach::of(address.into())),
+        Some(Host::Ipv6(address)) => Some(Reach::of(address.into())),
+        Some(Host::Domain(_)) | None => None,
     };
+    if reach == Some(Reach::Nobody) {
+        return no("no receiver can have this address");
+    }
+    if reach.is_some_and(|reach| !reach.allows_webhooks(internal)) {
+        return no(
+            "this address is not public; receivers in private networks and on this machine take a server that was \
+                   started with --allow-internal-webhooks",
+        );
+    }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback && loopback => Ok(()),
-        "http" if is_loopback => {
-            invalid("http to this machine takes a server that was started with --allow-loopback-webhooks")
+        "http" if reach == Some(Reach::Machine) => Ok(()),
+        _ => {
+            no("it must begin with https://; without TLS only http://127.0.0.1 and http://[::1] can be told")
         }
-        _ => invalid("it must begin with https://"),
     }
 }
 
@@ -291,7 +309,7 @@ mod tests {
 
     #[test]
     fn addresses_that_reach_where_only_the_server_can_are_refused() {
-        for url in ["https://example.com/hook", "https://10.0.0.1:8443/x?y=z"] {
+        for url in ["https://example.com/hook", "https://1.1.1.1:8443/x?y=z"] {
             check_url(url, false).unwrap();
         }
         for url in [
@@ -300,8 +318,12 @@ mod tests {
             "ftp://example.com",
             "file:///etc/passwd",
             "http://example.com/",
+            "http://1.1.1.1/",
             "http://10.0.0.1/",
             "http://169.254.169.254/latest/meta-data",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::ffff:a9fe:a9fe]/",
+            "https://0.0.0.0/",
             "http://localhost/",
             "https://a:b@example.com/",
             "https://a@example.com/",
@@ -315,6 +337,10 @@ mod tests {
             "http://[::1]:9/",
             "http://127.1/",
             "http://2130706433/",
+            "https://127.0.0.1/",
+            "https://10.0.0.1:8443/x",
+            "https://[fd00::1]/",
+            "https://[::ffff:10.0.0.1]/",
         ] {
             assert!(check_url(url, false).is_err(), "{url}");
             check_url(url, true).unwrap();

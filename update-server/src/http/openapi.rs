@@ -26,7 +26,7 @@ use super::{
         webhooks::list, webhooks::create, webhooks::remove,
         owners::update, lifetimes::list, lifetimes::set,
         web_app::index, web_app::file,
-        operations::health, operations::metrics, operations::audit, get,
+        operations::health, operations::metrics, operations::audit, operations::audit_head, get,
         tokens::list, tokens::create, tokens::revoke,
         policies::list, policies::set,
         releases::list, releases::upload, releases::get,

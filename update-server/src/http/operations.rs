@@ -12,6 +12,7 @@ use super::devices::limit;
 use super::payload::Asked;
 use super::problem::Document;
 use crate::domain::audit::Recorded;
+use crate::domain::audit::chain::Anchor;
 use crate::failure::{Failure, Outcome};
 
 /// Whether the server can do its work.
@@ -85,6 +86,15 @@ pub(super) async fn metrics(State(app): State<App>) -> Outcome<Response> {
         "application/openmetrics-text; version=1.0.0; charset=utf-8",
     )];
     Ok((kind, text).into_response())
+}
+
+/// Where the audit log ends, by what is kept beside it. Whoever follows the log asks before, and must find that line.
+#[utoipa::path(
+    get, path = "/api/v1/audit/head", tag = "operations", security(("token" = [])),
+    responses((status = 200, body = Anchor), (status = "4XX", body = Document)),
+)]
+pub(super) async fn audit_head(State(app): State<App>) -> Outcome<Json<Anchor>> {
+    Ok(Json(app.service.audit_anchor().await?))
 }
 
 /// The audit log, oldest first: who changed what.

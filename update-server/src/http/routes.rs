@@ -210,6 +210,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
         )
         .add(
             Method::GET,
+            "/api/v1/audit/head",
+            Access::Token(Read),
+            NONE,
+            operations::audit_head,
+        )
+        .add(
+            Method::GET,
             "/api/v1/tokens",
             Access::Token(Administer),
             NONE,

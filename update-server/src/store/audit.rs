@@ -4,13 +4,14 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::{Store, column, spelled_if_any};
-use crate::domain::audit::chain::{Head, Link};
+use crate::domain::audit::chain::{Anchor, Broken, Head, Link};
 use crate::domain::audit::{Entry, Recorded};
 use crate::failure::{Failure, Outcome};
 use crate::limits::PAGE_ROWS_MAX;
 
 pub(super) async fn append(connection: &mut AnyConnection, entry: &Entry<'_>) -> Outcome<()> {
     let line = Recorded::behind(&head(connection).await?, entry);
+    let link = line.link.map(|link| link.to_string());
     sqlx::query(
         "INSERT INTO audit (number, at, actor, action, subject, detail, link) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -21,32 +22,52 @@ pub(super) async fn append(connection: &mut AnyConnection, entry: &Entry<'_>) ->
     .bind(line.action)
     .bind(line.subject)
     .bind(line.detail.to_string())
-    .bind(line.link.map(|link| link.to_string()))
-    .execute(connection)
+    .bind(&link)
+    .execute(&mut *connection)
     .await?;
+    sqlx::query("UPDATE audit_head SET number = $1, link = $2")
+        .bind(line.number)
+        .bind(&link)
+        .execute(connection)
+        .await?;
     Ok(())
+}
+
+/// Where the log ends by what is kept beside it: what comes next follows from there, whatever became of the lines.
+async fn anchor(connection: &mut AnyConnection) -> Outcome<Anchor> {
+    let row = sqlx::query("SELECT number, link FROM audit_head")
+        .fetch_optional(connection)
+        .await?;
+    let row = row.ok_or_else(|| {
+        Failure::storage("where the audit log ends is not in the database any more: somebody took it out")
+    })?;
+    Ok(Anchor {
+        number: column(&row, "number")?,
+        link: spelled_if_any(&row, "link", Link::parse)?,
+    })
 }
 
 /// The end of the log. Lines of a version that did not link them are read once, from the first.
 async fn head(connection: &mut AnyConnection) -> Outcome<Head> {
-    let last = sqlx::query("SELECT number, link FROM audit ORDER BY number DESC LIMIT 1")
-        .fetch_optional(&mut *connection)
-        .await?;
-    let Some(last) = last else {
-        return Ok(Head::EMPTY);
-    };
-    if let Some(link) = spelled_if_any(&last, "link", Link::parse)? {
-        let number = column(&last, "number")?;
+    let Anchor { number, link } = anchor(connection).await?;
+    if let Some(link) = link {
         return Ok(Head { number, link });
     }
     let mut head = Head::EMPTY;
     loop {
         let lines = page(connection, head.number, PAGE_ROWS_MAX).await?;
         if lines.is_empty() {
-            return Ok(head);
+            break;
         }
         head = lines.iter().fold(head, |head, line| head.followed_by(line));
     }
+    if head.number == number {
+        return Ok(head);
+    }
+    Err(Failure::storage(Broken::CutOff {
+        last: head.number,
+        noted: number,
+    }))
 }
 
 async fn page(connection: &mut AnyConnection, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
@@ -84,5 +105,21 @@ impl Store {
     /// Storage.
     pub async fn audit(&self, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
         page(&mut *self.reader().await?, after, limit).await
+    }
+
+    /// Where the audit log ends by what is kept beside it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn audit_anchor(&self) -> Outcome<Anchor> {
+        anchor(&mut *self.reader().await?).await
+    }
+
+    /// The number of the last line there is; 0 for none.
+    pub(crate) async fn last_audit_line(&self) -> Outcome<i64> {
+        let row = sqlx::query("SELECT COALESCE(MAX(number), 0) AS last FROM audit")
+            .fetch_one(&mut *self.reader().await?)
+            .await?;
+        column(&row, "last")
     }
 }

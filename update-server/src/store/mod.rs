@@ -45,7 +45,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -80,6 +80,11 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
         include_str!("../../migrations/0013_numbering.sql"),
     ),
     (14, "logins", include_str!("../../migrations/0014_logins.sql")),
+    (
+        15,
+        "audit head",
+        include_str!("../../migrations/0015_audit_head.sql"),
+    ),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
@@ -300,6 +305,10 @@ async fn log_of(writers: &AnyPool) -> anyhow::Result<Arc<Log>> {
         .await?;
     let file: String = row.try_get("file")?;
     anyhow::ensure!(!file.is_empty(), "it is in memory; name a file");
+    // Written anew and not only synced: after a disk failed, the system shows what may not be on it, and a sync says no more.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_all(writers)
+        .await?;
     let log = Arc::new(Log::of(&file)?);
     log.sync().await?;
     Ok(log)

@@ -29,13 +29,6 @@ impl Store {
         rows.iter().map(webhook).collect()
     }
 
-    pub(crate) async fn last_audit_line(&self) -> Outcome<i64> {
-        let row = sqlx::query("SELECT COALESCE(MAX(number), 0) AS last FROM audit")
-            .fetch_one(&mut *self.reader().await?)
-            .await?;
-        column(&row, "last")
-    }
-
     /// Takes a webhook until a time; `false` when another instance was quicker.
     pub(crate) async fn lease_webhook(&self, webhook: &Webhook, until: i64) -> Outcome<bool> {
         let mut record = self.record().await?;
@@ -49,18 +42,23 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes how far a webhook has been told.
-    pub(crate) async fn settle_webhook(&self, webhook: &Webhook) -> Outcome<()> {
+    /// Notes how far a webhook has been told; `false` when it was not taken until then any more.
+    pub(crate) async fn settle_webhook(&self, webhook: &Webhook, taken_until: i64) -> Outcome<bool> {
         let mut record = self.record().await?;
-        sqlx::query("UPDATE webhooks SET told = $1, failures = $2, next_at = $3, trouble = $4 WHERE id = $5")
-            .bind(webhook.told)
-            .bind(i64::from(webhook.failures))
-            .bind(webhook.next_at)
-            .bind(&webhook.trouble)
-            .bind(&webhook.id)
-            .execute(&mut *record.0)
-            .await?;
-        record.commit().await
+        let done = sqlx::query(
+            "UPDATE webhooks SET told = $1, failures = $2, next_at = $3, trouble = $4 \
+             WHERE id = $5 AND next_at = $6",
+        )
+        .bind(webhook.told)
+        .bind(i64::from(webhook.failures))
+        .bind(webhook.next_at)
+        .bind(&webhook.trouble)
+        .bind(&webhook.id)
+        .bind(taken_until)
+        .execute(&mut *record.0)
+        .await?;
+        record.commit().await?;
+        Ok(done.rows_affected() == 1)
     }
 }
 

@@ -24,6 +24,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/webhooks/{id}", ADMINISTER),
     ("GET", "/", Public),
     ("GET", "/api/v1/audit", READ),
+    ("GET", "/api/v1/audit/head", READ),
     ("GET", "/api/v1/devices", READ),
     ("GET", "/api/v1/devices/{id}", READ),
     ("GET", "/api/v1/devices/{id}/decision", READ),

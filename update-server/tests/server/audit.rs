@@ -90,7 +90,24 @@ async fn what_is_done_to_the_log_shows_at_its_line() {
             .contains("line 2 is missing")
     );
     tamper(data, "DELETE FROM audit WHERE number > 1").await;
-    assert!(verify(data, None).await.is_ok(), "what is left is whole");
+    for noted in [None, Some(noted.as_str())] {
+        assert!(verify(data, noted).await.unwrap_err().contains("cut off"));
+    }
+    // What comes next does not hide it.
+    change(data).await;
+    assert!(
+        verify(data, None)
+            .await
+            .unwrap_err()
+            .contains("line 2 is missing")
+    );
+    // Whoever knows of what is kept beside the log can make it fit, and the chain anew; not what was noted.
+    tamper(data, "DELETE FROM audit WHERE number > 1").await;
+    tamper(
+        data,
+        "UPDATE audit_head SET number = 1, link = (SELECT link FROM audit)",
+    )
+    .await;
     assert!(verify(data, Some(&noted)).await.unwrap_err().contains("cut off"));
     for _ in 0..lines {
         change(data).await;
@@ -105,6 +122,67 @@ async fn what_is_done_to_the_log_shows_at_its_line() {
             .unwrap_err()
             .contains("written anew")
     );
+    tamper(data, "DELETE FROM audit_head").await;
+    assert!(
+        verify(data, None)
+            .await
+            .unwrap_err()
+            .contains("somebody took it out")
+    );
+}
+
+#[tokio::test]
+async fn a_checkpoint_file_goes_along_with_the_log_and_shows_what_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data).await;
+    let token = server.token();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", &token),
+    ];
+    let data = data.to_str().unwrap();
+    let file = folder.path().join("head");
+    let verify = [
+        "audit",
+        "verify",
+        "--json",
+        "--checkpoint",
+        file.to_str().unwrap(),
+    ];
+    let mut heads = Vec::new();
+    for _ in 0..2 {
+        let said = said(&command(&verify, &with).await);
+        let kept = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(kept.trim(), said["head"].as_str().unwrap());
+        heads.push(kept);
+        change(data).await;
+    }
+    assert_ne!(heads[0], heads[1]);
+    tamper(
+        data,
+        "DELETE FROM audit WHERE number = (SELECT MAX(number) FROM audit)",
+    )
+    .await;
+    tamper(
+        data,
+        "DELETE FROM audit WHERE number = (SELECT MAX(number) FROM audit)",
+    )
+    .await;
+    tamper(
+        data,
+        "UPDATE audit_head SET number = number - 2, link = \
+         (SELECT last.link FROM audit last ORDER BY last.number DESC LIMIT 1)",
+    )
+    .await;
+    let output = command(&verify, &with).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("cut off"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), heads[1], "and stays");
+    std::fs::write(&file, "not a head").unwrap();
+    let output = command(&verify, &with).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a head");
 }
 
 #[tokio::test]
@@ -115,6 +193,7 @@ async fn a_log_of_an_earlier_version_is_covered_by_the_first_line_behind_it() {
     let data = data.to_str().unwrap();
     change(data).await;
     tamper(data, "UPDATE audit SET link = NULL").await;
+    tamper(data, "UPDATE audit_head SET link = NULL").await;
     assert_eq!(verify(data, None).await.unwrap()["lines"], 3);
     change(data).await;
     assert_eq!(verify(data, None).await.unwrap()["lines"], 4);

@@ -160,6 +160,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         check_in_interval_s: INTERVAL_S,
         awaiting_devices_max: AWAITING_MAX,
+        internal_webhooks: true,
         ..Settings::default()
     }
 }

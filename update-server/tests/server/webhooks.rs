@@ -3,20 +3,24 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::post;
 use base64ct::{Base64, Encoding as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use latchkey_server::courier::Courier;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::program::{Operator, PATIENCE, Server};
+use crate::support::Harness;
 
 type Told = (HeaderMap, Bytes);
 
@@ -106,7 +110,7 @@ async fn make_token(operator: &Operator, server: &Server, name: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_is_told_in_order_again_after_failures_and_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let options = ["--allow-loopback-webhooks"];
+    let options = ["--allow-internal-webhooks"];
     let mut server = Server::start_with(folder.path(), &options).await;
     let operator = Operator::new(server.token());
     let mut receiver = Receiver::start().await;
@@ -147,28 +151,127 @@ async fn a_receiver_is_told_in_order_again_after_failures_and_after_a_kill() {
     drop(server);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_receiver_that_never_answers_holds_up_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start_with(folder.path(), &["--allow-loopback-webhooks"]).await;
-    let operator = Operator::new(server.token());
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut receiver = Receiver::start().await;
-    let mut secret = Value::Null;
-    for address in [silent.local_addr().unwrap(), receiver.address] {
-        let (status, made) = make(
-            &operator,
-            &server,
-            format!("http://{address}/hook"),
-            json!(["token."]),
-        )
+/// Makes a webhook of a server in memory that is told of new tokens; gives its secret.
+async fn hook(harness: &Harness, address: SocketAddr) -> String {
+    let wanted = json!({ "url": format!("http://{address}/hook"), "events": ["token."] });
+    let made = harness
+        .call(Method::POST, "/api/v1/webhooks", wanted.to_string())
         .await;
-        assert_eq!(status, StatusCode::CREATED);
-        secret = made["secret"].clone();
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    made.json()["secret"].as_str().unwrap().to_owned()
+}
+
+async fn tell_of(harness: &Harness, name: &str) {
+    let wanted = json!({ "name": name, "role": "viewer" });
+    let made = harness
+        .call(Method::POST, "/api/v1/tokens", wanted.to_string())
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED);
+}
+
+fn courier(internal: bool, patience: Duration) -> Courier {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Courier::with_patience(internal, patience).unwrap()
+}
+
+/// Far longer than any test: who waits for this receiver waits for ever.
+const ENDLESS: Duration = Duration::from_secs(24 * 3600);
+
+#[tokio::test]
+async fn a_receiver_that_never_answers_holds_up_nobody() {
+    let harness = Harness::new().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    hook(&harness, silent.local_addr().unwrap()).await;
+    let mut receiver = Receiver::start().await;
+    let secret = hook(&harness, receiver.address).await;
+    let courier = Arc::new(courier(true, ENDLESS));
+    let work = tokio::spawn(courier.work(harness.service.clone()));
+    let mut held = None;
+    for name in ["first", "second", "third"] {
+        tell_of(&harness, name).await;
+        let (_, told) = verified(&receiver.next().await, &secret);
+        assert_eq!(told["data"]["detail"]["name"], name);
+        if held.is_none() {
+            // From now on it has been called, and waits.
+            let called = tokio::time::timeout(PATIENCE, silent.accept()).await;
+            held = Some(called.unwrap().unwrap());
+        }
     }
-    make_token(&operator, &server, "told").await;
-    let (_, told) = verified(&receiver.next().await, secret.as_str().unwrap());
-    assert_eq!(told["data"]["detail"]["name"], "told");
+    work.abort();
+}
+
+#[tokio::test]
+async fn an_instance_that_took_too_long_does_not_undo_what_another_one_told() {
+    let harness = Harness::new().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    hook(&harness, address).await;
+    tell_of(&harness, "x").await;
+    let service = harness.service.clone();
+    let take = async || {
+        let mut taken = service.take_webhooks(9).await.unwrap();
+        assert!(taken.len() <= 1);
+        taken.pop()
+    };
+    let slow = take().await.unwrap();
+    assert!(take().await.is_none(), "it is taken");
+    let courier = courier(true, ENDLESS);
+    let (slow_is_over, ()) = tokio::join!(courier.tell(&service, &slow), async {
+        // While the first waits for an answer, its time is over, and another one goes on and is answered.
+        let (connection, _) = silent.accept().await.unwrap();
+        harness.clock.advance_ms(3_600_000);
+        let quick = take().await.unwrap();
+        let answer = async {
+            let (mut connection, _) = silent.accept().await.unwrap();
+            assert_ne!(connection.read(&mut [0; 1024]).await.unwrap(), 0);
+            connection
+                .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                .await
+                .unwrap();
+            connection
+        };
+        let (told, _connection) = tokio::join!(courier.tell(&service, &quick), answer);
+        told.unwrap();
+        drop(connection);
+    });
+    slow_is_over.unwrap();
+    let webhook = &harness.get("/api/v1/webhooks").await[0];
+    assert_eq!(
+        (&webhook["failures"], &webhook["trouble"]),
+        (&json!(0), &Value::Null)
+    );
+    assert!(webhook["told"].as_i64().unwrap() > slow.told, "{webhook}");
+    assert!(take().await.is_none(), "and has nothing to tell it");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_into_the_servers_own_network_is_not_followed() {
+    let harness = Harness::new().await;
+    let own = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = own.local_addr().unwrap().port();
+    let wanted = json!({ "url": format!("https://localhost:{port}/"), "events": ["token."] });
+    let made = harness
+        .call(Method::POST, "/api/v1/webhooks", wanted.to_string())
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "where a name leads shows later");
+    // And an address that was taken when the rule was another one.
+    hook(&harness, own.local_addr().unwrap()).await;
+    tell_of(&harness, "x").await;
+    let courier = courier(false, PATIENCE);
+    for webhook in harness.service.take_webhooks(9).await.unwrap() {
+        courier.tell(&harness.service, &webhook).await.unwrap();
+    }
+    let webhooks = harness.get("/api/v1/webhooks").await;
+    let troubles = webhooks.as_array().unwrap().iter();
+    let troubles: Vec<&str> = troubles
+        .map(|webhook| webhook["trouble"].as_str().unwrap())
+        .collect();
+    assert_eq!(troubles.len(), 2);
+    for trouble in troubles {
+        assert!(trouble.contains("--allow-internal-webhooks"), "{trouble}");
+    }
+    let called = futures_util::poll!(std::pin::pin!(own.accept()));
+    assert!(called.is_pending(), "nobody was called");
 }
 
 #[tokio::test]
@@ -178,6 +281,8 @@ async fn addresses_within_reach_of_the_server_alone_are_refused() {
     let operator = Operator::new(server.token());
     for url in [
         "http://127.0.0.1:1/",
+        "https://127.0.0.1:1/",
+        "https://192.168.0.1/",
         "http://169.254.169.254/latest/meta-data",
         "file:///etc/passwd",
         "https://name:password@example.com/",

@@ -1,9 +1,10 @@
 //! The audit log as a chain: each line carries a hash over itself and the line before, so a line that was changed,
 //! taken out or put in shows, and so does everything behind it.
 //!
-//! Whoever can write the database can also compute the chain anew. What that cannot change is a [`Head`] that was
-//! noted elsewhere: [`Inspection`] holds the log against it. Knows no database and no HTTP, so that an auditor's
-//! program checks what a server says by the same rule.
+//! A chain that is cut off its end is whole in itself. So where the log ends is kept beside it ([`Anchor`]), and whoever
+//! can write the database, and so compute all of that anew, cannot change a [`Head`] that was noted elsewhere:
+//! [`Inspection`] holds the log against both. Knows no database and no HTTP, so that an auditor's program checks what a
+//! server says by the same rule.
 //!
 //! Lines of a version that did not chain yet have no link of their own. The first line behind them covers them all.
 
@@ -118,6 +119,24 @@ impl FromStr for Head {
     }
 }
 
+/// A place that a log must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AuditHead)]
+pub struct Anchor {
+    /// Of a line; 0 for an empty log.
+    pub number: i64,
+    /// That line's; absent in lines of versions that had none.
+    #[schema(value_type = Option<String>)]
+    pub link: Option<Link>,
+}
+
+impl From<Head> for Anchor {
+    fn from(Head { number, link }: Head) -> Self {
+        let link = Some(link);
+        Self { number, link }
+    }
+}
+
 /// The first place where a log is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
@@ -148,7 +167,7 @@ pub enum Broken {
         number: i64,
     },
     /// The log ends before the line that was noted.
-    #[error("the log ends with line {last}, but line {noted} was noted: lines were cut off its end")]
+    #[error("the log ends with line {last}, but line {noted} was written: lines were cut off its end")]
     CutOff {
         /// The last line there is.
         last: i64,
@@ -162,18 +181,48 @@ pub enum Broken {
 pub struct Inspection {
     head: Head,
     linked: bool,
-    noted: Option<Head>,
+    anchors: Vec<Anchor>,
 }
 
-impl Inspection {
-    /// Of a log that is to contain the noted head, where one was noted.
-    #[must_use]
-    pub const fn new(noted: Option<Head>) -> Self {
+impl Default for Inspection {
+    fn default() -> Self {
         Self {
             head: Head::EMPTY,
             linked: false,
-            noted,
+            anchors: Vec::new(),
         }
+    }
+}
+
+impl Inspection {
+    /// The log must have this place; it is looked for from here on.
+    ///
+    /// # Errors
+    /// [`Broken`], where the log was followed so far that it shows already.
+    pub fn expect(&mut self, anchor: Anchor) -> Result<(), Broken> {
+        let last = self.head.number;
+        if anchor.number < last {
+            // Once it went further.
+            return Err(Broken::CutOff {
+                last: anchor.number,
+                noted: last,
+            });
+        }
+        self.anchors.retain(|old| old.number > last);
+        self.anchors.push(anchor);
+        self.hold(&self.head)
+    }
+
+    /// Holds a head against every place that the log must have.
+    fn hold(&self, head: &Head) -> Result<(), Broken> {
+        let number = head.number;
+        let differs = |anchor: &Anchor| {
+            anchor.number == number && anchor.link.is_some_and(|link| number > 0 && link != head.link)
+        };
+        if self.anchors.iter().any(differs) {
+            return Err(Broken::Rewritten { number });
+        }
+        Ok(())
     }
 
     /// The number of the last line that was looked at.
@@ -208,12 +257,7 @@ impl Inspection {
             Some(_) => self.linked = true,
             None => {}
         }
-        if self
-            .noted
-            .is_some_and(|noted| noted.number == number && noted != head)
-        {
-            return Err(Broken::Rewritten { number });
-        }
+        self.hold(&head)?;
         self.head = head;
         Ok(())
     }
@@ -222,11 +266,12 @@ impl Inspection {
     ///
     /// # Errors
     /// [`Broken::CutOff`].
-    pub fn end(self) -> Result<Head, Broken> {
+    pub fn end(&self) -> Result<Head, Broken> {
         let last = self.head.number;
-        match self.noted {
-            Some(Head { number: noted, .. }) if noted > last => Err(Broken::CutOff { last, noted }),
-            Some(_) | None => Ok(self.head),
+        let furthest = self.anchors.iter().map(|anchor| anchor.number).max();
+        match furthest.filter(|noted| *noted > last) {
+            Some(noted) => Err(Broken::CutOff { last, noted }),
+            None => Ok(self.head),
         }
     }
 }
@@ -268,7 +313,8 @@ mod tests {
     }
 
     fn inspect(log: &[Recorded], noted: Option<Head>) -> Result<Head, Broken> {
-        let mut inspection = Inspection::new(noted);
+        let mut inspection = Inspection::default();
+        noted.map_or(Ok(()), |noted| inspection.expect(noted.into()))?;
         log.iter().try_for_each(|line| inspection.follow(line))?;
         inspection.end()
     }
@@ -316,6 +362,33 @@ mod tests {
         }
         assert!(inspect(&other, None).is_ok(), "only what was noted tells");
         assert_eq!(inspect(&other, Some(noted)), Err(Broken::Rewritten { number: 4 }));
+    }
+
+    #[test]
+    fn a_log_that_is_followed_further_each_time_is_held_against_its_end_each_time() {
+        let log = log(6, 0);
+        let at = |lines: usize| Anchor::from(inspect(&log[..lines], None).unwrap());
+        let mut inspection = Inspection::default();
+        inspection.expect(at(3)).unwrap();
+        log[..3]
+            .iter()
+            .try_for_each(|line| inspection.follow(line))
+            .unwrap();
+        inspection.end().unwrap();
+        inspection.expect(at(3)).unwrap();
+        inspection.expect(at(5)).unwrap();
+        assert_eq!(inspection.end(), Err(Broken::CutOff { last: 3, noted: 5 }));
+        log[3..]
+            .iter()
+            .try_for_each(|line| inspection.follow(line))
+            .unwrap();
+        inspection.end().unwrap();
+        assert_eq!(
+            inspection.expect(at(4)),
+            Err(Broken::CutOff { last: 4, noted: 6 })
+        );
+        let other = Anchor { number: 6, ..at(5) };
+        assert_eq!(inspection.expect(other), Err(Broken::Rewritten { number: 6 }));
     }
 
     #[test]

@@ -266,3 +266,20 @@ async fn a_copied_key_is_shown_on_its_page_and_settled_there() {
     let again = visit.send(&format!("{place}/settle"), &[]).await;
     assert_eq!(again.page_problem(), "conflict");
 }
+
+#[tokio::test]
+async fn an_audit_log_whose_end_was_cut_off_gets_no_tick() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    assert!(visit.see("/dashboard/audit").await.contains("✓ Each of the "));
+    tamper(
+        harness.folder.path().to_str().unwrap(),
+        "DELETE FROM audit WHERE number > 1",
+    )
+    .await;
+    for page in ["/dashboard/audit", "/dashboard/audit?check=again"] {
+        let page = visit.see(page).await;
+        assert!(page.contains("the log ends with line 1, but"), "{page}");
+        assert!(!page.contains("✓ Each of the "), "{page}");
+    }
+}
