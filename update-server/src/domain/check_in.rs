@@ -2,7 +2,7 @@
 
 use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Install, ProblemCode, Sealed};
 
-use super::decision::{Decision, Facts, Moment, decide};
+use super::decision::{Candidate, Decision, Facts, Moment, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
 use super::presence::{Replayed, Seen};
 use super::watch::Standing;
@@ -83,10 +83,10 @@ impl Service {
         let now = seen.at;
         let offered = decision.offer().map(|offer| offer.release.digest);
         let held = facts.hold.is_some();
-        let offers: Vec<(&str, Standing)> = decision
+        let offers: Vec<(&Candidate, Standing)> = decision
             .0
             .iter()
-            .filter_map(|judged| Some((judged.candidate.rollout.as_str(), judged.news(held)?)))
+            .filter_map(|judged| Some((&judged.candidate, judged.news(held)?)))
             .collect();
         let told = device.facts.as_ref().is_none_or(|before| differ(before, facts));
         if !told && offers.is_empty() && device.offered.map(|(image, _)| image) == offered {
@@ -103,8 +103,16 @@ impl Service {
         if !record.put_facts(device.id, seen, facts, offered).await? {
             return Ok(false);
         }
-        for (rollout, standing) in offers {
-            record.put_offer(rollout, device.id, standing, now).await?;
+        for (
+            Candidate {
+                rollout, standing, ..
+            },
+            now_is,
+        ) in offers
+        {
+            record
+                .put_offer(rollout, device.id, *standing, now_is, now)
+                .await?;
         }
         if facts.running.confirmed {
             let (image, confirmed) = (facts.running.image, Standing::Confirmed);

@@ -90,9 +90,10 @@ impl Default for Terms {
 pub struct Candidate {
     /// Which rollout.
     pub rollout: String,
-    /// Since when tries count: when it was made, or when an operator gave the device another try; in milliseconds
-    /// since 1970.
-    pub tries_since: i64,
+    /// When it was made, in milliseconds since 1970. What the device did with the release before does not count.
+    pub made_at: i64,
+    /// Since when its bootloader had said what an operator forgave when giving the device another try.
+    pub forgiven_boot: Option<i64>,
     /// What it rolls out.
     pub release: Release,
     /// On what terms.
@@ -103,9 +104,9 @@ pub struct Candidate {
     pub place: Place,
     /// What became of the offer, where the device had one.
     pub standing: Option<Standing>,
-    /// Reports by this device that it reverted the release, since then.
+    /// Reports by this device that it reverted the release, without what was forgiven.
     pub reverts: u32,
-    /// Reports by this device that it refused the release, since then.
+    /// Reports by this device that it refused the release, without what was forgiven.
     pub refusals: u32,
     /// When the last of these came, in milliseconds since 1970.
     pub refused_at: Option<i64>,
@@ -120,7 +121,7 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
-/// What was decided: the rollouts looked at, newest first, up to the one that is offered.
+/// What was decided: every rollout that includes the device, newest first; one of them is offered at most.
 #[derive(Clone, Debug)]
 pub struct Decision(pub Vec<Judged>);
 
@@ -128,8 +129,8 @@ impl Decision {
     /// What to install, and by which rollout; `None` is "carry on".
     #[must_use]
     pub fn offer(&self) -> Option<&Candidate> {
-        let last = self.0.last()?;
-        (last.verdict == Verdict::Offered).then_some(&last.candidate)
+        let offered = self.0.iter().find(|judged| judged.verdict == Verdict::Offered)?;
+        Some(&offered.candidate)
     }
 
     /// The decision in one sentence per rollout.
@@ -150,13 +151,16 @@ impl Judged {
     }
 
     /// What is to be written down of the offer, where that is news. `held`: the device said that it does not install
-    /// now. What a device has reported stands, whatever it is told afterwards.
+    /// now.
+    ///
+    /// An offer stands as long as the device is told of it at each call, and only one that stands can end in silence. So
+    /// whatever else the device is told ends its offer, until it is offered again. What it has reported stands,
+    /// whatever it is told afterwards; but one that asked its bootloader for the release and now runs something beyond
+    /// it has no more to say of it.
     #[must_use]
     pub fn news(&self, held: bool) -> Option<Standing> {
         let before = self.candidate.standing;
-        if !before.is_none_or(Standing::is_open) {
-            return None;
-        }
+        let open = before.is_none_or(Standing::is_open);
         let now = match self.verdict {
             Verdict::Offered if held && before.is_some() => Standing::Deferred,
             Verdict::Offered => Standing::Offered,
@@ -164,20 +168,28 @@ impl Judged {
             Verdict::BatteryLow { .. } | Verdict::OutOfHours { .. } | Verdict::Postponed { .. } => {
                 Standing::Deferred
             }
+            // What came of it is the device's to report, and if it never does, that is silence.
             Verdict::AlreadyRunning
-            | Verdict::BelowFloor { .. }
+            | Verdict::Refused { .. }
+            | Verdict::Resting { .. }
+            | Verdict::Reverted { .. } => return None,
+            Verdict::BelowFloor { .. } | Verdict::NotNewer { .. } if before == Some(Standing::Requested) => {
+                return Some(Standing::Lapsed);
+            }
+            Verdict::BelowFloor { .. }
             | Verdict::NeedsStep { .. }
+            | Verdict::NewerGoesFirst
             | Verdict::NotBefore { .. }
             | Verdict::NotNewer { .. }
             | Verdict::NotYet { .. }
             | Verdict::OnTrial
             | Verdict::OtherHardware
-            | Verdict::Refused { .. }
-            | Verdict::Resting { .. }
-            | Verdict::Reverted { .. }
-            | Verdict::TwoWithOneKey => return None,
+            | Verdict::TwoWithOneKey => {
+                before?;
+                Standing::Lapsed
+            }
         };
-        (before != Some(now)).then_some(now)
+        (open && before != Some(now)).then_some(now)
     }
 }
 
@@ -185,15 +197,16 @@ impl Judged {
 /// passes is offered.
 #[must_use]
 pub fn decide(device: &Facts, moment: &Moment, candidates: Vec<Candidate>) -> Decision {
-    let mut judged = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let verdict = judge(device, moment, &candidate);
-        judged.push(Judged { candidate, verdict });
-        if verdict == Verdict::Offered {
-            break;
-        }
-    }
-    Decision(judged)
+    let mut offered = false;
+    let judged = candidates.into_iter().map(|candidate| {
+        let verdict = match judge(device, moment, &candidate) {
+            Verdict::Offered if offered => Verdict::NewerGoesFirst,
+            verdict => verdict,
+        };
+        offered |= verdict == Verdict::Offered;
+        Judged { candidate, verdict }
+    });
+    Decision(judged.collect())
 }
 
 fn judge(device: &Facts, moment: &Moment, candidate: &Candidate) -> Verdict {
@@ -290,10 +303,11 @@ fn rested(candidate: &Candidate) -> Option<i64> {
 }
 
 /// How often the device has reverted and refused the candidate. Its bootloader's word counts even before the
-/// report about it has come, but not what it said before tries began to count.
+/// report about it has come, but not what it said before the rollout was made, or what it was forgiven.
 fn attempts(device: &Facts, candidate: &Candidate) -> (u32, u32) {
     let about_this = candidate.release.digest.0.starts_with(&device.boot.about);
-    let told = u32::from(about_this && device.boot_since >= candidate.tries_since);
+    let counts = device.boot_since >= candidate.made_at && candidate.forgiven_boot != Some(device.boot_since);
+    let told = u32::from(about_this && counts);
     match device.boot.outcome {
         BootOutcome::Reverted | BootOutcome::Rescued => (candidate.reverts.max(told), candidate.refusals),
         BootOutcome::Refused => (candidate.reverts, candidate.refusals.max(told)),

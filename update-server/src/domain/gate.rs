@@ -1,8 +1,9 @@
 //! When a rollout halts itself: a pure function of how its release fares on the devices it was offered to.
 //!
 //! What counts for it is a lock's own word that the release runs and passed its self-test; what counts against it
-//! are refusals, reverts, and silence: a device that took an offer and was not heard of again may be one that can
-//! no longer say anything. Knows no clock, no devices and no database.
+//! are refusals, reverts, and silence: a device that was offered the release and of which nothing was heard since, for
+//! longer than the limit, may be one that can no longer say anything. One that calls is not silent, whatever it does
+//! with the offer. Knows no clock, no devices and no database.
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ pub struct Gate {
     pub failed_share_max: Share,
     /// once there are so many outcomes.
     pub sample_min: u32,
-    /// How long a device may say nothing after an offer before that counts as a failure, in milliseconds.
+    /// How long a device with an offer may not be heard of before that counts as a failure, in milliseconds.
     pub silence_ms: i64,
 }
 
@@ -45,7 +46,7 @@ pub struct Health {
     pub refused: u32,
     /// Reverted it.
     pub reverted: u32,
-    /// Said nothing for too long after the offer.
+    /// Offered it or asked for it, and not heard of since for too long.
     pub silent: u32,
     /// Get it at another time. Counts neither for nor against it.
     pub deferred: u32,

@@ -126,8 +126,12 @@ pub struct Rollout {
     pub created_by: String,
     /// When its state changed last, in milliseconds since 1970.
     pub changed_at: i64,
-    /// When it was last started; what happened before does not count against it any more.
+    /// When it was last started, in milliseconds since 1970.
     pub judged_since: i64,
+    /// How often it was started again. What became of its offers in an earlier round does not count any more.
+    pub round: i64,
+    /// How often it was widened. A stage has proven itself by what came behind the last time.
+    pub widening: i64,
     /// Why it halted itself, while it is halted.
     pub halted_because: Option<String>,
 }
@@ -224,6 +228,8 @@ impl Service {
             created_by: by.actor().to_string(),
             changed_at: now,
             judged_since: now,
+            round: 0,
+            widening: 0,
             halted_because: None,
         };
         change.insert_rollout(&rollout).await?;
@@ -282,6 +288,7 @@ impl Service {
         let after = Rollout {
             share: to,
             reached_at: now,
+            widening: rollout.widening.saturating_add(1),
             changed_at: now,
             asked: None,
             ..rollout
@@ -358,12 +365,13 @@ impl Service {
                 .put(look, by.actor(), "rollout.resume.ask", nothing, asked)
                 .await;
         }
+        let (judged_since, round) = match to {
+            Move::Resume => (now, rollout.round.saturating_add(1)),
+            Move::Pause | Move::Abort => (rollout.judged_since, rollout.round),
+        };
         let after = Rollout {
-            judged_since: if to == Move::Resume {
-                now
-            } else {
-                rollout.judged_since
-            },
+            judged_since,
+            round,
             state,
             changed_at: now,
             halted_because: None,

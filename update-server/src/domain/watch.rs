@@ -24,6 +24,9 @@ spelled! {
         /// It would get it at another time: its battery is low, the hour is wrong, somebody is using it, or its owner
         /// wants it later.
         Deferred = "deferred",
+        /// The offer does not hold now: something newer runs or goes first, nothing may be offered to the device, or it
+        /// is to have another try and has not called since.
+        Lapsed = "lapsed",
         /// The device was offered it.
         Offered = "offered",
         /// The device, or its bootloader, refused it.
@@ -52,7 +55,12 @@ impl Standing {
     pub const fn is_failure(self) -> bool {
         match self {
             Self::Refused | Self::Reverted => true,
-            Self::Confirmed | Self::Declined | Self::Deferred | Self::Offered | Self::Requested => false,
+            Self::Confirmed
+            | Self::Declined
+            | Self::Deferred
+            | Self::Lapsed
+            | Self::Offered
+            | Self::Requested => false,
         }
     }
 
@@ -60,7 +68,7 @@ impl Standing {
     #[must_use]
     pub const fn is_open(self) -> bool {
         match self {
-            Self::Declined | Self::Deferred | Self::Offered => true,
+            Self::Declined | Self::Deferred | Self::Lapsed | Self::Offered => true,
             Self::Confirmed | Self::Refused | Self::Requested | Self::Reverted => false,
         }
     }
@@ -82,7 +90,12 @@ impl Service {
     }
 
     async fn step_rollouts(&self) -> Outcome<()> {
-        for rollout in self.store.running_rollouts().await? {
+        let running = self.store.running_rollouts().await?;
+        if !running.is_empty() {
+            // Who called is not silent, written down or not.
+            self.write_presence().await?;
+        }
+        for rollout in running {
             // One that cannot be looked at must not keep the others from halting.
             if let Err(failure) = self.step_rollout(&rollout).await {
                 tracing::error!(%failure, rollout = rollout.id, "a running rollout could not be looked at");
@@ -125,6 +138,7 @@ impl Service {
             after: Rollout {
                 share,
                 reached_at: now,
+                widening: rollout.widening.saturating_add(1),
                 ..rollout.clone()
             },
         }))

@@ -8,6 +8,7 @@
 //! [`Store::settled`]. Once SQLite's disk has failed, nothing is begun or read any more.
 
 mod audit;
+mod candidates;
 mod database;
 mod devices;
 mod director;
@@ -15,6 +16,7 @@ mod documents;
 mod fleet;
 mod lifetimes;
 mod log;
+mod offers;
 mod policies;
 mod releases;
 mod reports;
@@ -32,7 +34,7 @@ use latchkey_directive::DeviceId;
 use sqlx::any::AnyRow;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, Row as _, SqlSafeStr as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Row as _, SqlSafeStr as _, Transaction};
 
 use crate::domain::audit::Entry;
 use crate::failure::{Failure, Outcome};
@@ -45,7 +47,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 16] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -85,10 +87,14 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
         "audit head",
         include_str!("../../migrations/0015_audit_head.sql"),
     ),
+    (16, "rounds", include_str!("../../migrations/0016_rounds.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
 const ONE_CHANGE_AT_A_TIME: &str = "SELECT 1 FROM pg_advisory_xact_lock(7809632)";
+
+/// What sqlx calls PostgreSQL.
+const POSTGRES: &str = "PostgreSQL";
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -192,12 +198,7 @@ impl Store {
     /// Storage.
     pub async fn record_of(&self, device: DeviceId) -> Outcome<Record> {
         let mut transaction = self.begin().await?;
-        if self.kind == Kind::Postgres {
-            sqlx::query("SELECT 1 FROM devices WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(device.to_string())
-                .execute(&mut *transaction)
-                .await?;
-        }
+        hold_device(&mut transaction, device).await?;
         Ok(Record(transaction, self.log.clone()))
     }
 
@@ -312,6 +313,18 @@ async fn log_of(writers: &AnyPool) -> anyhow::Result<Arc<Log>> {
     let log = Arc::new(Log::of(&file)?);
     log.sync().await?;
     Ok(log)
+}
+
+/// Nobody else keeps or changes anything of this device until the transaction is over. SQLite has one writer anyway.
+async fn hold_device(connection: &mut AnyConnection, device: DeviceId) -> Outcome<()> {
+    if connection.backend_name() != POSTGRES {
+        return Ok(());
+    }
+    sqlx::query("SELECT 1 FROM devices WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(device.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn commit(transaction: Transaction<'static, Any>, log: Option<Arc<Log>>) -> Outcome<()> {

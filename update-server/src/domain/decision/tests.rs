@@ -59,7 +59,8 @@ fn at_noon() -> Moment {
 fn candidate(minor: u8, counter: u32) -> Candidate {
     Candidate {
         rollout: format!("to-1.{minor}"),
-        tries_since: 100,
+        made_at: 100,
+        forgiven_boot: None,
         release: Release {
             digest: ImageDigest([minor; 32]),
             vendor: VENDOR,
@@ -387,6 +388,130 @@ fn what_a_device_reported_stands_and_only_news_is_written_down() {
     }
 }
 
+/// Each verdict, and what it makes of an offer that stands.
+fn every_verdict() -> [(Verdict, Option<Standing>); 18] {
+    let at = 2_000_000;
+    let (lapsed, deferred) = (Some(Standing::Lapsed), Some(Standing::Deferred));
+    let kind = ReleaseKind::Feature;
+    [
+        (Verdict::AlreadyRunning, None),
+        (
+            Verdict::BatteryLow {
+                percent: 1,
+                least: 30,
+            },
+            deferred,
+        ),
+        (
+            Verdict::BelowFloor {
+                offered: SecurityCounter(1),
+                floor: SecurityCounter(2),
+            },
+            lapsed,
+        ),
+        (
+            Verdict::Declined { kind, by_lock: true },
+            Some(Standing::Declined),
+        ),
+        (Verdict::NeedsStep { at_least: version(1) }, lapsed),
+        (Verdict::NewerGoesFirst, lapsed),
+        (Verdict::NotBefore { at }, lapsed),
+        (Verdict::NotNewer { running: version(3) }, lapsed),
+        (
+            Verdict::NotYet {
+                place: Place::of(DeviceId([7; 16]), "to"),
+                share: "1".parse().unwrap(),
+            },
+            lapsed,
+        ),
+        (Verdict::Offered, None),
+        (Verdict::OnTrial, lapsed),
+        (Verdict::OtherHardware, lapsed),
+        (
+            Verdict::OutOfHours {
+                hours: "22:00-05:00".parse().unwrap(),
+                minute: "12:00".parse().unwrap(),
+            },
+            deferred,
+        ),
+        (Verdict::Postponed { until: at }, deferred),
+        (Verdict::Refused { times: 3 }, None),
+        (Verdict::Resting { until: at }, None),
+        (Verdict::Reverted { times: 1 }, None),
+        (Verdict::TwoWithOneKey, lapsed),
+    ]
+}
+
+#[test]
+fn only_an_offer_that_the_device_is_still_told_of_can_end_in_silence() {
+    let news = |standing, verdict| {
+        let candidate = Candidate {
+            standing,
+            ..candidate(2, 6)
+        };
+        Judged { candidate, verdict }.news(false)
+    };
+    let mut words: Vec<&str> = Vec::new();
+    for (verdict, becomes) in every_verdict() {
+        words.push(verdict.word());
+        assert_eq!(news(Some(Standing::Offered), verdict), becomes, "{verdict:?}");
+        // Nobody has had an offer by being told why there is none.
+        let first = news(None, verdict);
+        assert_ne!(first, Some(Standing::Lapsed), "{verdict:?}");
+        // Who asked for it has yet to say what came of that, unless it runs something beyond it.
+        let beyond = matches!(verdict, Verdict::BelowFloor { .. } | Verdict::NotNewer { .. });
+        let after_request = beyond.then_some(Standing::Lapsed);
+        assert_eq!(
+            news(Some(Standing::Requested), verdict),
+            after_request,
+            "{verdict:?}"
+        );
+        // And what lapsed is offered again like any other.
+        let again = news(Some(Standing::Lapsed), verdict);
+        let same = again.is_none() || again == becomes || again == Some(Standing::Offered);
+        assert!(same, "{verdict:?}: {again:?}");
+    }
+    words.dedup();
+    assert_eq!(words.len(), 18, "each verdict once");
+}
+
+#[test]
+fn a_newer_rollout_that_is_offered_ends_the_offer_of_an_older_one() {
+    let older = Candidate {
+        standing: Some(Standing::Offered),
+        ..candidate(2, 6)
+    };
+    let decision = decide(&device(), &at_noon(), vec![candidate(3, 6), older]);
+    assert_eq!(decision.offer().map(|c| c.rollout.as_str()), Some("to-1.3"));
+    let [newer, older] = &decision.0[..] else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(newer.news(false), Some(Standing::Offered));
+    assert_eq!(
+        (older.verdict, older.news(false)),
+        (Verdict::NewerGoesFirst, Some(Standing::Lapsed))
+    );
+}
+
+#[test]
+fn what_an_operator_forgave_counts_no_more_and_what_comes_then_does() {
+    let mut device = device();
+    device.boot = BootReport {
+        outcome: BootOutcome::Reverted,
+        about: [2; 16],
+        ..device.boot
+    };
+    device.boot_since = 500;
+    let forgiven = Candidate {
+        forgiven_boot: Some(500),
+        ..candidate(2, 6)
+    };
+    assert_eq!(verdict(&device, candidate(2, 6)), Verdict::Reverted { times: 1 });
+    assert_eq!(verdict(&device, forgiven.clone()), Verdict::Offered);
+    device.boot_since = 501;
+    assert_eq!(verdict(&device, forgiven), Verdict::Reverted { times: 1 });
+}
+
 /// Few values, so that equal and neighbouring ones meet often.
 fn any_candidate() -> impl Strategy<Value = Candidate> {
     let least = prop::option::of(0..4_u8);
@@ -473,8 +598,10 @@ proptest! {
         candidates in prop::collection::vec(any_candidate(), 0..6),
     ) {
         let decision = decide(&device, &moment, candidates.clone());
+        prop_assert_eq!(decision.0.len(), candidates.len(), "all were looked at");
+        let is_offered = |judged: &Judged| judged.verdict == Verdict::Offered;
+        prop_assert!(decision.0.iter().filter(|judged| is_offered(judged)).count() <= 1);
         let Some(offer) = decision.offer() else {
-            prop_assert_eq!(decision.0.len(), candidates.len(), "all were looked at");
             return Ok(());
         };
         let release = &offer.release;
@@ -494,10 +621,12 @@ proptest! {
         prop_assert!(offer.terms.not_before.is_none_or(|at| at <= moment.now));
         prop_assert!(offer.terms.hours.is_none_or(|hours| hours.include(moment.minute)));
         prop_assert!(moment.battery_percent.is_none_or(|percent| percent >= offer.terms.battery_min));
-        // The newest that passes: none of those before it did.
-        prop_assert_eq!(&candidates[decision.0.len() - 1].rollout, &offer.rollout);
-        let before = &decision.0[..decision.0.len() - 1];
-        prop_assert!(before.iter().all(|judged| judged.verdict != Verdict::Offered));
+        // The newest that passes: none of those before it would be offered alone.
+        let newer = decision.0.iter().take_while(|judged| !is_offered(judged));
+        for judged in newer {
+            let alone = decide(&device, &moment, vec![judged.candidate.clone()]);
+            prop_assert!(alone.offer().is_none());
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum Verdict {
         /// The lowest version that may.
         at_least: Version,
     },
+    /// A newer rollout is offered.
+    NewerGoesFirst,
     /// The rollout is to begin later.
     NotBefore {
         /// Then.
@@ -103,6 +105,7 @@ impl Verdict {
             Self::BelowFloor { .. } => "below-floor",
             Self::Declined { .. } => "declined",
             Self::NeedsStep { .. } => "needs-step",
+            Self::NewerGoesFirst => "newer-goes-first",
             Self::NotBefore { .. } => "not-before",
             Self::NotNewer { .. } => "not-newer",
             Self::NotYet { .. } => "not-yet",
@@ -151,6 +154,9 @@ impl fmt::Display for Verdict {
             Self::NeedsStep { at_least } => write!(
                 f,
                 "not offered, the device must run at least {at_least} first; roll that out to it"
+            ),
+            Self::NewerGoesFirst => f.write_str(
+                "not offered now, a newer rollout is; it is looked at again when that one is over",
             ),
             Self::NotBefore { at } => write!(f, "not offered yet, the rollout begins at {}", utc(*at)),
             Self::NotYet { place, share } => write!(

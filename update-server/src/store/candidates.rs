@@ -1,0 +1,195 @@
+//! Who may get what: the rollouts whose audience a device is in, and the devices in a rollout's audience.
+
+use latchkey_directive::DeviceId;
+use latchkey_image::Uuid;
+use sqlx::any::AnyRow;
+
+use super::devices::device;
+use super::releases::release;
+use super::rollouts::{audience, share, terms};
+use super::{Store, column, number, spelled_if_any};
+use crate::domain::decision::{Candidate, Terms};
+use crate::domain::device::Device;
+use crate::domain::release::Release;
+use crate::domain::rollout::{Progress, Rollout};
+use crate::domain::share::{Place, Share};
+use crate::domain::watch::Standing;
+use crate::failure::{Failure, Outcome};
+
+/// How device `d` has fared with rollout `r`, whose offer to it is `o`: what it reported since the rollout was made,
+/// less what an operator has forgiven it.
+macro_rules! fared {
+    () => {
+        "o.standing AS standing, o.since AS offer_since, o.forgiven_boot AS forgiven_boot, r.created_at AS made_at, \
+         (SELECT COUNT(*) FROM reports p WHERE p.device = d.id AND p.image = r.release \
+          AND p.received_at >= r.created_at AND p.event = 'reverted') \
+          - COALESCE(o.forgiven_reverts, 0) AS reverts, \
+         (SELECT COUNT(*) FROM reports p WHERE p.device = d.id AND p.image = r.release \
+          AND p.received_at >= r.created_at AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
+          - COALESCE(o.forgiven_refusals, 0) AS refusals, \
+         (SELECT MAX(p.received_at) FROM reports p WHERE p.device = d.id AND p.image = r.release \
+          AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refused_at"
+    };
+}
+
+/// How one device has fared with one rollout.
+pub(super) const FARED: &str = concat!(
+    "SELECT ",
+    fared!(),
+    " FROM rollouts r JOIN devices d ON d.id = $2 \
+     LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = d.id WHERE r.id = $1"
+);
+
+/// A device's standing in a rollout, from a row with its offer and its reports.
+fn candidate(
+    row: &AnyRow,
+    device: DeviceId,
+    rollout: String,
+    share: Share,
+    terms: Terms,
+    release: Release,
+) -> Outcome<Candidate> {
+    Ok(Candidate {
+        share,
+        place: Place::of(device, &rollout),
+        standing: spelled_if_any(row, "standing", Standing::parse)?,
+        rollout,
+        made_at: column(row, "made_at")?,
+        forgiven_boot: column(row, "forgiven_boot")?,
+        release,
+        terms,
+        reverts: number(row, "reverts")?,
+        refusals: number(row, "refusals")?,
+        refused_at: column(row, "refused_at")?,
+    })
+}
+
+impl Store {
+    /// The running rollouts whose audience a device is in, newest first, with what it has reported about each.
+    pub(crate) async fn candidates(
+        &self,
+        device: DeviceId,
+        vendor: Uuid,
+        class: Uuid,
+    ) -> Outcome<Vec<Candidate>> {
+        let rows = sqlx::query(
+            concat!(
+                "SELECT r.id AS rollout, r.share AS share, r.battery_min AS battery_min, \
+                 r.not_before AS not_before, r.hours AS hours, l.*, ",
+                fared!(),
+                " FROM rollouts r JOIN devices d ON d.id = $1 JOIN releases l ON l.digest = r.release \
+                 LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = d.id \
+                 WHERE r.state = 'running' AND l.vendor = $2 AND l.class = $3 AND (r.audience = 'all' OR EXISTS \
+                 (SELECT 1 FROM rollout_devices m WHERE m.rollout = r.id AND m.device = d.id)) \
+                 ORDER BY r.number DESC"
+            ),
+        )
+        .bind(device.to_string())
+        .bind(vendor.to_string())
+        .bind(class.to_string())
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        let candidates = rows.iter().map(|row| {
+            let rollout: String = column(row, "rollout")?;
+            candidate(
+                row,
+                device,
+                rollout,
+                share(row, "share")?,
+                terms(row)?,
+                release(row)?,
+            )
+        });
+        candidates.collect()
+    }
+
+    /// A page of a rollout's audience: each device, the rollout as its candidate, and since when its offer stands so.
+    pub(crate) async fn members(
+        &self,
+        rollout: &Rollout,
+        release: &Release,
+        standing: Option<Standing>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<Vec<(Device, Candidate, Option<i64>)>> {
+        let rows = sqlx::query(
+            concat!(
+                "SELECT d.*, ",
+                fared!(),
+                " FROM rollouts r JOIN devices d ON d.vendor = $2 AND d.class = $3 AND d.state = 'approved' \
+                 LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = d.id \
+                 WHERE r.id = $1 AND d.id > $4 AND ($5 = '' OR o.standing = $5) AND (r.audience = 'all' OR EXISTS \
+                 (SELECT 1 FROM rollout_devices m WHERE m.rollout = r.id AND m.device = d.id)) \
+                 ORDER BY d.id LIMIT $6"
+            ),
+        )
+        .bind(&rollout.id)
+        .bind(release.vendor.to_string())
+        .bind(release.class.to_string())
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(standing.map_or("", Standing::as_str))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        let members = rows.iter().map(|row| {
+            let device = device(row)?;
+            let id = rollout.id.clone();
+            let candidate = candidate(row, device.id, id, rollout.share, rollout.terms, release.clone())?;
+            Ok((device, candidate, column(row, "offer_since")?))
+        });
+        members.collect()
+    }
+
+    /// Releases that running rollouts bring to devices of this hardware that nobody had to list, and how many of
+    /// them each has reached.
+    pub(crate) async fn rolled_out(&self, vendor: Uuid, class: Uuid) -> Outcome<Vec<(Share, Release)>> {
+        let rows = sqlx::query(
+            "SELECT r.share AS share, l.* FROM rollouts r JOIN releases l ON l.digest = r.release \
+             WHERE r.state = 'running' AND r.audience = 'all' AND l.vendor = $1 AND l.class = $2",
+        )
+        .bind(vendor.to_string())
+        .bind(class.to_string())
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter()
+            .map(|row| Ok((share(row, "share")?, release(row)?)))
+            .collect()
+    }
+
+    pub(crate) async fn progress(&self, rollout: &Rollout) -> Outcome<Progress> {
+        let release = self.release(rollout.release).await?;
+        let release = release.ok_or_else(|| Failure::storage("a rollout's release is gone"))?;
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS included, \
+             COUNT(CASE WHEN d.offered = $1 THEN 1 END) AS offered, \
+             COUNT(CASE WHEN d.running_digest = $1 AND d.running_confirmed = 0 THEN 1 END) AS on_trial, \
+             COUNT(CASE WHEN d.running_digest = $1 AND d.running_confirmed = 1 THEN 1 END) AS confirmed, \
+             COUNT(CASE WHEN EXISTS (SELECT 1 FROM reports p WHERE p.device = d.id AND p.image = $1 \
+              AND p.received_at >= $2 AND p.event = 'requested') THEN 1 END) AS requested, \
+             COUNT(CASE WHEN EXISTS (SELECT 1 FROM reports p WHERE p.device = d.id AND p.image = $1 \
+              AND p.received_at >= $2 AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
+              THEN 1 END) AS refused, \
+             COUNT(CASE WHEN EXISTS (SELECT 1 FROM reports p WHERE p.device = d.id AND p.image = $1 \
+              AND p.received_at >= $2 AND p.event = 'reverted') THEN 1 END) AS reverted \
+             FROM devices d WHERE d.vendor = $3 AND d.class = $4 AND d.state = 'approved' AND ($5 = 'all' OR \
+             EXISTS (SELECT 1 FROM rollout_devices m WHERE m.rollout = $6 AND m.device = d.id))",
+        )
+        .bind(rollout.release.to_string())
+        .bind(rollout.created_at)
+        .bind(release.vendor.to_string())
+        .bind(release.class.to_string())
+        .bind(audience(rollout))
+        .bind(&rollout.id)
+        .fetch_one(&mut *self.reader().await?)
+        .await?;
+        Ok(Progress {
+            included: column(&row, "included")?,
+            offered: column(&row, "offered")?,
+            requested: column(&row, "requested")?,
+            on_trial: column(&row, "on_trial")?,
+            confirmed: column(&row, "confirmed")?,
+            refused: column(&row, "refused")?,
+            reverted: column(&row, "reverted")?,
+        })
+    }
+}

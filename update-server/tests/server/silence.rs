@@ -1,0 +1,157 @@
+//! Silence: who was offered the release and was not heard of since. Nobody else.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use latchkey_directive::{Event, ProblemCode};
+use latchkey_image::ImageDigest;
+use serde_json::json;
+
+use crate::support::{Draft, Harness, Lock};
+
+const HOUR_MS: i64 = 3_600_000;
+
+async fn roll_out(harness: &Harness, release: ImageDigest) -> String {
+    let halt = json!({ "failures": 1000, "percent": 100, "silence_hours": 2 });
+    harness
+        .roll_out_to(json!({ "release": release.to_string(), "to": "all", "halt": halt }))
+        .await
+}
+
+async fn silent(harness: &Harness, rollout: &str) -> u64 {
+    harness.service.watch_rollouts().await;
+    let status = harness.get(&format!("/api/v1/rollouts/{rollout}")).await;
+    status["health"]["silent"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn only_who_was_offered_it_and_was_not_heard_of_since_is_silent() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut locks = Vec::new();
+    for _ in 0..8 {
+        locks.push(harness.lock().await);
+    }
+    let rollout = roll_out(&harness, release).await;
+    let [gone, asked, calls, newer, asked_newer, back, revoked, copied] = &mut locks[..] else {
+        panic!("eight locks");
+    };
+    for lock in [
+        &mut *gone,
+        asked,
+        calls,
+        newer,
+        asked_newer,
+        back,
+        revoked,
+        copied,
+    ] {
+        assert_eq!(harness.offered(lock).await, Some(release));
+    }
+    for lock in [asked, &mut *asked_newer] {
+        harness.report(lock, Event::Requested, release, 0).await;
+    }
+
+    // By phone, two got something newer, and one a build whose floor is above the release.
+    harness.clock.advance_ms(HOUR_MS);
+    for lock in [newer, asked_newer, back] {
+        lock.runs(ImageDigest([9; 32]), 3, 3);
+        assert_eq!(harness.offered(lock).await, None);
+    }
+    let path = format!("/api/v1/devices/{}/revoke", revoked.id());
+    assert_eq!(
+        harness.call(Method::POST, &path, Body::empty()).await.status,
+        StatusCode::OK
+    );
+    // Two different reports under one number: somebody else has its key.
+    let first = copied.report(Event::Requested, ImageDigest([8; 32]), 0);
+    for (event, status) in [
+        (Event::Requested, StatusCode::OK),
+        (Event::Confirmed, StatusCode::CONFLICT),
+    ] {
+        let report = latchkey_directive::Report { event, ..first };
+        let answer = harness.lock_says("/device/v1/report", copied.seal(&report)).await;
+        assert_eq!(answer.status, status);
+        if status == StatusCode::CONFLICT {
+            assert_eq!(answer.lock_problem(), ProblemCode::Replayed);
+        }
+    }
+    assert_eq!(
+        harness.offered(copied).await,
+        None,
+        "nothing as long as that lasts"
+    );
+
+    harness.clock.advance_ms(HOUR_MS);
+    assert_eq!(
+        harness.offered(calls).await,
+        Some(release),
+        "it calls, and may take its time"
+    );
+    assert_eq!(silent(&harness, &rollout).await, 0, "two hours to the moment");
+    harness.clock.advance_ms(1);
+    assert_eq!(
+        silent(&harness, &rollout).await,
+        2,
+        "one that was offered it, one that asked for it"
+    );
+    // And for good: what came before the time was over does not count when it is.
+    harness.clock.advance_ms(HOUR_MS);
+    assert_eq!(silent(&harness, &rollout).await, 2);
+    harness.clock.advance_ms(HOUR_MS);
+    assert_eq!(silent(&harness, &rollout).await, 3, "now the one that called too");
+    assert_eq!(harness.offered(calls).await, Some(release));
+    assert_eq!(silent(&harness, &rollout).await, 2, "and it is back");
+}
+
+#[tokio::test]
+async fn a_lock_that_a_newer_rollout_took_over_is_silent_there_and_not_in_the_older_one() {
+    let harness = Harness::ready().await;
+    let (first, second) = (
+        harness.publish(&Draft::new(2, 2)).await,
+        harness.publish(&Draft::new(3, 2)).await,
+    );
+    let mut lock = harness.lock().await;
+    let older = roll_out(&harness, first).await;
+    assert_eq!(harness.offered(&mut lock).await, Some(first));
+    let newer = roll_out(&harness, second).await;
+    assert_eq!(harness.offered(&mut lock).await, Some(second));
+    harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &older).await, 0);
+    assert_eq!(silent(&harness, &newer).await, 1);
+    // Without the newer one, the older one's offer stands again, from then on.
+    let path = format!("/api/v1/rollouts/{newer}/abort");
+    harness.call(Method::POST, &path, Body::empty()).await;
+    assert_eq!(harness.offered(&mut lock).await, Some(first));
+    assert_eq!(silent(&harness, &older).await, 0);
+    harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &older).await, 1);
+}
+
+#[tokio::test]
+async fn who_falls_silent_behind_a_pause_counts_and_who_was_silent_before_it_does_not() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut locks: [Lock; 2] = [harness.lock().await, harness.lock().await];
+    let rollout = roll_out(&harness, release).await;
+    let [early, late] = &mut locks;
+    assert_eq!(harness.offered(early).await, Some(release));
+    harness.clock.advance_ms(2 * HOUR_MS);
+    assert_eq!(harness.offered(late).await, Some(release));
+    harness.clock.advance_ms(1);
+    assert_eq!(silent(&harness, &rollout).await, 1);
+    for step in ["pause", "resume"] {
+        let path = format!("/api/v1/rollouts/{rollout}/{step}");
+        harness.call(Method::POST, &path, Body::empty()).await;
+    }
+    assert_eq!(
+        silent(&harness, &rollout).await,
+        0,
+        "that was known to whoever resumed it"
+    );
+    harness.clock.advance_ms(2 * HOUR_MS);
+    assert_eq!(
+        silent(&harness, &rollout).await,
+        1,
+        "nobody could know it of the other"
+    );
+}
