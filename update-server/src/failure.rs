@@ -17,6 +17,8 @@ pub enum Kind {
     CrossSite,
     /// The role does not allow this.
     Forbidden,
+    /// It was there, and has ended.
+    Gone,
     /// No lock of this class would boot the image.
     ImageRefused,
     /// The request is not of the documented form.

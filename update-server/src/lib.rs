@@ -42,14 +42,14 @@ use domain::audit::chain::Anchor;
 use domain::device;
 use domain::hours::Zone;
 use domain::presence::Presence;
-use domain::release::Release;
 use domain::story::Looking;
 use domain::throttle::{Throttle, TooOften};
 use failure::Outcome;
 use metrics::Metrics;
-use objects::Objects;
+use objects::{FileHash, Objects};
 use online::OnlineKey;
 use store::Store;
+use url::Url;
 
 /// What an operator may set at start.
 #[derive(Clone, Debug)]
@@ -64,6 +64,8 @@ pub struct Settings {
     pub two_persons: bool,
     /// Whether webhooks may go into private networks, and to this machine without TLS too.
     pub internal_webhooks: bool,
+    /// Where devices that speak hawkBit's interface reach this server; `None`: it is off.
+    pub hawkbit: Option<Url>,
     /// Where the fleet is, as far as a device's own zone is not set.
     pub zone: Zone,
     /// Whom an OpenID provider's word lets in at the dashboard.
@@ -78,6 +80,7 @@ impl Default for Settings {
             awaiting_devices_max: limits::AWAITING_DEVICES_MAX,
             two_persons: false,
             internal_webhooks: false,
+            hawkbit: None,
             zone: Zone::default(),
             admission: None,
         }
@@ -163,18 +166,17 @@ impl Service {
         self.throttle.address_pays(address, self.clock.now_ms());
     }
 
-    /// Part of a release's file, as it comes from the store.
+    /// Part of a stored file, as it comes from the store.
     ///
     /// # Errors
     /// Storage.
-    pub async fn read_image(
+    pub async fn read_file(
         &self,
-        release: &Release,
+        file: &FileHash,
+        size: u32,
         range: Range<u64>,
     ) -> Outcome<BoxStream<'static, object_store::Result<Bytes>>> {
-        self.objects
-            .read(&release.file, u64::from(release.size), range)
-            .await
+        self.objects.read(file, u64::from(size), range).await
     }
 
     /// Lines of the audit log behind line `after`, oldest first.

@@ -16,6 +16,9 @@ pub const METADATA_BODY_BYTES_MAX: usize = 3 * latchkey_tuf::FILE_BYTES_MAX;
 /// The longest body of a device request, in bytes.
 pub const DEVICE_BODY_BYTES_MAX: usize = latchkey_directive::MAX_SEALED;
 
+/// The longest body of a request of a device that speaks hawkBit's interface, in bytes: its log comes with it.
+pub const HAWKBIT_BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// Most devices named in one request.
 pub const LISTED_DEVICES_MAX: usize = 10_000;
 

@@ -61,6 +61,14 @@ pub(super) enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Let in a device by others, which speaks hawkBit's device interface. Its token is shown here, once.
+    Hawkbit {
+        /// Its hardware class.
+        #[arg(long)]
+        class: String,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Shut a lock out for good.
     Revoke {
         /// Its name, 32 hex digits.
@@ -202,6 +210,13 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
                 )));
             }
             Ok(())
+        }
+        Command::Hawkbit { class, server } => {
+            let body = json!({ "class": class });
+            let made = server.post("/api/v1/devices/hawkbit", Some(&body)).await?;
+            answer(&made, as_json, |made| {
+                show::card(made, &[("device", "/id"), ("token", "/token")]);
+            })
         }
         Command::Revoke { id, server } => {
             let device = server.post(&device_path(&id, "/revoke")?, None).await?;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
+use url::Url;
 
 use super::openid::OpenId;
 use super::{CliError, show};
@@ -176,6 +177,10 @@ pub(super) struct Serve {
     /// Where the fleet is, by IANA name: what time it is there counts for locks whose own zone is not set.
     #[arg(long, value_name = "ZONE", env = "LATCHKEY_ZONE", default_value = "UTC")]
     zone: Zone,
+    /// Serve devices that speak hawkBit's device interface, too; they reach this server at this address, such as
+    /// https://updates.example.com. Their tokens are secrets: give them TLS.
+    #[arg(long, value_name = "URL", env = "LATCHKEY_HAWKBIT", value_parser = hawkbit_base)]
+    hawkbit: Option<Url>,
     /// Let webhooks go into private networks and to this machine; there without TLS too: http://127.0.0.1, http://[::1].
     #[arg(long)]
     allow_internal_webhooks: bool,
@@ -226,6 +231,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         allow_example_keys: options.allow_example_keys,
         two_persons: options.two_persons,
         internal_webhooks: options.allow_internal_webhooks,
+        hawkbit: options.hawkbit,
         zone: options.zone,
         ..Settings::default()
     };
@@ -315,6 +321,16 @@ async fn director(store: &Store, path: &Path, options: &Serve) -> anyhow::Result
             hex::encode(named.as_bytes())
         )
     })
+}
+
+/// An address without a query: paths are put behind it.
+fn hawkbit_base(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && plain {
+        return Ok(url);
+    }
+    Err("it has to be http:// or https://, a host, and a path at most".to_owned())
 }
 
 async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

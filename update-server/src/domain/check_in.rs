@@ -28,7 +28,7 @@ impl Service {
         let seen = Seen {
             sequence: i64::try_from(check_in.sequence).map_err(|_| refused(ProblemCode::Malformed))?,
             at: now,
-            battery_percent: check_in.battery_percent,
+            battery_percent: Some(check_in.battery_percent),
             numbering: device.numbering,
         };
         let shown = self.repeated(&device, check_in.echo);
@@ -79,7 +79,13 @@ impl Service {
 
     /// Writes down what a check-in told and what was decided, as far as it is news, or waits until what is no news is
     /// on disk; `false` when a later one was quicker.
-    async fn keep(&self, device: &Device, seen: Seen, facts: &Facts, decision: &Decision) -> Outcome<bool> {
+    pub(crate) async fn keep(
+        &self,
+        device: &Device,
+        seen: Seen,
+        facts: &Facts,
+        decision: &Decision,
+    ) -> Outcome<bool> {
         let now = seen.at;
         let offered = decision.offer().map(|offer| offer.release.digest);
         let held = facts.hold.is_some();
@@ -156,7 +162,7 @@ impl Service {
         self.decide_for(id, facts, &moment).await
     }
 
-    async fn decide_for(&self, id: DeviceId, facts: &Facts, moment: &Moment) -> Outcome<Decision> {
+    pub(crate) async fn decide_for(&self, id: DeviceId, facts: &Facts, moment: &Moment) -> Outcome<Decision> {
         let candidates = self.store.candidates(id, facts.vendor, facts.class).await?;
         Ok(decide(facts, moment, candidates))
     }

@@ -6,7 +6,7 @@
 use latchkey_directive::{BootOutcome, DeviceId, Enrolment, Nonce, ProblemCode, PublicKey, Sealed};
 use latchkey_image::{ImageDigest, Uuid};
 
-use super::access::Caller;
+use super::access::{Caller, Hash};
 use super::audit::{Actor, Entry};
 use super::decision::Facts;
 use super::hours::Zone;
@@ -38,6 +38,8 @@ pub struct Device {
     pub id: DeviceId,
     /// Its key, once it has enrolled.
     pub key: Option<PublicKey>,
+    /// The hash of its token, where it has no key and speaks hawkBit's interface.
+    pub(crate) token: Option<Hash>,
     /// Whose it is and which hardware, once it has enrolled or when an operator named it so.
     pub hardware: Option<(Uuid, Uuid)>,
     /// Where it stands.

@@ -14,6 +14,7 @@ pub mod device;
 pub mod document;
 pub mod fleet;
 pub mod gate;
+pub mod hawkbit;
 pub mod hours;
 pub mod import;
 pub mod incident;

@@ -25,8 +25,8 @@ pub struct Seen {
     pub sequence: i64,
     /// When it came, in milliseconds since 1970.
     pub at: i64,
-    /// Battery charge in percent.
-    pub battery_percent: u8,
+    /// Battery charge in percent, where it told.
+    pub battery_percent: Option<u8>,
     /// In which numbering: [`super::device::Device::numbering`].
     pub numbering: i64,
 }
@@ -131,7 +131,7 @@ mod tests {
         Seen {
             sequence,
             at,
-            battery_percent: 50,
+            battery_percent: Some(50),
             numbering: 0,
         }
     }

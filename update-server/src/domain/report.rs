@@ -12,6 +12,7 @@ use super::watch::Standing;
 use crate::Service;
 use crate::failure::{Failure, Outcome};
 use crate::limits::REPORTS_PER_HOUR_MAX;
+use crate::store::Record;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -70,30 +71,13 @@ impl Service {
     }
 
     async fn keep_report(&self, device: &Device, kept: &Kept) -> Answer<News> {
-        let now = kept.received_at;
         let mut record = self.store.record_of(device.id).await?;
         if let Some(before) = record.report(device.id, kept.sequence).await? {
             drop(record);
             return self.heard_before(device, &before, kept).await;
         }
-        let since = now.saturating_sub(HOUR_MS);
-        if record.reports_since(device.id, since).await? >= REPORTS_PER_HOUR_MAX {
+        if !self.keep_news(record, device.id, kept).await? {
             return Err(Refused::because(ProblemCode::Busy, 3600));
-        }
-        record.insert_report(device.id, kept).await?;
-        let standing = Standing::after(kept.event);
-        record.put_standing(device.id, kept.image, standing, now).await?;
-        record.commit().await?;
-        self.metrics.reported(kept.event);
-        tracing::info!(
-            device = %device.id,
-            event = event_name(kept.event),
-            image = %kept.image,
-            reason = kept.reason,
-            "report"
-        );
-        if standing.is_failure() {
-            self.watch_rollouts().await;
         }
         Ok(News::New)
     }
@@ -110,6 +94,33 @@ impl Service {
             self.raise_alarm(device, evidence, kept.received_at).await?;
         }
         Err(Refused::because(ProblemCode::Replayed, self.call_again_s()))
+    }
+
+    /// Keeps a report that is new, with what it makes of offers, and looks at the rollouts when it is a failure; `false`
+    /// for a device that reports without end.
+    pub(crate) async fn keep_news(&self, mut record: Record, device: DeviceId, kept: &Kept) -> Outcome<bool> {
+        let since = kept.received_at.saturating_sub(HOUR_MS);
+        if record.reports_since(device, since).await? >= REPORTS_PER_HOUR_MAX {
+            return Ok(false);
+        }
+        record.insert_report(device, kept).await?;
+        let standing = Standing::after(kept.event);
+        record
+            .put_standing(device, kept.image, standing, kept.received_at)
+            .await?;
+        record.commit().await?;
+        self.metrics.reported(kept.event);
+        tracing::info!(
+            %device,
+            event = event_name(kept.event),
+            image = %kept.image,
+            reason = kept.reason,
+            "report"
+        );
+        if standing.is_failure() {
+            self.watch_rollouts().await;
+        }
+        Ok(true)
     }
 
     /// A device's latest reports, newest first.

@@ -42,7 +42,11 @@ impl Service {
             )
         })?;
         let size = u64::from(release.size);
-        let pieces: Vec<_> = self.read_image(release, 0..size).await?.try_collect().await?;
+        let pieces: Vec<_> = self
+            .read_file(&release.file, release.size, 0..size)
+            .await?
+            .try_collect()
+            .await?;
         let file = pieces.concat();
         let release = release.clone();
         tokio::task::spawn_blocking(move || signed(&file, &policy, &release))

@@ -1,6 +1,8 @@
 //! Devices in the operator API.
 
 use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use latchkey_directive::DeviceId;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,7 @@ use super::App;
 use super::payload::{Asked, Input, Payload};
 use super::problem::Document;
 use super::views::{DecisionView, DeviceView, ReportView};
-use crate::domain::access::Caller;
+use crate::domain::access::{Caller, ShownSecret};
 use crate::domain::device;
 use crate::domain::hours::Zone;
 use crate::domain::wishes::{Updates, Wishes};
@@ -286,6 +288,42 @@ pub(super) async fn wishes(
     Ok(Json(
         app.service.set_wishes(&caller, id, wishes, zone).await?.into(),
     ))
+}
+
+/// A device by others, to be let in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewHawkbitDevice)]
+pub(super) struct Stranger {
+    /// Its hardware class's name.
+    class: String,
+}
+
+/// A device by others, with its token: shown here and never again.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeHawkbitDevice)]
+pub(super) struct Let {
+    #[serde(flatten)]
+    device: DeviceView,
+    /// For the header `Authorization: TargetToken …`.
+    #[schema(value_type = String)]
+    token: ShownSecret,
+}
+
+/// Let in a device that speaks hawkBit's device interface. It proves itself by the token in the answer alone.
+#[utoipa::path(
+    post, path = "/api/v1/devices/hawkbit", tag = "devices", security(("token" = [])), request_body = Stranger,
+    responses((status = 201, body = Let), (status = "4XX", body = Document)),
+)]
+pub(super) async fn add_hawkbit(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Input(wanted): Input<Stranger>,
+) -> Outcome<Response> {
+    let (device, token) = app.service.add_hawkbit_device(&caller, &wanted.class).await?;
+    let device = device.into();
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, no_store, Json(Let { device, token })).into_response())
 }
 
 /// End the alarm that two devices have its key: you know that one is left.

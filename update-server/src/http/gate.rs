@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::RequestExt as _;
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -16,7 +17,7 @@ use super::App;
 use super::dashboard::{self, forms};
 use super::problem::ProvedNothing;
 use crate::domain::access::{Permission, TokenSecret};
-use crate::domain::device::Refused;
+use crate::domain::device::{Device, Refused};
 use crate::failure::{Failure, Kind};
 use crate::ids;
 use crate::limits::{REQUEST_TIMEOUT, busy_again_s};
@@ -28,6 +29,8 @@ pub enum Access {
     Public,
     /// Locks. The message itself says and proves who sent it; failures are CBOR.
     Lock,
+    /// Devices that speak hawkBit's interface: the one that the path names, by its token.
+    Target,
     /// Whoever has a token with this permission.
     Token(Permission),
     /// Whoever wants to sign in at the dashboard, by this server's own form.
@@ -112,6 +115,11 @@ impl Gate {
         match self.access {
             Access::Public => {}
             Access::Lock => return self.listen(request, next).await,
+            Access::Target => {
+                not_in_the_clear(&request)?;
+                let device = self.target(&mut request).await?;
+                request.extensions_mut().insert(device);
+            }
             Access::Token(permission) => {
                 not_in_the_clear(&request)?;
                 let caller = self.caller(request.headers(), permission).await?;
@@ -141,12 +149,7 @@ impl Gate {
         let Some(address) = self.address(&request).filter(|_| says) else {
             return Ok(next.run(request).await);
         };
-        self.app.service.address_may(address).map_err(|_| {
-            Failure::new(
-                Kind::Busy,
-                "too much came from this address that proved nothing; nothing was done, try again in a minute",
-            )
-        })?;
+        self.address_may(address)?;
         let response = next.run(request).await;
         if response.extensions().get::<ProvedNothing>().is_some() {
             self.app.service.address_pays(address);
@@ -161,6 +164,44 @@ impl Gate {
         let by_proxy = peer.is_some_and(|Peer(peer)| self.app.proxies.contains(&peer.to_canonical()));
         let told = request.headers().get_all(FORWARDED_PROTO).iter().next_back();
         by_proxy && told.is_none_or(|told| !told.as_bytes().eq_ignore_ascii_case(b"http"))
+    }
+
+    /// The device that a path of hawkBit's interface names, when it shows its token. Who shows another pays as whoever
+    /// proves nothing.
+    async fn target(&self, request: &mut Request) -> Result<Device, Failure> {
+        let address = self.address(request);
+        if let Some(address) = address {
+            self.address_may(address)?;
+        }
+        let named = request.extract_parts::<RawPathParams>().await.ok();
+        let name = named
+            .as_ref()
+            .and_then(|named| named.iter().find(|(name, _)| *name == "device"));
+        let token = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.strip_prefix("TargetToken "));
+        let name = name.map_or("", |(_, name)| name);
+        let found = self
+            .app
+            .service
+            .hawkbit_device(name, token.unwrap_or_default())
+            .await;
+        if let (Err(failure), Some(address)) = (&found, address)
+            && failure.kind == Kind::Unauthenticated
+        {
+            self.app.service.address_pays(address);
+        }
+        found
+    }
+
+    fn address_may(&self, address: IpAddr) -> Result<(), Failure> {
+        self.app.service.address_may(address).map_err(|_| {
+            Failure::new(
+                Kind::Busy,
+                "too much came from this address that proved nothing; nothing was done, try again in a minute",
+            )
+        })
     }
 
     /// Whose address a request came from: what the nearest proxy that is ours says, or the connection's own.
@@ -206,7 +247,7 @@ impl Gate {
                 cause: Some(failure),
             }
             .into_response(),
-            Access::Public | Access::Token(_) => failure.into_response(),
+            Access::Public | Access::Target | Access::Token(_) => failure.into_response(),
             Access::SignIn | Access::Session(_) => dashboard::refused(failure, asked),
         }
     }

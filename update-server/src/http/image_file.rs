@@ -17,6 +17,7 @@ use crate::domain::release::Release;
 use crate::failure::{Kind, Outcome};
 use crate::ids;
 use crate::limits::busy_again_s;
+use crate::objects::FileHash;
 
 /// What a request for a file of known length and tag is answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,21 +62,39 @@ pub(super) async fn get(
         Err(failure) if failure.kind == Kind::NotFound => return Err(missing()),
         other => other?,
     };
-    Ok(answer(&app, &release, &method, &request).await?)
+    Ok(answer(&app, Stored::from(&release), &method, &request).await?)
 }
 
-/// Answers with a release's file, or the part of it that was asked for.
+/// A file as the store has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    /// SHA-256 of its bytes.
+    pub(super) file: FileHash,
+    /// How many they are.
+    pub(super) size: u32,
+}
+
+impl From<&Release> for Stored {
+    fn from(release: &Release) -> Self {
+        Self {
+            file: release.file,
+            size: release.size,
+        }
+    }
+}
+
+/// Answers with a file, or the part of it that was asked for.
 ///
 /// # Errors
 /// Storage.
 pub(super) async fn answer(
     app: &App,
-    release: &Release,
+    stored: Stored,
     method: &Method,
     request: &HeaderMap,
 ) -> Outcome<Response> {
-    let size = u64::from(release.size);
-    let tag = format!("\"{}\"", hex::encode(release.file.0));
+    let size = u64::from(stored.size);
+    let tag = format!("\"{}\"", hex::encode(stored.file.0));
     let part = part(request, size, &tag);
     let fixed = [
         (header::ETAG, tag.as_str()),
@@ -107,7 +126,7 @@ pub(super) async fn answer(
         Body::empty()
     } else {
         let counted = app.service.clone();
-        let bytes = app.service.read_image(release, range).await?;
+        let bytes = app.service.read_file(&stored.file, stored.size, range).await?;
         Body::from_stream(bytes.inspect(move |piece| {
             if let Ok(piece) = piece {
                 counted.metrics.image_bytes(piece.len() as u64);

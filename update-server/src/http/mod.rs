@@ -6,6 +6,7 @@ mod dashboard;
 mod devices;
 mod documents;
 mod gate;
+mod hawkbit;
 mod image_file;
 mod incidents;
 mod lifetimes;

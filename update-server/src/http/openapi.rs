@@ -34,6 +34,7 @@ use super::{
         incidents::report, incidents::csv, incidents::json, devices::import,
         tuf::overview, tuf::publish, tuf::metadata, tuf::target,
         devices::list, devices::expect, devices::get, devices::decision, devices::reports, devices::approve,
+        devices::add_hawkbit,
         devices::revoke, devices::settle, devices::wishes,
         rollouts::list, rollouts::create, rollouts::get, rollouts::members, rollouts::preview, rollouts::retry, rollouts::widen, rollouts::pause, rollouts::resume, rollouts::abort,
     ),

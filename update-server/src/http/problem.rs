@@ -37,6 +37,7 @@ pub(super) const fn status(kind: Kind) -> StatusCode {
         Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::CrossSite | Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Gone => StatusCode::GONE,
         Kind::ImageRefused | Kind::MetadataRefused | Kind::PolicyMissing | Kind::PolicyRefused => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
@@ -56,6 +57,7 @@ pub(super) const fn named(kind: Kind) -> (&'static str, &'static str) {
         Kind::Conflict => ("conflict", "That contradicts what is there"),
         Kind::CrossSite => ("cross-site", "The form is not from this server's pages"),
         Kind::Forbidden => ("forbidden", "That is not allowed"),
+        Kind::Gone => ("gone", "That has ended"),
         Kind::ImageRefused => ("image-refused", "The image is refused"),
         Kind::MetadataRefused => ("metadata-refused", "The metadata are refused"),
         Kind::PolicyMissing => ("policy-missing", "No policy is registered"),
@@ -112,6 +114,7 @@ impl IntoResponse for Failure {
             Kind::Conflict
             | Kind::CrossSite
             | Kind::Forbidden
+            | Kind::Gone
             | Kind::ImageRefused
             | Kind::Invalid
             | Kind::MetadataRefused

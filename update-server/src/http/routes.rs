@@ -10,14 +10,14 @@ use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
 use super::{
-    App, dashboard, devices, documents, image_file, incidents, lifetimes, locks, openapi, operations, owners,
-    policies, releases, rollouts, tokens, tuf, web_app, webhooks,
+    App, dashboard, devices, documents, hawkbit, image_file, incidents, lifetimes, locks, openapi,
+    operations, owners, policies, releases, rollouts, tokens, tuf, web_app, webhooks,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
-    DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, IMAGE_BYTES_MAX, METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX,
-    SBOM_BYTES_MAX,
+    DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, HAWKBIT_BODY_BYTES_MAX, IMAGE_BYTES_MAX, METADATA_BODY_BYTES_MAX,
+    OPERATOR_BODY_BYTES_MAX, SBOM_BYTES_MAX,
 };
 
 /// A route, for whoever wants to check them all.
@@ -193,6 +193,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Token(Operate),
             TEXT,
             devices::import,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/devices/hawkbit",
+            Access::Token(Operate),
+            TEXT,
+            devices::add_hawkbit,
         )
         .add(
             Method::GET,
@@ -404,7 +411,7 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             NONE,
             rollouts::abort,
         );
-    let all = pages(all);
+    let all = hawkbit_devices(pages(all));
     let router = all.router.fallback(nothing).method_not_allowed_fallback(nothing);
     (router.with_state(app.clone()), all.table)
 }
@@ -471,6 +478,64 @@ fn pages(all: Routes) -> Routes {
         .page("/dashboard/releases", SEE, dashboard::releases::list)
         .page("/dashboard/releases/{digest}", SEE, dashboard::releases::show)
         .page("/dashboard/audit", SEE, dashboard::audit::show)
+}
+
+/// hawkBit's device interface, for devices by others: there at all only where an operator turned it on. A server has one
+/// tenant, under the name that its clients take for granted.
+fn hawkbit_devices(all: Routes) -> Routes {
+    const TARGET: Access = Access::Target;
+    if all.app.service.hawkbit_base().is_none() {
+        return all;
+    }
+    all.add(
+        Method::GET,
+        "/DEFAULT/controller/v1/{device}",
+        TARGET,
+        0,
+        hawkbit::poll,
+    )
+    .add(
+        Method::PUT,
+        "/DEFAULT/controller/v1/{device}/configData",
+        TARGET,
+        HAWKBIT_BODY_BYTES_MAX,
+        hawkbit::config_data,
+    )
+    .add(
+        Method::GET,
+        "/DEFAULT/controller/v1/{device}/deploymentBase/{action}",
+        TARGET,
+        0,
+        hawkbit::deployment,
+    )
+    .add(
+        Method::POST,
+        "/DEFAULT/controller/v1/{device}/deploymentBase/{action}/feedback",
+        TARGET,
+        HAWKBIT_BODY_BYTES_MAX,
+        hawkbit::feedback,
+    )
+    .add(
+        Method::GET,
+        "/DEFAULT/controller/v1/{device}/cancelAction/{action}",
+        TARGET,
+        0,
+        hawkbit::cancel,
+    )
+    .add(
+        Method::POST,
+        "/DEFAULT/controller/v1/{device}/cancelAction/{action}/feedback",
+        TARGET,
+        HAWKBIT_BODY_BYTES_MAX,
+        hawkbit::cancel_feedback,
+    )
+    .add(
+        Method::GET,
+        "/DEFAULT/controller/v1/{device}/softwaremodules/{action}/artifacts/{file}",
+        TARGET,
+        0,
+        hawkbit::artifact,
+    )
 }
 
 impl Routes {

@@ -194,7 +194,7 @@ pub(super) async fn target(
 ) -> Result<Response, Response> {
     let (sha256, name) = file.split_once('.').unwrap_or_default();
     let release = app.service.tuf_target(name, sha256).await.map_err(missing)?;
-    let answered = image_file::answer(&app, &release, &method, &request).await;
+    let answered = image_file::answer(&app, image_file::Stored::from(&release), &method, &request).await;
     answered.map_err(IntoResponse::into_response)
 }
 

@@ -82,6 +82,8 @@ pub(super) struct DeviceView {
     /// Its name: 32 hex digits.
     id: String,
     state: State,
+    /// Whether it speaks hawkBit's interface: what is known of it is its own word then, and it has no boot report.
+    hawkbit: bool,
     since_ms: i64,
     /// Vendor UUID, once it has enrolled.
     vendor: Option<String>,
@@ -144,6 +146,7 @@ impl From<Device> for DeviceView {
         Self {
             id: device.id.to_string(),
             state: device.state,
+            hawkbit: device.token.is_some(),
             since_ms: device.since,
             vendor: vendor.map(|vendor| vendor.to_string()),
             class: class.map(|class| class.to_string()),

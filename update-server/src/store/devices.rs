@@ -6,6 +6,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::{Change, Look, Record, Store, column, foreign, number, spelled, spelled_if_any};
+use crate::domain::access::Hash;
 use crate::domain::clone::Evidence;
 use crate::domain::decision::Facts;
 use crate::domain::device::{Device, Filter, State, outcome_name, outcome_of};
@@ -25,6 +26,7 @@ pub(super) fn device(row: &AnyRow) -> Outcome<Device> {
     Ok(Device {
         id: spelled(row, "id", ids::device)?,
         key: spelled_if_any(row, "public_key", ids::public_key)?,
+        token: spelled_if_any(row, "token_hash", |text| ids::hash(text).map(Hash))?,
         hardware,
         state: spelled(row, "state", State::parse)?,
         since: column(row, "since")?,
@@ -317,7 +319,7 @@ impl Record {
         )
         .bind(seen.sequence)
         .bind(seen.at)
-        .bind(i64::from(seen.battery_percent))
+        .bind(seen.battery_percent.map(i64::from))
         .bind(facts.running.image.to_string())
         .bind(facts.running.version.to_string())
         .bind(i64::from(facts.running.counter.0))
@@ -346,7 +348,7 @@ impl Record {
         )
         .bind(seen.sequence)
         .bind(seen.at)
-        .bind(i64::from(seen.battery_percent))
+        .bind(seen.battery_percent.map(i64::from))
         .bind(id.to_string())
         .bind(seen.numbering)
         .execute(&mut *self.0)

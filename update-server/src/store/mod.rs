@@ -14,6 +14,7 @@ mod devices;
 mod director;
 mod documents;
 mod fleet;
+mod hawkbit;
 mod lifetimes;
 mod log;
 mod offers;
@@ -47,7 +48,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -88,6 +89,7 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
         include_str!("../../migrations/0015_audit_head.sql"),
     ),
     (16, "rounds", include_str!("../../migrations/0016_rounds.sql")),
+    (17, "hawkbit", include_str!("../../migrations/0017_hawkbit.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

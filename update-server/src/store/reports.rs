@@ -57,6 +57,15 @@ impl Record {
         column(&row, "total")
     }
 
+    /// A number that none of the device's reports has: for a device that numbers none itself.
+    pub(crate) async fn next_report(&mut self, device: DeviceId) -> Outcome<i64> {
+        let row = sqlx::query("SELECT COALESCE(MAX(sequence), 0) + 1 AS next FROM reports WHERE device = $1")
+            .bind(device.to_string())
+            .fetch_one(&mut *self.0)
+            .await?;
+        column(&row, "next")
+    }
+
     pub(crate) async fn insert_report(&mut self, device: DeviceId, report: &Kept) -> Outcome<()> {
         sqlx::query(
             "INSERT INTO reports (device, sequence, event, image, reason, received_at) \

@@ -73,6 +73,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/tuf/metadata/{file}", Public),
     ("GET", "/tuf/targets/{file}", Public),
     ("POST", "/api/v1/devices", OPERATE),
+    ("POST", "/api/v1/devices/hawkbit", OPERATE),
     ("POST", "/api/v1/devices/import", OPERATE),
     ("POST", "/api/v1/devices/{id}/approve", OPERATE),
     ("POST", "/api/v1/devices/{id}/revoke", OPERATE),
@@ -133,6 +134,7 @@ fn body(path: &str) -> Vec<u8> {
     let value = match path {
         "/api/v1/tokens" => json!({ "name": "mine", "role": "administrator" }),
         "/api/v1/policies/{class}" => json!({ "document": policy() }),
+        "/api/v1/devices/hawkbit" => json!({ "class": "lock-emulator-1" }),
         "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
         "/api/v1/webhooks" => json!({ "url": "https://example.com/" }),
@@ -267,7 +269,7 @@ async fn every_role_may_do_exactly_what_it_is_for() {
     let others = |access: &Access| match access {
         Access::Token(Permission::Administer) => 3,
         Access::Token(Permission::Operate | Permission::Publish) => 2,
-        Access::Token(Permission::Read) | Access::Session(_) | SignIn | Public | Lock => 0,
+        Access::Token(Permission::Read) | Access::Session(_) | Access::Target | SignIn | Public | Lock => 0,
     };
     let expected: usize = EXPECTED.iter().map(|(_, _, access)| others(access)).sum();
     assert_eq!(refused, expected, "the roles and routes of the table above");

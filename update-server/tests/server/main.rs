@@ -19,6 +19,7 @@ mod documents;
 mod enrolment;
 mod floods;
 mod hang_up;
+mod hawkbit;
 mod hostile;
 mod images;
 mod import;

@@ -213,6 +213,17 @@ impl Harness {
         Self::with(folder, objects, settings).await
     }
 
+    /// A server with a policy for the emulated lock, that serves devices which speak hawkBit's interface.
+    pub(crate) async fn with_hawkbit() -> Self {
+        let harness = Self::set(Settings {
+            hawkbit: "https://updates.example.com/base/".parse().ok(),
+            ..settings()
+        })
+        .await;
+        harness.set_policy().await;
+        harness
+    }
+
     pub(crate) async fn on(folder: TempDir, objects: Objects) -> Self {
         Self::with(folder, objects, settings()).await
     }
