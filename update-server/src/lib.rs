@@ -30,9 +30,11 @@ pub mod store;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use url::Url;
 
 use clock::Clock;
 use director::DirectorKey;
@@ -70,6 +72,8 @@ pub struct Settings {
     pub zone: Zone,
     /// Whom an OpenID provider's word lets in at the dashboard.
     pub admission: Option<Admission>,
+    /// For how long links to images in the store itself are good. Without it, every byte goes through this server.
+    pub presigned_downloads: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -83,6 +87,7 @@ impl Default for Settings {
             hawkbit: None,
             zone: Zone::default(),
             admission: None,
+            presigned_downloads: None,
         }
     }
 }
@@ -177,6 +182,18 @@ impl Service {
         range: Range<u64>,
     ) -> Outcome<BoxStream<'static, object_store::Result<Bytes>>> {
         self.objects.read(file, u64::from(size), range).await
+    }
+
+    /// A link by which anybody reads a release's file from the store itself, for a short while; `None` where downloads
+    /// go through this server.
+    ///
+    /// # Errors
+    /// The store has no credentials to sign with.
+    pub async fn image_link(&self, release: &Release) -> Outcome<Option<Url>> {
+        match self.settings.presigned_downloads {
+            Some(life) => self.objects.link(&release.file, life).await,
+            None => Ok(None),
+        }
     }
 
     /// Lines of the audit log behind line `after`, oldest first.

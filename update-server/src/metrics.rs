@@ -11,6 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::device::State;
 use crate::domain::report::event_name;
+use crate::domain::tuf::Standing;
 
 /// A label value from a fixed set.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -38,6 +39,11 @@ struct KindLabel {
     kind: Fixed,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RoleLabel {
+    role: Fixed,
+}
+
 /// The counters.
 #[derive(Debug)]
 pub struct Metrics {
@@ -51,6 +57,8 @@ pub struct Metrics {
     alarms: Counter,
     alarmed: Gauge,
     image_bytes: Counter,
+    image_links: Counter,
+    tuf_expiry: Family<RoleLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -66,6 +74,8 @@ impl Default for Metrics {
             alarms: Counter::default(),
             alarmed: Gauge::default(),
             image_bytes: Counter::default(),
+            image_links: Counter::default(),
+            tuf_expiry: Family::default(),
         };
         metrics.registered()
     }
@@ -113,6 +123,17 @@ impl Metrics {
             Unit::Bytes,
             self.image_bytes.clone(),
         );
+        registry.register(
+            "image_links",
+            "Downloads sent to the image store itself",
+            self.image_links.clone(),
+        );
+        registry.register_with_unit(
+            "tuf_expiry_timestamp",
+            "When the newest file of each kind of the TUF repository expires, since 1970",
+            Unit::Seconds,
+            self.tuf_expiry.clone(),
+        );
         self
     }
 
@@ -155,11 +176,21 @@ impl Metrics {
         self.image_bytes.inc_by(bytes);
     }
 
-    /// Everything, as text. `devices` and `alarmed` are the counts of this moment.
+    /// Whoever wanted an image was sent to the store itself.
+    pub(crate) fn image_link(&self) {
+        self.image_links.inc();
+    }
+
+    /// Everything, as text. `devices`, `alarmed` and `tuf` are what is so at this moment.
     ///
     /// # Errors
     /// Formatting failed.
-    pub(crate) fn render(&self, devices: &[(State, i64)], alarmed: i64) -> Result<String, std::fmt::Error> {
+    pub(crate) fn render(
+        &self,
+        devices: &[(State, i64)],
+        alarmed: i64,
+        tuf: &[Standing],
+    ) -> Result<String, std::fmt::Error> {
         for state in State::ALL {
             let count = devices
                 .iter()
@@ -169,6 +200,11 @@ impl Metrics {
             self.devices.get_or_create(&KindLabel { kind }).set(count);
         }
         self.alarmed.set(alarmed);
+        for file in tuf {
+            let role = Fixed(file.role.as_str());
+            let expires = i64::try_from(file.expires.unix_s()).unwrap_or(i64::MAX);
+            self.tuf_expiry.get_or_create(&RoleLabel { role }).set(expires);
+        }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

@@ -2,15 +2,22 @@
 //!
 //! A file is written whole, read back and compared before anybody hears of it. It becomes public by its row
 //! in the database and not before, so an upload that is cut off leaves at most a file nobody asks for.
+//!
+//! A bucket also signs links: whoever has one reads one file, and nothing else, until it runs out.
 
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
+#[cfg(feature = "s3")]
+use axum::http::Method;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+#[cfg(feature = "s3")]
+use object_store::signer::Signer;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -33,6 +40,8 @@ impl FileHash {
 #[derive(Clone, Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
+    #[cfg(feature = "s3")]
+    signer: Option<Arc<dyn Signer>>,
     root: Path,
 }
 
@@ -50,6 +59,8 @@ impl Objects {
             .with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
+            #[cfg(feature = "s3")]
+            signer: None,
             root: Path::default(),
         })
     }
@@ -72,12 +83,58 @@ impl Objects {
             parsed.scheme() == "s3",
             "--store {url}: this version knows file:///folder and s3://bucket/path"
         );
-        let (store, root) = object_store::parse_url_opts(&parsed, options)
-            .with_context(|| format!("--store {url} cannot be used"))?;
+        Self::bucket(&parsed, options).with_context(|| format!("--store {url} cannot be used"))
+    }
+
+    /// A bucket, and what signs links to its files.
+    #[cfg(feature = "s3")]
+    fn bucket(url: &Url, options: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        use object_store::aws::AmazonS3Builder;
+        let (_, root) = object_store::ObjectStoreScheme::parse(url)?;
+        let named = AmazonS3Builder::new().with_url(url.as_str());
+        let told = options.into_iter().fold(named, |builder, (key, value)| {
+            // What else the environment holds is no option of a bucket.
+            match key.to_ascii_lowercase().parse() {
+                Ok(key) => builder.with_config(key, value),
+                Err(_) => builder,
+            }
+        });
+        let store = Arc::new(told.build()?);
         Ok(Self {
-            store: Arc::from(store),
+            store: store.clone(),
+            signer: Some(store),
             root,
         })
+    }
+
+    #[cfg(not(feature = "s3"))]
+    fn bucket(_: &Url, _: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        anyhow::bail!("this server was built without the feature `s3`")
+    }
+
+    /// Whether the store signs links.
+    #[must_use]
+    pub const fn signs_links(&self) -> bool {
+        #[cfg(feature = "s3")]
+        let signs = self.signer.is_some();
+        #[cfg(not(feature = "s3"))]
+        let signs = false;
+        signs
+    }
+
+    /// A link by which anybody reads this file for so long; `None` where the store signs none. It is a secret for as
+    /// long: it goes to whoever asked, and into no log.
+    ///
+    /// # Errors
+    /// There are no credentials to sign with.
+    pub async fn link(&self, hash: &FileHash, life: Duration) -> Outcome<Option<Url>> {
+        #[cfg(feature = "s3")]
+        if let Some(signer) = &self.signer {
+            let path = self.path(hash);
+            return Ok(Some(signer.signed_url(Method::GET, &path, life).await?));
+        }
+        let _ = (hash, life);
+        Ok(None)
     }
 
     /// Writes a file, durably, and reads it back. Writing the same bytes again changes nothing.
@@ -146,6 +203,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let objects = Objects::folder(folder.path()).unwrap();
         let hash = objects.put(Bytes::from_static(b"image")).await.unwrap();
+        assert!(!objects.signs_links());
+        assert!(
+            objects
+                .link(&hash, Duration::from_secs(60))
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(objects.read(&hash, 5, 0..5).await.is_ok());
         let file = folder.path().join("sha256").join(hex::encode(hash.0));
         std::fs::write(file, b"images").unwrap();

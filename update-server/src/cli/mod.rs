@@ -9,6 +9,7 @@ mod openid;
 mod policy;
 mod release;
 mod rollout;
+mod rounds;
 mod serve;
 mod show;
 mod support;

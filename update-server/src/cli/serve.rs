@@ -16,7 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
 use super::openid::OpenId;
-use super::{CliError, show};
+use super::{CliError, rounds, show};
 use crate::clock::SystemClock;
 use crate::courier::Courier;
 use crate::director::DirectorKey;
@@ -28,12 +28,6 @@ use crate::objects::Objects;
 use crate::online::OnlineKey;
 use crate::store::{self, Store};
 use crate::{Keys, Service, Settings};
-
-/// How often "last seen" is written.
-const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether the TUF timestamp is to be renewed.
-const RENEW_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Where the server keeps what has no place of its own.
 #[derive(Args)]
@@ -152,6 +146,12 @@ pub(super) struct Serve {
     /// images in the data folder.
     #[arg(long, value_name = "URL", env = "LATCHKEY_STORE")]
     store: Option<String>,
+    /// Send owners' phones, mirrors and TUF clients to the bucket itself for images, by links that are good for so long.
+    /// They must reach the bucket under the name that this server knows it by. Locks and the web app are served by this
+    /// server all the same.
+    #[arg(long, value_name = "SECONDS", env = "LATCHKEY_PRESIGNED_DOWNLOADS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    presigned_downloads: Option<u64>,
     #[command(flatten)]
     director: DirectorKeyFile,
     /// Direct the locks of this database with another key than so far, for those that trust it by now.
@@ -224,6 +224,12 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         Some(url) => (Objects::from_url(&url, environment())?, url),
         None => (Objects::folder(&folder)?, format!("file://{}", folder.display())),
     };
+    if options.presigned_downloads.is_some() && !objects.signs_links() {
+        return Err(CliError::failed(format!(
+            "the image store {store_url} is no bucket, so it signs no links; leave out --presigned-downloads, or name a \
+             bucket with --store s3://…"
+        )));
+    }
     let (provider, admission) = options.openid.into_parts()?.unzip();
     let settings = Settings {
         admission,
@@ -233,6 +239,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         internal_webhooks: options.allow_internal_webhooks,
         hawkbit: options.hawkbit,
         zone: options.zone,
+        presigned_downloads: options.presigned_downloads.map(Duration::from_secs),
         ..Settings::default()
     };
     let director_public = hex::encode(director.public());
@@ -277,19 +284,15 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
 
     // What a kill cut short is made good before anybody is answered: a failure that was kept halts its rollout first.
     service.watch_rollouts().await;
-    let writing = tokio::spawn(write_presence(service.clone()));
     let watch_interval = Duration::from_secs(options.watch_interval);
-    let watching = tokio::spawn(watch_rollouts(service.clone(), watch_interval));
-    let renewing = tokio::spawn(renew_tuf(service.clone()));
-    let courier = Arc::new(Courier::new(options.allow_internal_webhooks)?);
-    let telling = tokio::spawn(courier.work(service.clone()));
+    let mut beside = rounds::start(&service, Courier::new(options.allow_internal_webhooks)?, watch_interval);
     let mut app = App::new(service.clone()).behind(&options.proxies);
     if let Some(provider) = provider {
         app = app.with_provider(provider);
     }
     let (router, _) = http::routes(&app);
     let fresh = app.clone();
-    let freshening = tokio::spawn(async move { fresh.keep_dashboards_fresh().await });
+    beside.spawn(async move { fresh.keep_dashboards_fresh().await });
     let stop = async move {
         stop.await;
         app.end_dashboards();
@@ -297,11 +300,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let connections = limits::connections();
     tracing::info!(connections, "serving");
     http::serve(doors(router, listener, tls), connections, stop).await;
-    writing.abort();
-    watching.abort();
-    renewing.abort();
-    telling.abort();
-    freshening.abort();
+    beside.shutdown().await;
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(())
@@ -514,34 +513,6 @@ fn start_logging(level: LogLevel, format: LogFormat) {
     match format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),
-    }
-}
-
-async fn write_presence(service: Arc<Service>) {
-    let mut ticks = tokio::time::interval(PRESENCE_INTERVAL);
-    loop {
-        ticks.tick().await;
-        if let Err(failure) = service.write_presence().await {
-            tracing::error!(%failure, "who called when could not be written; it stays in memory");
-        }
-    }
-}
-
-async fn watch_rollouts(service: Arc<Service>, interval: Duration) {
-    let mut ticks = tokio::time::interval(interval);
-    loop {
-        ticks.tick().await;
-        service.watch_rollouts().await;
-    }
-}
-
-async fn renew_tuf(service: Arc<Service>) {
-    let mut ticks = tokio::time::interval(RENEW_INTERVAL);
-    loop {
-        ticks.tick().await;
-        if let Err(failure) = service.renew_tuf().await {
-            tracing::error!(%failure, "the TUF timestamp could not be renewed; clients refuse it once it expires");
-        }
     }
 }
 

@@ -2,21 +2,20 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use latchkey_image::ImageDigest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::App;
 use super::payload::{Asked, Payload};
 use super::problem::Document;
+use super::releases::digest;
+use super::{App, tags};
 use crate::domain::access::Caller;
 use crate::domain::document::{DocumentKind, ReleaseDocument};
 use crate::domain::release::Published;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::ids;
 
 /// A document that belongs to a release.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,11 +61,6 @@ impl From<ReleaseDocument> for DocumentView {
 pub(super) struct Which {
     /// The newest when this is left out.
     version: Option<i64>,
-}
-
-fn digest(text: &str) -> Outcome<ImageDigest> {
-    ids::digest(text)
-        .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))
 }
 
 fn kind(text: &str) -> Outcome<DocumentKind> {
@@ -133,6 +127,7 @@ pub(super) async fn add(
     ),
     responses(
         (status = 200, description = "The file: JSON, or text in UTF-8"),
+        (status = 304, description = "The client has it"),
         (status = "4XX", body = Document),
     ),
 )]
@@ -140,6 +135,7 @@ pub(super) async fn get(
     State(app): State<App>,
     Path((release, name)): Path<(String, String)>,
     Asked(which): Asked<Which>,
+    request: HeaderMap,
 ) -> Outcome<Response> {
     let document = app
         .service
@@ -149,12 +145,18 @@ pub(super) async fn get(
         DocumentKind::Advisory => "text/plain; charset=utf-8",
         DocumentKind::Sbom => "application/json",
     };
-    let headers = [
+    let tag = tags::of(&document.file.0);
+    let fixed = [
+        (header::ETAG, tag.as_str()),
+        (header::CACHE_CONTROL, "private, no-cache"),
+    ];
+    if tags::has(&request, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, fixed).into_response());
+    }
+    let own = [
         (header::CONTENT_TYPE, media.to_owned()),
         (header::CONTENT_LENGTH, document.size.to_string()),
-        (header::ETAG, format!("\"{}\"", hex::encode(document.file.0))),
-        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
     let bytes = app.service.read_document(&document).await?;
-    Ok((headers, Body::from_stream(bytes)).into_response())
+    Ok((fixed, own, Body::from_stream(bytes)).into_response())
 }

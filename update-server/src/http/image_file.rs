@@ -1,6 +1,8 @@
 //! Image files, whole or in part: RFC 9110 ranges and conditions, for files that never change.
 //!
-//! The bytes go from the store to the network as they come; none are gathered here.
+//! The bytes go from the store to the network as they come; none are gathered here. Or the client goes to the store:
+//! [`hand_out`] sends those who follow redirects there, where the server is told to. Locks follow none, and the web app
+//! may speak to this server alone, so both have a route of their own ([`get`]), which never redirects.
 
 use std::ops::Range;
 
@@ -11,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use latchkey_directive::ProblemCode;
 
-use super::App;
+use super::problem::Document;
+use super::{App, tags};
 use crate::domain::device::Refused;
 use crate::domain::release::Release;
 use crate::failure::{Kind, Outcome};
@@ -83,6 +86,59 @@ impl From<&Release> for Stored {
     }
 }
 
+/// Fetch an image, for owners' phones and mirrors: as for locks, or a redirect to where the images lie. The link there is
+/// good for a short while; fetch the rest of a file from this path again.
+#[utoipa::path(
+    get, path = "/owner/v1/images/{digest}", tag = "owners",
+    params(("digest" = String, Path, description = "Image digest, 64 lower-case hex digits")),
+    responses(
+        (status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 206, description = "The range asked for", content_type = "application/octet-stream"),
+        (status = 304, description = "The client has it"),
+        (status = 307, description = "It lies there, for a short while"),
+        (status = 404, description = "No such image", body = Document),
+        (status = 416, description = "No byte of the range exists"),
+    ),
+)]
+pub(super) async fn download(
+    State(app): State<App>,
+    Path(digest): Path<String>,
+    method: Method,
+    request: HeaderMap,
+) -> Outcome<Response> {
+    let release = app.service.release(super::releases::digest(&digest)?).await?;
+    hand_out(&app, &release, &method, &request).await
+}
+
+/// Answers as [`answer`] does, or with a link into the store where the server is told to give any.
+///
+/// # Errors
+/// Storage.
+pub(super) async fn hand_out(
+    app: &App,
+    release: &Release,
+    method: &Method,
+    request: &HeaderMap,
+) -> Outcome<Response> {
+    // The store's tags are others than ours: whoever names one is answered here, and so is who gets no bytes.
+    let conditional = request.contains_key(header::IF_RANGE) || request.contains_key(header::IF_NONE_MATCH);
+    let asked = part(request, u64::from(release.size), &tags::of(&release.file.0));
+    let bytes = *method == Method::GET && asked != Part::Unsatisfiable;
+    if conditional || !bytes {
+        return answer(app, Stored::from(release), method, request).await;
+    }
+    let Some(link) = app.service.image_link(release).await? else {
+        return answer(app, Stored::from(release), method, request).await;
+    };
+    app.service.metrics.image_link();
+    let headers = [
+        (header::LOCATION, link.as_str()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+}
+
 /// Answers with a file, or the part of it that was asked for.
 ///
 /// # Errors
@@ -94,7 +150,7 @@ pub(super) async fn answer(
     request: &HeaderMap,
 ) -> Outcome<Response> {
     let size = u64::from(stored.size);
-    let tag = format!("\"{}\"", hex::encode(stored.file.0));
+    let tag = tags::of(&stored.file.0);
     let part = part(request, size, &tag);
     let fixed = [
         (header::ETAG, tag.as_str()),
@@ -142,30 +198,14 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// Whether the client says that it has what this tag stands for.
-pub(super) fn has(request: &HeaderMap, tag: &str) -> bool {
-    part(request, 0, tag) == Part::NotModified
-}
-
 fn part(request: &HeaderMap, size: u64, tag: &str) -> Part {
-    let text = |name| {
-        let mut values = request.get_all(name).iter();
-        let first = values.next()?.to_str().ok();
-        // Twice the same header is nobody's honest request: as if it were absent.
-        if values.next().is_some() { None } else { first }
-    };
-    let known = |list: &str| {
-        list.split(',')
-            .map(str::trim)
-            .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
-    };
-    if text(header::IF_NONE_MATCH).is_some_and(known) {
+    if tags::has(request, tag) {
         return Part::NotModified;
     }
-    if text(header::IF_RANGE).is_some_and(|condition| condition.trim() != tag) {
+    if tags::only(request, &header::IF_RANGE).is_some_and(|condition| condition.trim() != tag) {
         return Part::Whole;
     }
-    text(header::RANGE).map_or(Part::Whole, |value| range(value, size))
+    tags::only(request, &header::RANGE).map_or(Part::Whole, |value| range(value, size))
 }
 
 /// One range of bytes. Anything else (another unit, several ranges, bad syntax) is ignored, as RFC 9110 allows:

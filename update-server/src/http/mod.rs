@@ -21,6 +21,7 @@ mod releases;
 mod rollouts;
 mod routes;
 mod serve;
+mod tags;
 mod tls;
 mod tokens;
 mod tuf;

@@ -22,7 +22,7 @@ use super::{
     ),
     modifiers(&Token, &Complete),
     paths(
-        locks::enrol, locks::check_in, locks::report, image_file::get,
+        locks::enrol, locks::check_in, locks::report, image_file::get, image_file::download,
         webhooks::list, webhooks::create, webhooks::remove,
         owners::update, lifetimes::list, lifetimes::set,
         web_app::index, web_app::file,

@@ -76,10 +76,11 @@ pub(super) async fn health(State(app): State<App>) -> Response {
 pub(super) async fn metrics(State(app): State<App>) -> Outcome<Response> {
     let devices = app.service.device_counts().await?;
     let alarmed = app.service.alarmed_devices().await?;
+    let tuf = app.service.tuf().await?.files;
     let text = app
         .service
         .metrics
-        .render(&devices, alarmed)
+        .render(&devices, alarmed, &tuf)
         .map_err(Failure::storage)?;
     let kind = [(
         header::CONTENT_TYPE,

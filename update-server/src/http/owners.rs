@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::App;
 use super::payload::Asked;
 use super::problem::Document;
+use super::{App, tags};
 use crate::domain::owner::Running;
 use crate::domain::release::Release;
 use crate::failure::{Failure, Kind, Outcome};
@@ -57,8 +57,10 @@ pub(super) struct OwnerUpdate {
     file_sha256: String,
     /// What it changes, in its publisher's words.
     notes: Option<String>,
-    /// Where to fetch it, on this server.
+    /// Where to fetch it, on this server, which sends it itself.
     image_path: String,
+    /// Where to fetch it, on this server, which may redirect to where the images lie.
+    download_path: String,
 }
 
 impl From<Release> for OwnerUpdate {
@@ -71,6 +73,7 @@ impl From<Release> for OwnerUpdate {
             file_sha256: hex::encode(release.file.0),
             notes: release.notes,
             image_path: format!("/device/v1/images/{}", release.digest),
+            download_path: format!("/owner/v1/images/{}", release.digest),
         }
     }
 }
@@ -96,11 +99,9 @@ pub(super) async fn update(
         update: update.map(OwnerUpdate::from),
     };
     let body = serde_json::to_vec(&answer).map_err(Failure::storage)?;
-    let tag = Sha256::digest(&body);
-    let tag = format!("\"{}\"", hex::encode(tag.get(..16).unwrap_or_default()));
+    let tag = tags::of(&Sha256::digest(&body));
     let fixed = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, CACHE)];
-    let known = request.get(header::IF_NONE_MATCH);
-    if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    if tags::has(&request, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, fixed).into_response());
     }
     Ok((fixed, Json(answer)).into_response())

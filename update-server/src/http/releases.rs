@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use latchkey_image::ImageDigest;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -50,9 +51,13 @@ pub(super) async fn list(State(app): State<App>) -> Outcome<Json<Vec<ReleaseView
     responses((status = 200, body = ReleaseView), (status = "4XX", body = Document)),
 )]
 pub(super) async fn get(State(app): State<App>, Path(digest): Path<String>) -> Outcome<Json<ReleaseView>> {
-    let digest = ids::digest(&digest)
-        .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))?;
-    Ok(Json(app.service.release(digest).await?.into()))
+    Ok(Json(app.service.release(self::digest(&digest)?).await?.into()))
+}
+
+/// The digest in a path. What is written otherwise names no release.
+pub(super) fn digest(text: &str) -> Outcome<ImageDigest> {
+    ids::digest(text)
+        .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))
 }
 
 /// Publish a signed image. It is judged as a lock of its hardware class would judge it, and safe on disk when

@@ -113,6 +113,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             NONE,
             owners::update,
         )
+        .add(
+            Method::GET,
+            "/owner/v1/images/{digest}",
+            Access::Public,
+            NONE,
+            image_file::download,
+        )
         .add(Method::GET, "/healthz", Access::Public, NONE, operations::health)
         .add(Method::GET, "/openapi.json", Access::Public, NONE, openapi::get)
         .add(Method::GET, "/app/", Access::Public, NONE, web_app::index)

@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use latchkey_tuf::RoleName;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::payload::Input;
 use super::problem::Document;
-use super::{App, image_file};
+use super::{App, image_file, tags};
 use crate::domain::access::Caller;
 use crate::domain::release::Published;
 use crate::domain::tuf::{Overview, Upload};
@@ -157,7 +158,7 @@ pub(super) async fn metadata(
         )));
     };
     let document = app.service.tuf_file(role, version).await.map_err(missing)?;
-    let tag = format!("\"{}\"", latchkey_tuf::Hash::of(document.as_bytes()));
+    let tag = tags::of(&Sha256::digest(document.as_bytes()));
     let keep = match version {
         Some(_) => "public, max-age=31536000, immutable",
         // Kept by two caches for different times, it would look to a client as if it went back.
@@ -168,13 +169,13 @@ pub(super) async fn metadata(
         (header::CACHE_CONTROL, keep),
         (header::CONTENT_TYPE, "application/json"),
     ];
-    if image_file::has(&request, &tag) {
+    if tags::has(&request, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, fixed).into_response());
     }
     Ok((fixed, document).into_response())
 }
 
-/// A target: `SHA256.NAME` as the targets list it. Ranges and conditions as for images.
+/// A target: `SHA256.NAME` as the targets list it. Ranges, conditions and redirects as for owners' images.
 #[utoipa::path(
     get, path = "/tuf/targets/{file}", tag = "tuf",
     params(("file" = String, Path, description = "The file's SHA-256, a dot, and the target's name")),
@@ -182,6 +183,7 @@ pub(super) async fn metadata(
         (status = 200, description = "The image", content_type = "application/octet-stream"),
         (status = 206, description = "The range asked for", content_type = "application/octet-stream"),
         (status = 304, description = "The client has it"),
+        (status = 307, description = "It lies there, for a short while"),
         (status = 404, description = "The newest targets do not list it", body = Document),
         (status = 416, description = "No byte of the range exists"),
     ),
@@ -194,7 +196,7 @@ pub(super) async fn target(
 ) -> Result<Response, Response> {
     let (sha256, name) = file.split_once('.').unwrap_or_default();
     let release = app.service.tuf_target(name, sha256).await.map_err(missing)?;
-    let answered = image_file::answer(&app, image_file::Stored::from(&release), &method, &request).await;
+    let answered = image_file::hand_out(&app, &release, &method, &request).await;
     answered.map_err(IntoResponse::into_response)
 }
 

@@ -2,16 +2,20 @@
 //!
 //! Knows no folder: what is not in its table is not there, whatever the path says. Every file goes out with a policy
 //! that lets the page load from this server alone, run no script but its own files, and be framed by nobody; and with
-//! a tag, so that a browser asks each time and loads only what has changed.
+//! a tag, so that a browser asks each time and loads only what has changed; packed, where the browser takes that.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-use super::App;
+use super::{App, tags};
 use crate::failure::{Failure, Kind};
 
 const INDEX: &str = "index.html";
@@ -57,36 +61,88 @@ pub struct WebApp {
     files: BTreeMap<&'static str, Entry>,
 }
 
-/// A file with its type and tag.
+/// A file with its type, as it is and packed.
 #[derive(Debug)]
 pub(super) struct Entry {
     kind: &'static str,
+    plain: Form,
+    /// Where that is shorter.
+    gzip: Option<Form>,
+}
+
+/// One of a file's forms. Each has a tag of its own: they are other bytes.
+#[derive(Debug)]
+struct Form {
     tag: String,
-    bytes: &'static [u8],
+    bytes: Bytes,
+}
+
+impl Form {
+    fn new(bytes: Bytes) -> Self {
+        Self {
+            tag: tags::of(&Sha256::digest(&bytes)),
+            bytes,
+        }
+    }
 }
 
 impl Entry {
     pub(super) fn new(file: &File) -> Self {
         Self {
             kind: kind(file.name),
-            tag: format!("\"{}\"", hex::encode(Sha256::digest(file.bytes))),
-            bytes: file.bytes,
+            plain: Form::new(Bytes::from_static(file.bytes)),
+            gzip: gzip(file.bytes).map(Form::new),
         }
     }
 
     /// The file, or that the client has it.
     pub(super) fn answer(&self, request: &HeaderMap) -> Response {
-        let tag = [(header::ETAG, self.tag.as_str())];
-        let known = request
-            .get(header::IF_NONE_MATCH)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|list| list.split(',').any(|one| one.trim() == self.tag));
-        if known {
-            return (StatusCode::NOT_MODIFIED, HEADERS, tag).into_response();
+        let packed = self.gzip.as_ref().filter(|_| takes_gzip(request));
+        let form = packed.unwrap_or(&self.plain);
+        let fixed = [
+            (header::ETAG, form.tag.as_str()),
+            (header::VARY, "accept-encoding"),
+        ];
+        if tags::has(request, &form.tag) {
+            return (StatusCode::NOT_MODIFIED, HEADERS, fixed).into_response();
         }
         let kind = [(header::CONTENT_TYPE, self.kind)];
-        (HEADERS, tag, kind, self.bytes).into_response()
+        let coding = packed.map(|_| [(header::CONTENT_ENCODING, "gzip")]);
+        match coding {
+            Some(coding) => (HEADERS, fixed, kind, coding, form.bytes.clone()).into_response(),
+            None => (HEADERS, fixed, kind, form.bytes.clone()).into_response(),
+        }
     }
+}
+
+/// The same packed, where that is shorter. Done once, when the server starts.
+fn gzip(bytes: &[u8]) -> Option<Bytes> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(bytes).ok()?;
+    let packed = packer.finish().ok()?;
+    (packed.len() < bytes.len()).then(|| packed.into())
+}
+
+/// Whether the client takes gzip (RFC 9110, section 12.5.3): said by name, or of all codings that are not named.
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let (mut named, mut others) = (None, None);
+    let lines = request.get_all(header::ACCEPT_ENCODING).iter();
+    for one in lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+    {
+        let (coding, weight) = one.split_once(';').unwrap_or((one, "q=1"));
+        let weight = weight.trim().strip_prefix("q=");
+        let wanted = weight
+            .and_then(|weight| weight.parse::<f32>().ok())
+            .is_some_and(|weight| weight > 0.0);
+        match coding.trim() {
+            "*" => others = Some(wanted),
+            coding if coding.eq_ignore_ascii_case("gzip") => named = Some(wanted),
+            _ => {}
+        }
+    }
+    named.or(others).unwrap_or(false)
 }
 
 impl WebApp {

@@ -68,6 +68,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/healthz", Public),
     ("GET", "/metrics", READ),
     ("GET", "/openapi.json", Public),
+    ("GET", "/owner/v1/images/{digest}", Public),
     ("GET", "/owner/v1/support", Public),
     ("GET", "/owner/v1/update", Public),
     ("GET", "/tuf/metadata/{file}", Public),

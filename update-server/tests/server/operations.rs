@@ -99,7 +99,7 @@ fn metrics_in(text: &str) -> std::collections::BTreeSet<String> {
 
 #[tokio::test]
 async fn every_metric_in_the_example_alerts_is_one_that_the_server_tells() {
-    let harness = Harness::ready().await;
+    let (harness, _) = Harness::with_repository().await;
     let mut lock = harness.lock().await;
     let message = lock.check_in();
     let sealed = lock.seal(&message);

@@ -1,14 +1,18 @@
 //! Images in a bucket: a real S3 server in this process, over real HTTP, with real signatures.
 #![cfg(feature = "s3")]
 
-use axum::http::StatusCode;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderName, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use latchkey_server::Settings;
 use latchkey_server::objects::Objects;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
-use crate::support::{Draft, Harness};
+use crate::support::{Answer, Draft, Harness, settings};
 
 /// Starts the S3 server with an empty bucket; gives the options that reach it.
 async fn s3(folder: &std::path::Path, secret: &str) -> Vec<(String, String)> {
@@ -107,4 +111,162 @@ async fn a_bucket_that_refuses_us_publishes_nothing() {
         "the cause is for the log: {told}"
     );
     assert_eq!(harness.get("/api/v1/releases").await, serde_json::json!([]));
+}
+
+/// A server that sends downloads to the bucket for a minute, one release, and the release's file.
+async fn linking() -> (Harness, Draft, String) {
+    install_tls();
+    let folder = tempfile::tempdir().unwrap();
+    let options = s3(folder.path(), "right secret").await;
+    let objects = Objects::from_url("s3://latchkey-images/fleet", options).unwrap();
+    assert!(objects.signs_links());
+    let minute = Settings {
+        presigned_downloads: Some(Duration::from_secs(60)),
+        ..settings()
+    };
+    let harness = Harness::with(folder, objects, minute).await;
+    harness.set_policy().await;
+    let draft = harness.publish_repository().await;
+    let digest = harness.get("/api/v1/releases").await[0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    (harness, draft, digest)
+}
+
+async fn ask(harness: &Harness, method: Method, path: &str, headers: &[(HeaderName, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    harness.send(request.body(Body::empty()).unwrap()).await
+}
+
+/// What the bucket says to somebody without credentials.
+async fn fetch(link: &str, headers: &[(HeaderName, &str)]) -> (StatusCode, Vec<u8>) {
+    let mut request = reqwest::Client::builder().no_proxy().build().unwrap().get(link);
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    let response = request.send().await.unwrap();
+    (response.status(), response.bytes().await.unwrap().to_vec())
+}
+
+#[tokio::test]
+async fn phones_mirrors_and_tuf_clients_are_sent_to_the_bucket() {
+    let (harness, draft, digest) = linking().await;
+    let file = draft.file();
+    let (name, target) = crate::tuf::target(&draft);
+    let part = (header::RANGE, "bytes=100-299");
+    for path in [
+        format!("/owner/v1/images/{digest}"),
+        format!("/tuf/targets/{}.{name}", target.hashes.sha256),
+    ] {
+        let sent = ask(&harness, Method::GET, &path, &[]).await;
+        assert_eq!(sent.status, StatusCode::TEMPORARY_REDIRECT, "{path}");
+        assert_eq!(sent.header(header::CACHE_CONTROL), "no-store", "{path}");
+        let link = sent.header(header::LOCATION);
+        assert_eq!(fetch(link, &[]).await, (StatusCode::OK, file.clone()), "{path}");
+        assert_eq!(
+            fetch(link, std::slice::from_ref(&part)).await,
+            (StatusCode::PARTIAL_CONTENT, file[100..300].to_vec()),
+            "{path}"
+        );
+
+        // What carries no bytes, or names a tag of ours, is answered here.
+        let head = ask(&harness, Method::HEAD, &path, &[]).await;
+        assert_eq!(head.status, StatusCode::OK, "{path}");
+        assert_eq!(
+            head.header(header::CONTENT_LENGTH),
+            file.len().to_string(),
+            "{path}"
+        );
+        let tag = head.header(header::ETAG);
+        let known = ask(&harness, Method::GET, &path, &[(header::IF_NONE_MATCH, tag)]).await;
+        assert_eq!(known.status, StatusCode::NOT_MODIFIED, "{path}");
+        let beyond = ask(&harness, Method::GET, &path, &[(header::RANGE, "bytes=999999-")]).await;
+        assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE, "{path}");
+        let rest = ask(
+            &harness,
+            Method::GET,
+            &path,
+            &[part.clone(), (header::IF_RANGE, tag)],
+        )
+        .await;
+        assert_eq!(
+            (rest.status, &rest.body[..]),
+            (StatusCode::PARTIAL_CONTENT, &file[100..300]),
+            "{path}"
+        );
+    }
+    let metrics = harness.call(Method::GET, "/metrics", Body::empty()).await.body;
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    assert!(metrics.contains("latchkey_image_links_total 2"), "{metrics}");
+}
+
+#[tokio::test]
+async fn locks_and_the_web_app_are_sent_nowhere() {
+    let (harness, draft, digest) = linking().await;
+    let release = latchkey_server::ids::digest(&digest).unwrap();
+    harness.roll_out(release).await;
+    // The path that the web app is told; and the one that a lock makes of the digest in its directive.
+    let hardware = &draft.hardware;
+    let asked = format!(
+        "/owner/v1/update?vendor={}&class={}&version=1.0.0%2B0&counter=1",
+        hardware.vendor, hardware.class
+    );
+    let update = harness.get(&asked).await["update"].clone();
+    assert_eq!(update["download_path"], format!("/owner/v1/images/{digest}"));
+    for path in [
+        update["image_path"].as_str().unwrap().to_owned(),
+        format!("/device/v1/images/{digest}"),
+    ] {
+        for headers in [vec![], vec![(header::RANGE, "bytes=0-")]] {
+            let answer = ask(&harness, Method::GET, &path, &headers).await;
+            assert!(answer.status.is_success(), "{path}: {}", answer.status);
+            assert_eq!(&answer.body[..], &draft.file()[..], "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_opens_one_file_and_for_a_while_only() {
+    install_tls();
+    let folder = tempfile::tempdir().unwrap();
+    let options = s3(folder.path(), "right secret").await;
+    let objects = Objects::from_url("s3://latchkey-images/fleet", options).unwrap();
+    let one = objects
+        .put(bytes::Bytes::from_static(b"one image"))
+        .await
+        .unwrap();
+    let other = objects.put(bytes::Bytes::from_static(b"another")).await.unwrap();
+    let link = |hash, seconds| {
+        let objects = objects.clone();
+        async move {
+            let link = objects.link(&hash, Duration::from_secs(seconds)).await;
+            link.unwrap().unwrap().to_string()
+        }
+    };
+    let good = link(one, 60).await;
+    assert_eq!(fetch(&good, &[]).await, (StatusCode::OK, b"one image".to_vec()));
+
+    let over = fetch(&link(one, 0).await, &[]).await;
+    assert_eq!(over.0, StatusCode::FORBIDDEN);
+    assert!(String::from_utf8_lossy(&over.1).contains("expired"), "{over:?}");
+    let [one, other] = [one, other].map(|hash| hex::encode(hash.0));
+    for tampered in [
+        good.replace(&one, &other),
+        good.replace("X-Amz-Expires=60", "X-Amz-Expires=6000"),
+        good.split_once('?').unwrap().0.to_owned(),
+    ] {
+        assert_ne!(tampered, good);
+        let (status, body) = fetch(&tampered, &[]).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{tampered}");
+        assert!(!body.ends_with(b"another"), "{tampered}");
+    }
+    // Nor does it write.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let put = client.put(&good).body("mine").send().await.unwrap();
+    assert_eq!(put.status(), StatusCode::FORBIDDEN);
+    assert_eq!(fetch(&good, &[]).await.1, b"one image");
 }

@@ -228,7 +228,8 @@ impl Harness {
         Self::with(folder, objects, settings()).await
     }
 
-    async fn with(folder: TempDir, objects: Objects, settings: Settings) -> Self {
+    /// A server with these images that is set otherwise.
+    pub(crate) async fn with(folder: TempDir, objects: Objects, settings: Settings) -> Self {
         let store = Store::open(&databases::of(folder.path()).await).await.unwrap();
         let director = DirectorKey::open_or_create(&folder.path().join("director.pem"), false).unwrap();
         let online = OnlineKey::open_or_create(&folder.path().join("tuf.pem"), false).unwrap();

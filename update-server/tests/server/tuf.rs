@@ -48,7 +48,7 @@ fn root(server: Key) -> Root {
     root
 }
 
-fn target(draft: &Draft) -> (TargetName, Target) {
+pub(crate) fn target(draft: &Draft) -> (TargetName, Target) {
     let file = draft.file();
     let mut flash = latchkey_image::Bytes::new(&file);
     let image = latchkey_image::Image::parse(&mut flash).unwrap();
@@ -108,17 +108,23 @@ impl Harness {
     }
 
     /// A server whose repository has one image.
-    async fn with_repository() -> (Self, Draft) {
+    pub(crate) async fn with_repository() -> (Self, Draft) {
         let harness = Self::ready().await;
+        let draft = harness.publish_repository().await;
+        (harness, draft)
+    }
+
+    /// Publishes an image and a repository that lists it.
+    pub(crate) async fn publish_repository(&self) -> Draft {
         let draft = Draft::new(2, 7);
-        harness.publish(&draft).await;
-        let root = signed(root(harness.server_key().await), &[1, 2]);
+        self.publish(&draft).await;
+        let root = signed(root(self.server_key().await), &[1, 2]);
         let targets = signed(targets(1, &[&draft]), &[2, 3]);
-        let answer = harness
+        let answer = self
             .publish_tuf(json!({ "root": root, "targets": targets }))
             .await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        (harness, draft)
+        draft
     }
 
     /// Refused, and nothing has changed, not even the log.
@@ -697,4 +703,45 @@ async fn killing_the_server_while_it_publishes_leaves_one_whole_repository() {
         newest = there;
     }
     println!("tuf: version {newest} after {KILLS} kills, none lost");
+}
+
+#[tokio::test]
+async fn when_each_file_expires_is_told_as_a_metric() {
+    let gauges = async |harness: &Harness| -> Vec<String> {
+        let told = harness.call(Method::GET, "/metrics", Body::empty()).await.body;
+        let told = String::from_utf8(told.to_vec()).unwrap();
+        let lines = told.lines().filter(|line| line.starts_with("latchkey_tuf_"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(gauges(&Harness::ready().await).await, [""; 0], "no repository");
+
+    let (harness, _) = Harness::with_repository().await;
+    let mut expected: Vec<String> = harness.get("/api/v1/tuf").await["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| {
+            let (role, expires) = (file["role"].as_str().unwrap(), file["expires"].as_str().unwrap());
+            let seconds = expires.parse::<Expires>().unwrap().unix_s();
+            format!("latchkey_tuf_expiry_timestamp_seconds{{role=\"{role}\"}} {seconds}")
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(expected.len(), 4, "{expected:?}");
+    let mut told = gauges(&harness).await;
+    told.sort();
+    assert_eq!(told, expected);
+
+    // A timestamp that is renewed is told of anew.
+    harness.clock.advance_ms(48 * HOUR_MS);
+    assert!(harness.service.renew_tuf().await.unwrap());
+    let mut renewed = gauges(&harness).await;
+    renewed.sort();
+    let changed: Vec<_> = renewed
+        .iter()
+        .zip(&told)
+        .filter(|(after, before)| after != before)
+        .collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert!(changed[0].0.contains("timestamp\"}"), "{changed:?}");
 }

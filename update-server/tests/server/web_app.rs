@@ -138,3 +138,88 @@ async fn a_server_that_was_built_without_it_says_so() {
             .contains("cargo xtask web")
     );
 }
+
+/// A file that is shorter when it is packed, and one that is not.
+const LONG: &[File] = &[
+    File {
+        name: "long.js",
+        bytes: &[b'a'; 10_000],
+    },
+    File {
+        name: "short.js",
+        bytes: b"a",
+    },
+];
+
+async fn taking(harness: &Harness, path: &str, codings: &str, tag: Option<&str>) -> Answer {
+    let mut request = Request::get(path).header(header::ACCEPT_ENCODING, codings);
+    if let Some(tag) = tag {
+        request = request.header(header::IF_NONE_MATCH, tag);
+    }
+    harness.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_browser_that_takes_gzip_gets_the_same_bytes_packed() {
+    use std::io::Read as _;
+    let harness = Harness::with_web_app(WebApp::new(LONG)).await;
+    let packed = taking(&harness, "/app/long.js", "gzip, deflate, br", None).await;
+    assert_eq!(packed.headers[header::CONTENT_ENCODING], "gzip");
+    assert_eq!(
+        packed.headers[header::CONTENT_TYPE],
+        "text/javascript; charset=utf-8"
+    );
+    assert!(packed.body.len() < 1_000, "{}", packed.body.len());
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(&packed.body[..])
+        .read_to_end(&mut bytes)
+        .unwrap();
+    assert_eq!(bytes, LONG[0].bytes);
+
+    for refusing in [
+        "",
+        "br",
+        "identity",
+        "gzip;q=0",
+        "gzip; q=0.0",
+        "*;q=0",
+        "*, gzip;q=0",
+        "gzip;level=9",
+    ] {
+        let plain = taking(&harness, "/app/long.js", refusing, None).await;
+        assert!(
+            !plain.headers.contains_key(header::CONTENT_ENCODING),
+            "{refusing}"
+        );
+        assert_eq!(&plain.body[..], LONG[0].bytes, "{refusing}");
+    }
+    for taking_it in ["GZIP", "br;q=1, gzip;q=0.1", "*", "*;q=0, gzip"] {
+        let packed = taking(&harness, "/app/long.js", taking_it, None).await;
+        assert_eq!(packed.headers[header::CONTENT_ENCODING], "gzip", "{taking_it}");
+    }
+    let short = taking(&harness, "/app/short.js", "gzip", None).await;
+    assert!(!short.headers.contains_key(header::CONTENT_ENCODING));
+    assert_eq!(&short.body[..], b"a");
+}
+
+#[tokio::test]
+async fn each_form_of_a_file_has_a_tag_of_its_own() {
+    let harness = Harness::with_web_app(WebApp::new(LONG)).await;
+    let tag = |answer: &Answer| answer.header(header::ETAG).to_owned();
+    let plain = taking(&harness, "/app/long.js", "identity", None).await;
+    let packed = taking(&harness, "/app/long.js", "gzip", None).await;
+    assert_ne!(tag(&plain), tag(&packed));
+    for answer in [&plain, &packed] {
+        assert_eq!(answer.headers[header::VARY], "accept-encoding");
+    }
+    for (codings, known, status) in [
+        ("gzip", tag(&packed), StatusCode::NOT_MODIFIED),
+        ("gzip", tag(&plain), StatusCode::OK),
+        ("identity", tag(&plain), StatusCode::NOT_MODIFIED),
+        ("identity", tag(&packed), StatusCode::OK),
+    ] {
+        let answer = taking(&harness, "/app/long.js", codings, Some(&known)).await;
+        assert_eq!(answer.status, status, "{codings} {known}");
+        assert_eq!(answer.headers[header::VARY], "accept-encoding");
+    }
+}

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use latchkey_phone::release::LockFacts;
 use reqwest::header::{CONTENT_RANGE, IF_RANGE, RANGE, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -29,6 +30,8 @@ use crate::policy::{IMAGE_MAX, read_limited};
 /// An answer about updates is shorter, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most redirects on the way to one answer.
+const REDIRECTS_MAX: usize = 3;
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which server.
@@ -77,6 +80,33 @@ pub(crate) struct Announced {
     pub(crate) file_sha256: String,
     pub(crate) notes: Option<String>,
     pub(crate) image_path: String,
+    /// May lead elsewhere; servers of before tell of none.
+    pub(crate) download_path: Option<String>,
+}
+
+impl Announced {
+    /// Where to fetch the image.
+    fn path(&self) -> &str {
+        self.download_path.as_ref().unwrap_or(&self.image_path)
+    }
+}
+
+/// Whether to go where a server sends us: never from TLS into the clear. What is there is checked as if it were here.
+fn may_follow(from: &Url, to: &Url) -> bool {
+    to.scheme() == "https" || (to.scheme() == "http" && from.scheme() == "http")
+}
+
+/// Goes along with a few redirects, and takes a further one, or one into the clear, for the answer itself.
+fn redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let from = attempt.previous();
+        let may = from.last().is_some_and(|from| may_follow(from, attempt.url()));
+        if may && from.len() <= REDIRECTS_MAX {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
 }
 
 #[derive(Deserialize)]
@@ -96,6 +126,9 @@ impl ServerPlace {
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
+            .redirect(redirects())
+            // Where we come from is nobody's business.
+            .referer(false)
             .build();
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Server {
@@ -138,7 +171,8 @@ impl Server {
         let sane = u64::from(update.size) <= IMAGE_MAX
             && hex(&update.digest)
             && hex(&update.file_sha256)
-            && update.image_path.starts_with('/');
+            && update.image_path.starts_with('/')
+            && update.path().starts_with('/');
         if sane {
             Ok(update)
         } else {
@@ -187,7 +221,7 @@ impl Server {
         if have >= size {
             return Ok(());
         }
-        let mut request = self.client.get(self.place(&update.image_path)?);
+        let mut request = self.client.get(self.place(update.path())?);
         if have > 0 {
             // Another file under this name is sent whole.
             request = request

@@ -13,9 +13,7 @@ use crate::domain::release::Release;
 use crate::domain::session::Session;
 use crate::domain::signers::{Signed, Signer};
 use crate::domain::story::Which;
-use crate::failure::{Failure, Kind};
-use crate::http::App;
-use crate::ids;
+use crate::http::{App, releases};
 
 #[derive(Template)]
 #[template(path = "dashboard/releases.html")]
@@ -117,8 +115,7 @@ pub(in crate::http) async fn show(
     Extension(session): Extension<Session>,
     At(digest): At<String>,
 ) -> Shown<Response> {
-    let digest = ids::digest(&digest)
-        .ok_or_else(|| Failure::new(Kind::NotFound, "an image digest is 64 lower-case hex digits"))?;
+    let digest = releases::digest(&digest)?;
     let release = app.service.release(digest).await?;
     // The image store may be away while the rest is to be seen.
     let signed = app.service.signers(&release).await;

@@ -88,6 +88,7 @@ fn announced() -> Announced {
         file_sha256: hex::encode(Sha256::digest(IMAGE)),
         notes: None,
         image_path: "/image".to_owned(),
+        download_path: Some("/download".to_owned()),
     }
 }
 
@@ -96,7 +97,7 @@ fn update(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
     let mut update = json!({
         "version": about.version, "security_counter": about.security_counter, "size": about.size,
         "digest": about.digest, "file_sha256": about.file_sha256, "notes": about.notes,
-        "image_path": about.image_path,
+        "image_path": about.image_path, "download_path": about.download_path,
     });
     change(&mut update);
     json!({ "update": update }).to_string().into_bytes()
@@ -135,6 +136,11 @@ fn answers_that_make_no_sense_are_named() {
             "200 OK",
             "",
             &update(|update| update["image_path"] = json!("@elsewhere.example/image")),
+        ),
+        answer(
+            "200 OK",
+            "",
+            &update(|update| update["download_path"] = json!("@elsewhere.example/image")),
         ),
         b"not HTTP at all\r\n\r\n".to_vec(),
     ] {
@@ -229,4 +235,77 @@ fn what_is_not_the_announced_image_is_not_left_behind() {
         assert_eq!(failure.kind, Kind::Server, "{failure}");
         assert!(!to.exists(), "{failure}");
     }
+}
+
+/// A server that sends whoever asks to this place.
+fn sends_to(place: &str) -> (Server, Heads) {
+    serve(vec![answer(
+        "307 Temporary Redirect",
+        &format!("location: {place}\r\n"),
+        b"",
+    )])
+}
+
+#[test]
+fn an_image_that_lies_elsewhere_is_fetched_there_and_checked_all_the_same() {
+    for (body, fetched) in [(IMAGE, true), (&vec![b'x'; IMAGE.len()], false)] {
+        let (bucket, heads) = serve(vec![answer("200 OK", "", body)]);
+        let (server, here) = sends_to(&format!("{}bucket/image?X-Amz-Signature=ab", bucket.base));
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("image");
+        assert_eq!(server.fetch(&announced(), &to).is_ok(), fetched);
+        assert_eq!(to.exists(), fetched);
+        let there = heads.join().unwrap()[0].to_ascii_lowercase();
+        assert!(
+            there.starts_with("get /bucket/image?x-amz-signature=ab "),
+            "{there}"
+        );
+        assert!(!there.contains("referer"), "{there}");
+        assert!(here.join().unwrap()[0].starts_with("GET /download "));
+    }
+}
+
+#[test]
+fn a_server_of_before_is_asked_at_the_path_that_it_tells() {
+    let before = update(|update| drop(update.as_object_mut().unwrap().remove("download_path")));
+    let (server, heads) = serve(vec![answer("200 OK", "", &before), answer("200 OK", "", IMAGE)]);
+    let update = server.ask(&lock()).unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        server.fetch(&update, &folder.path().join("image")).unwrap(),
+        IMAGE
+    );
+    assert!(heads.join().unwrap()[1].starts_with("GET /image "));
+}
+
+#[test]
+fn nobody_is_led_out_of_tls_nor_to_what_is_no_web_server() {
+    let may = |from: &str, to: &str| may_follow(&from.parse().unwrap(), &to.parse().unwrap());
+    assert!(may("https://a.example/", "https://bucket.example/"));
+    assert!(may("http://a.example/", "https://bucket.example/"));
+    assert!(may("http://a.example/", "http://bucket.example/"));
+    assert!(!may("https://a.example/", "http://bucket.example/"));
+    assert!(!may("https://a.example/", "http://a.example/"));
+    assert!(!may("http://a.example/", "ftp://a.example/"));
+    assert!(!may("http://a.example/", "file:///etc/passwd"));
+
+    // What is not followed is an answer like any other, and no image.
+    let (server, _) = sends_to("ftp://127.0.0.1/image");
+    let folder = tempfile::tempdir().unwrap();
+    let refused = server
+        .fetch(&announced(), &folder.path().join("image"))
+        .unwrap_err();
+    assert!(refused.to_string().contains("307"), "{refused}");
+}
+
+#[test]
+fn a_chain_of_redirects_ends() {
+    let again = answer("307 Temporary Redirect", "location: /download\r\n", b"");
+    let (server, heads) = serve(vec![again; REDIRECTS_MAX + 1]);
+    let folder = tempfile::tempdir().unwrap();
+    let refused = server
+        .fetch(&announced(), &folder.path().join("image"))
+        .unwrap_err();
+    assert!(refused.to_string().contains("307"), "{refused}");
+    assert_eq!(heads.join().unwrap().len(), REDIRECTS_MAX + 1);
 }
