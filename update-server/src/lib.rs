@@ -34,7 +34,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use url::Url;
 
 use clock::Clock;
 use director::DirectorKey;
@@ -44,6 +43,7 @@ use domain::audit::chain::Anchor;
 use domain::device;
 use domain::hours::Zone;
 use domain::presence::Presence;
+use domain::release::Release;
 use domain::story::Looking;
 use domain::throttle::{Throttle, TooOften};
 use failure::Outcome;

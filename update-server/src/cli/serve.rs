@@ -285,7 +285,11 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     // What a kill cut short is made good before anybody is answered: a failure that was kept halts its rollout first.
     service.watch_rollouts().await;
     let watch_interval = Duration::from_secs(options.watch_interval);
-    let mut beside = rounds::start(&service, Courier::new(options.allow_internal_webhooks)?, watch_interval);
+    let mut beside = rounds::start(
+        &service,
+        Courier::new(options.allow_internal_webhooks)?,
+        watch_interval,
+    );
     let mut app = App::new(service.clone()).behind(&options.proxies);
     if let Some(provider) = provider {
         app = app.with_provider(provider);

@@ -140,13 +140,13 @@ async fn rollout(scene: &Scene, token: &str, start: bool) -> Value {
     made.json()
 }
 
-/// Somebody signs in and has a rollout go on; its state then.
-async fn resume(scene: &Scene, rollout: &Value, subject: &str, name: &str) -> String {
+/// Somebody signs in and starts a rollout; its state then.
+async fn start(scene: &Scene, rollout: &Value, subject: &str, name: &str) -> String {
     scene.op.knows(person(subject, name, &["lock-ops"]));
     let id = rollout["id"].as_str().unwrap();
     let visit = scene.visit().await;
-    let answer = visit.send(&format!("/dashboard/rollouts/{id}/resume"), &[]).await;
-    answer.leads_to();
+    let place = format!("/dashboard/rollouts/{id}");
+    assert_eq!(visit.step(&place, "start").await.leads_to(), place);
     let path = format!("/api/v1/rollouts/{id}");
     scene.harness.get(&path).await["state"]
         .as_str()
@@ -165,15 +165,15 @@ async fn one_person_with_a_token_and_a_login_is_one_person() {
         .json();
     let rollout = rollout(&scene, made["secret"].as_str().unwrap(), true).await;
     assert_eq!(rollout["asked"]["person"], "Ana");
-    assert_eq!(resume(&scene, &rollout, "4711", "ana").await, "paused");
-    assert_eq!(resume(&scene, &rollout, "4712", "ben").await, "running");
+    assert_eq!(start(&scene, &rollout, "4711", "ana").await, "paused");
+    assert_eq!(start(&scene, &rollout, "4712", "ben").await, "running");
 }
 
 #[tokio::test]
 async fn who_has_another_name_at_the_provider_since_stays_one_person() {
     let scene = Scene::set(|settings| settings.two_persons = true).await;
     let rollout = rollout(&scene, &scene.harness.admin, false).await;
-    assert_eq!(resume(&scene, &rollout, "4711", "ana").await, "paused");
-    assert_eq!(resume(&scene, &rollout, "4711", "not-ana").await, "paused");
-    assert_eq!(resume(&scene, &rollout, "4712", "ben").await, "running");
+    assert_eq!(start(&scene, &rollout, "4711", "ana").await, "paused");
+    assert_eq!(start(&scene, &rollout, "4711", "not-ana").await, "paused");
+    assert_eq!(start(&scene, &rollout, "4712", "ben").await, "running");
 }
