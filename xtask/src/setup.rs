@@ -119,34 +119,9 @@ pub(crate) fn http_peers() -> Result<()> {
     )
 }
 
-/// The version of goosebit that the server is measured beside.
-const GOOSEBIT: &str = "goosebit==0.2.12";
-
 /// Python with goosebit, in an environment of its own: its needs are not those of the tests' peers.
 pub(crate) fn goosebit() -> Result<PathBuf> {
-    let folder = workspace::scratch().join("goosebit");
-    let python = folder.join("bin/python");
-    let stamp = folder.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == GOOSEBIT) {
-        return Ok(python);
-    }
-    eprintln!("setup: installing {GOOSEBIT} into {}", folder.display());
-    command::output(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
-    let quiet = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        GOOSEBIT,
-    ];
-    command::output(Command::new(&python).args(quiet))?;
-    fs::write(&stamp, GOOSEBIT)?;
-    Ok(python)
+    Ok(environment("goosebit", "goosebit.txt")?.join("bin/python"))
 }
 
 /// A clock that a test can set, for a program that does not know it is in one.
@@ -235,19 +210,21 @@ pub(crate) fn emulator() -> Result<()> {
 
 /// The Python environment with the programs of others that the tests use; gives its folder.
 pub(crate) fn peers() -> Result<PathBuf> {
-    let wanted_path = workspace::root().join("xtask/peers/requirements.txt");
+    environment("venv", "requirements.txt")
+}
+
+/// A Python environment with what a list in `xtask/peers` names and pins; gives its folder.
+fn environment(name: &str, list: &str) -> Result<PathBuf> {
+    let wanted_path = workspace::root().join("xtask/peers").join(list);
     let wanted =
         fs::read_to_string(&wanted_path).with_context(|| format!("cannot read {}", wanted_path.display()))?;
-    let folder = workspace::scratch().join("venv");
+    let folder = workspace::scratch().join(name);
     let stamp = folder.join("installed-requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(folder);
     }
     if !command::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
-        debian(
-            &["python3", "python3-venv"],
-            "the tests' peers are Python programs",
-        )?;
+        debian(&["python3", "python3-venv"], "the peers are Python programs")?;
     }
     eprintln!(
         "setup: installing {} into {}",

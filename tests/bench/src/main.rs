@@ -39,7 +39,7 @@ use peers::{Peer, Server};
 const NAMED_MAX: usize = 10_000;
 /// Check-ins signed beforehand for each second of a measurement; more than any server here answers.
 const SIGNED_PER_SECOND: usize = 40_000;
-/// Length of the image that is downloaded, in bytes.
+/// Length of what is signed of the image that is downloaded, in bytes.
 const IMAGE_BYTES: usize = 256 * 1024;
 
 /// What the disk does, beside the rates that stand on it.
@@ -188,8 +188,16 @@ async fn measure(options: &Options) -> Result<()> {
     ];
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}, {}", options.rounds, load_average());
-        wrk(&nginx, "nginx, static answer", "/answer", options, &mut numbers).await?;
-        wrk(&empty, "empty axum route", "/answer", options, &mut numbers).await?;
+        wrk(
+            &nginx,
+            "nginx, static answer",
+            "/answer",
+            None,
+            options,
+            &mut numbers,
+        )
+        .await?;
+        wrk(&empty, "empty axum route", "/answer", None, options, &mut numbers).await?;
         let fixed = load::request("GET", "/answer", &[]);
         let same = send_for(&nginx.address, std::iter::repeat(&fixed[..]), options).await?;
         numbers.add("nginx, by our generator", same.json());
@@ -212,7 +220,7 @@ async fn measure(options: &Options) -> Result<()> {
             numbers.add("goosebit poll, sqlite", measured.json());
         }
         for (peer, name, path) in &files {
-            wrk(peer, name, path, options, &mut numbers).await?;
+            wrk(peer, name, path, Some(image.len()), options, &mut numbers).await?;
         }
         let sync = json!({ "per_second": syncs(folder.path())? });
         numbers.add(SYNCS, sync);
@@ -306,11 +314,12 @@ fn image() -> Result<Vec<u8>> {
     Ok(image.into_bytes())
 }
 
-/// One run of wrk, from this process's core.
+/// One run of wrk, from this process's core. `bytes` is the length of a file that is asked for.
 async fn wrk(
     peer: &Peer,
     name: &'static str,
     path: &str,
+    bytes: Option<usize>,
     options: &Options,
     numbers: &mut Numbers,
 ) -> Result<()> {
@@ -335,7 +344,7 @@ async fn wrk(
         "not_2xx": failed,
         "p50": after("50%"),
         "p99": after("99%"),
-        "mb_per_second": rate * IMAGE_BYTES as f64 / 1e6,
+        "mb_per_second": bytes.map(|bytes| rate * bytes as f64 / 1e6),
     });
     numbers.raw.push(said);
     numbers.add(name, value);

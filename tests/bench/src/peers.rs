@@ -66,7 +66,8 @@ async fn listening(child: Child, address: String, patience: Duration) -> Result<
     Ok(Peer { address, child })
 }
 
-/// nginx, with a short answer and an image as files: what a server costs that decides nothing.
+/// nginx, with a short answer and an image as files: what a server costs that decides nothing. One process, without a
+/// master: the one that is measured is the one that is ended, and nothing is left behind.
 pub(crate) async fn nginx(folder: &Path, image: &[u8]) -> Result<Peer> {
     let address = free_address()?;
     let root = folder.join("nginx");
@@ -74,7 +75,7 @@ pub(crate) async fn nginx(folder: &Path, image: &[u8]) -> Result<Peer> {
     fs::write(root.join("files/answer"), "x".repeat(ANSWER_BYTES))?;
     fs::write(root.join("files/image"), image)?;
     let configuration = format!(
-        "worker_processes 1; daemon off; pid {root}/pid; error_log {root}/log; user root;
+        "master_process off; daemon off; pid {root}/pid; error_log {root}/log; user root;
          events {{ worker_connections 1024; }}
          http {{ access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000; open_file_cache max=10;
            client_body_temp_path {root}/a; proxy_temp_path {root}/b; fastcgi_temp_path {root}/c;

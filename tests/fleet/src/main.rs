@@ -2,8 +2,8 @@
 //!
 //! Real: the server's program, its database and its files; the lock's update client and its way of writing an image to
 //! flash; every byte on the connections between them. Simulated, and said so in the README: the locks' flash (in
-//! memory), their bootloader (it does what a release is fated to do), and time, for both sides: it stands still while a
-//! request is under way and leaps to the next lock's turn when none is.
+//! memory), their bootloader (it does what a release is fated to do), and time, for both sides: it goes on as ever while
+//! requests are under way, and leaps to the next lock's turn when none is.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::arithmetic_side_effects,

@@ -332,7 +332,12 @@ fn python_tuf_and_tough_read_the_repository_and_follow_the_root() {
     let custom: Custom = serde_json::from_str(read.fact("custom")).unwrap();
     assert_eq!((custom.version.as_str(), custom.security_counter), ("1.0.0+0", 1));
     assert_eq!(custom.image_digest, image(1).digest.to_string());
-    table.tough("tough", &table.mirror("first"), NAME_V1);
+    let read = table.tough("tough", &table.mirror("first"), NAME_V1);
+    assert_eq!(
+        [read.fact("root"), read.fact("targets"), read.fact("timestamp")],
+        ["1", "1", "1"]
+    );
+    assert_eq!(read.fact("length"), image(1).bytes.len().to_string());
 
     table.goes_on();
     let read = table.python("python", &url, NAME_V2);
