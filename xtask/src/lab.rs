@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use latchkey_lab::{Builds, NUKI_RS_TARGET, TOUGH_TARGET, Variant};
+use latchkey_lab::{Builds, HAWKBIT_TARGET, NUKI_RS_TARGET, TOUGH_TARGET, Variant};
 
 use crate::firmware::{self, Board, Fault};
 use crate::{command, setup, web, workspace};
@@ -54,13 +54,22 @@ pub(crate) fn build_nuki_rs() -> Result<()> {
 
 /// Builds the program that reads TUF repositories with tough, in a workspace of its own.
 pub(crate) fn build_tough() -> Result<()> {
-    eprintln!("building tough, a client by others");
-    let manifest = workspace::root().join("tests/tuf/Cargo.toml");
+    build_client("tough", "tests/tuf", TOUGH_TARGET)
+}
+
+/// Builds the program that is a device as the crate hawkbit makes one, in a workspace of its own.
+pub(crate) fn build_hawkbit() -> Result<()> {
+    build_client("hawkbit", "tests/hawkbit", HAWKBIT_TARGET)
+}
+
+fn build_client(name: &str, folder: &str, target: &str) -> Result<()> {
+    eprintln!("building {name}, a client by others");
+    let manifest = workspace::root().join(folder).join("Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
         .current_dir(workspace::root())
-        .args(["build", "--quiet", "--locked", "--target-dir", TOUGH_TARGET])
+        .args(["build", "--quiet", "--locked", "--target-dir", target])
         .arg("--manifest-path")
         .arg(manifest);
     command::run(&mut build)

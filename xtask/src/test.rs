@@ -138,6 +138,7 @@ fn system() -> Result<()> {
     lab::build(&Variant::ALL)?;
     lab::build_nuki_rs()?;
     lab::build_tough()?;
+    lab::build_hawkbit()?;
     const TEST: [&str; 5] = ["test", "--quiet", "--package", "latchkey-system-tests", "--"];
     // A browser is a dozen processes, and what a person would wait for has to come in time: one for each core.
     let browsers = ["browser::", "dashboard::", "web_app::"];

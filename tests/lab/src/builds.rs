@@ -193,6 +193,17 @@ pub fn tough_program() -> Result<PathBuf> {
     there(checkout().join(TOUGH_TARGET).join("debug/latchkey-tough"))
 }
 
+/// Where `tests/hawkbit` is built.
+pub const HAWKBIT_TARGET: &str = "target/hawkbit";
+
+/// The program that is a device as the crate hawkbit makes one.
+///
+/// # Errors
+/// It has not been built; the message says what builds it.
+pub fn hawkbit_program() -> Result<PathBuf> {
+    there(checkout().join(HAWKBIT_TARGET).join("debug/latchkey-hawkbit"))
+}
+
 /// The root of this checkout.
 pub(crate) fn checkout() -> PathBuf {
     // Cargo fixes this crate's place when it builds it: two folders below the root.

@@ -84,6 +84,15 @@ impl Server {
         &self.token
     }
 
+    /// Starts it again, now also for devices that speak hawkBit's interface.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn serve_hawkbit(&mut self) -> Result<()> {
+        self.options.extend(["--hawkbit".to_owned(), self.url.clone()]);
+        self.restart()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.running = None;

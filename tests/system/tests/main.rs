@@ -13,6 +13,7 @@ mod bluetooth;
 mod browser;
 mod chip_in_hand;
 mod dashboard;
+mod hawkbit;
 mod latchkey;
 mod man_in_the_middle;
 mod openid;

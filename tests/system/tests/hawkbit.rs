@@ -1,0 +1,114 @@
+//! Devices by others at the real server: the crate hawkbit, as its registry has it, calls, tells, downloads, reports and
+//! leaves what it is to leave.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use latchkey_lab::{Release, Server, SignedImage, hawkbit_program};
+use serde_json::Value;
+
+/// A server with a device by others.
+struct Site {
+    server: Server,
+    id: String,
+    token: String,
+    folder: tempfile::TempDir,
+}
+
+/// Small, and plausible to the lock's check.
+fn image(major: u8) -> SignedImage {
+    let entry = latchkey_image::Hardware::EMULATOR.slot.address + 0x200 + 0x41;
+    let mut payload = [0x2004_0000_u32.to_le_bytes(), entry.to_le_bytes()].concat();
+    payload.resize(50_000, major);
+    Release::new(payload, major).sign().unwrap()
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Server::start(&folder.path().join("server")).unwrap();
+        server.serve_hawkbit().unwrap();
+        server.trust_example_policy().unwrap();
+        let class = ["device", "hawkbit", "--class", "lock-emulator-1"];
+        let made = server.operator(&class).unwrap();
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        Self {
+            id: text("id"),
+            token: text("token"),
+            server,
+            folder,
+        }
+    }
+
+    fn downloads(&self) -> PathBuf {
+        self.folder.path().join("downloads")
+    }
+
+    /// One call of the device, which ends what it installs so; gives what it printed.
+    fn visit(&self, ends: &str) -> String {
+        let output = Command::new(hawkbit_program().unwrap())
+            .args([self.server.url(), &self.id, &self.token])
+            .arg(self.downloads())
+            .args(["1.0.0", "1", ends])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}");
+        said
+    }
+
+    fn rolls_out(&self, image: &SignedImage) -> String {
+        self.server.publish(image).unwrap();
+        self.server.roll_out(image).unwrap()
+    }
+
+    fn health(&self, rollout: &str) -> Value {
+        self.server.operator(&["rollout", "status", rollout]).unwrap()["health"].clone()
+    }
+
+    fn runs(&self) -> Value {
+        self.server.device(&self.id).unwrap()["told"]["version"].clone()
+    }
+}
+
+#[test]
+fn the_crate_hawkbit_tells_what_it_runs_installs_and_confirms() {
+    let site = Site::new();
+    assert!(site.visit("success").contains("told 1.0.0 1"));
+    assert_eq!(site.runs(), "1.0.0+0");
+    let image = image(2);
+    let rollout = site.rolls_out(&image);
+    let said = site.visit("success");
+    assert!(said.contains("closed"), "{said}");
+    let files: Vec<_> = fs::read_dir(site.downloads()).unwrap().collect();
+    assert_eq!(files.len(), 1);
+    let file = fs::read(files[0].as_ref().unwrap().path()).unwrap();
+    assert!(file == image.bytes, "byte for byte what was signed");
+    assert_eq!(site.health(&rollout)["confirmed"], 1);
+    assert_eq!(site.runs(), "2.0.0+0");
+    let said = site.visit("success");
+    assert!(!said.contains("closed"), "it is over: {said}");
+}
+
+#[test]
+fn the_crate_hawkbit_fails_once_and_leaves_what_was_aborted() {
+    let site = Site::new();
+    site.visit("success");
+    let rollout = site.rolls_out(&image(2));
+    let said = site.visit("failure");
+    assert!(said.contains("closed"), "{said}");
+    assert_eq!(site.health(&rollout)["refused"], 1);
+    assert_eq!(site.runs(), "1.0.0+0");
+    let said = site.visit("success");
+    assert!(!said.contains("closed"), "it rests: {said}");
+
+    let rollout = site.rolls_out(&image(3));
+    let said = site.visit("later");
+    assert!(said.contains("offered 2"), "{said}");
+    site.server.abort(&rollout).unwrap();
+    let said = site.visit("success");
+    assert!(said.contains("leaves 2") && !said.contains("closed"), "{said}");
+    let said = site.visit("success");
+    assert!(!said.contains("leaves"), "it is over: {said}");
+}
