@@ -18,8 +18,8 @@ const START: Duration = Duration::from_secs(120);
 /// Deque's rules for accessible pages, where `cargo xtask setup` has put them.
 const AXE: &str = ".latchkey/npm/node_modules/axe-core/axe.min.js";
 
-/// How long it waits for a page unless told otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it waits for a page unless told otherwise: for a whole update too, on a machine that does something else.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How much longer than that it may take to say that it waited in vain.
 const GRACE: Duration = Duration::from_secs(120);
