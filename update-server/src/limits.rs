@@ -104,6 +104,15 @@ pub const DATABASE_WAIT: Duration = Duration::from_secs(5);
 /// Most rollouts of one hardware class that run or are paused at one time; each is looked at in every check-in.
 pub const OPEN_ROLLOUTS_MAX: i64 = 100;
 
+/// Most cohorts.
+pub const COHORTS_MAX: i64 = 1_000;
+
+/// Most devices in one cohort.
+pub const COHORT_DEVICES_MAX: i64 = 100_000;
+
+/// Longest name of a cohort, in bytes.
+pub const COHORT_NAME_BYTES_MAX: usize = 40;
+
 /// Most webhooks.
 pub const WEBHOOKS_MAX: i64 = 20;
 

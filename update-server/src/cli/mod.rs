@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod client;
+mod cohort;
 mod device;
 mod incident;
 mod openid;
@@ -64,6 +65,9 @@ enum Command {
     /// List, approve and revoke locks.
     #[command(subcommand)]
     Device(device::Command),
+    /// Name sets of locks for rollouts to begin with.
+    #[command(subcommand)]
+    Cohort(cohort::Command),
     /// Roll a release out, pause it, abort it, see how it goes.
     #[command(subcommand)]
     Rollout(rollout::Command),
@@ -152,6 +156,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Policy(command) => policy::run(command, cli.json).await,
         Command::Release(command) => release::run(command, cli.json).await,
         Command::Device(command) => device::run(command, cli.json).await,
+        Command::Cohort(command) => cohort::run(command, cli.json).await,
         Command::Rollout(command) => rollout::run(command, cli.json).await,
         Command::Incident(command) => incident::run(command, cli.json).await,
         Command::Tuf(command) => tuf::run(command, cli.json).await,

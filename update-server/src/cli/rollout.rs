@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::ask::{Done, all_pages, answer, full_digest, segment};
 use super::client::Server;
 use super::{CliError, show};
+use crate::domain::cohort::CohortName;
 use crate::domain::hours::Hours;
 use crate::domain::share::Share;
 use crate::domain::watch::Standing;
@@ -21,7 +22,7 @@ pub(super) enum Command {
         /// Only those that it reaches now.
         #[arg(long)]
         reached: bool,
-        /// Only those whose offer came to this: confirmed, declined, deferred, offered, refused, requested or reverted.
+        /// Only those whose offer came to this: confirmed, declined, deferred, lapsed, offered, refused, requested or reverted.
         #[arg(long)]
         standing: Option<Standing>,
         #[command(flatten)]
@@ -48,9 +49,12 @@ pub(super) enum Command {
     Widen {
         /// Its name, 16 hex digits.
         id: String,
-        /// In percent of all it is for.
-        #[arg(long, value_name = "PERCENT")]
-        percent: Share,
+        /// In percent of all it is for, and all its cohorts;
+        #[arg(long, value_name = "PERCENT", required_unless_present = "cohort")]
+        percent: Option<Share>,
+        /// or up to this one of the cohorts that it begins with.
+        #[arg(long, value_name = "COHORT", conflicts_with = "percent")]
+        cohort: Option<CohortName>,
         #[command(flatten)]
         server: Server,
     },
@@ -97,6 +101,10 @@ pub(super) struct Create {
     release: String,
     #[command(flatten)]
     to: To,
+    /// Begin with this cohort, as a stage before those of `--stages`; may be said again for further ones. It takes who is
+    /// in the cohort now, and nobody who joins later. With --all.
+    #[arg(long = "cohort", value_name = "COHORT", requires = "all")]
+    cohorts: Vec<CohortName>,
     /// How many of them it reaches, stage by stage, in percent: `1,10,50,100`. `rollout widen` goes on by hand.
     #[arg(long, value_name = "PERCENT,…", value_delimiter = ',', default_value = "100")]
     stages: Vec<Share>,
@@ -149,7 +157,7 @@ struct Halt {
     /// once there are so many outcomes.
     #[arg(long, value_name = "COUNT")]
     halt_sample: Option<u32>,
-    /// Take a lock that says nothing for so many hours after the offer as a failure.
+    /// Take a lock that was offered it and then not heard of for so many hours as a failure.
     #[arg(long, value_name = "HOURS")]
     halt_silence: Option<u32>,
 }
@@ -182,6 +190,8 @@ const ROLLOUT_CARD: &[(&str, &str)] = &[
     ("because", "/halted_because"),
     ("release", "/release"),
     ("to", "/to"),
+    ("cohorts", "/cohorts"),
+    ("reaches of these", "/cohorts_reached"),
     ("reaches %", "/percent"),
     ("stages %", "/stages"),
     ("audience", "/progress/included"),
@@ -202,9 +212,16 @@ const PREVIEW: &[(&str, &str)] = &[
     ("WOULD BE TOLD", "/verdict"),
 ];
 
+const STAGE: &[(&str, &str)] = &[
+    ("STAGE ADDS LOCKS", "/devices"),
+    ("COHORT", "/cohort"),
+    ("UP TO %", "/percent"),
+];
+
 const MEMBER: &[(&str, &str)] = &[
     ("DEVICE", "/id"),
     ("RUNS", "/version"),
+    ("COHORT", "/cohort"),
     ("PLACE %", "/place"),
     ("REACHED", "/reached"),
     ("STANDING", "/standing"),
@@ -233,8 +250,10 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
         Command::Preview { id, server } => {
             let preview = server.get(&rollout_path(&id, "/preview")?).await?;
             answer(&preview, as_json, |preview| {
-                if let Some(groups) = preview.get("groups") {
-                    show::listing(groups, PREVIEW);
+                for (list, columns) in [("groups", PREVIEW), ("stages", STAGE)] {
+                    if let Some(rows) = preview.get(list) {
+                        show::listing(rows, columns);
+                    }
                 }
                 let (offered, included) = (
                     show::field(preview, "/offered"),
@@ -253,12 +272,21 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
                 show::text(&format!("device {device} gets another try at its next check-in"));
             })
         }
-        Command::Widen { id, percent, server } => {
-            let body = json!({ "percent": percent.percent() });
+        Command::Widen {
+            id,
+            percent,
+            cohort,
+            server,
+        } => {
+            let body = json!({
+                "percent": percent.map(Share::percent),
+                "cohort": cohort.as_ref().map(CohortName::as_str),
+            });
             let rollout = server.post(&rollout_path(&id, "/widen")?, Some(&body)).await?;
             answer(&rollout, as_json, |rollout| {
                 show::text(&format!(
-                    "rollout {id} reaches {} %",
+                    "rollout {id} reaches {} of its cohorts and {} %",
+                    show::field(rollout, "/cohorts_reached"),
                     show::field(rollout, "/percent")
                 ));
                 asked(rollout);
@@ -282,6 +310,7 @@ async fn create(wanted: Create, as_json: bool) -> Done {
     let Create {
         release,
         to,
+        cohorts,
         stages,
         advance_confirmed,
         advance_soak,
@@ -296,6 +325,7 @@ async fn create(wanted: Create, as_json: bool) -> Done {
         "release": full_digest(&server, &release).await?,
         "to": if to.all { "all" } else { "list" },
         "devices": to.devices,
+        "cohorts": cohorts.iter().map(CohortName::as_str).collect::<Vec<_>>(),
         "stages": stages,
         "advance": advance_confirmed
             .map(|confirmed| json!({ "confirmed": confirmed, "soak_hours": advance_soak })),

@@ -102,6 +102,10 @@ pub struct Candidate {
     pub share: Share,
     /// Where in it the device stands.
     pub place: Place,
+    /// Which of the rollout's cohorts the device is in, counted from 0.
+    pub cohort: Option<u16>,
+    /// How many of its cohorts the rollout reaches.
+    pub cohorts_reached: u16,
     /// What became of the offer, where the device had one.
     pub standing: Option<Standing>,
     /// Reports by this device that it reverted the release, without what was forgiven.
@@ -110,6 +114,21 @@ pub struct Candidate {
     pub refusals: u32,
     /// When the last of these came, in milliseconds since 1970.
     pub refused_at: Option<i64>,
+}
+
+impl Candidate {
+    /// Whether the rollout reaches the device.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        is_reached((self.cohorts_reached, self.cohort), (self.share, self.place))
+    }
+}
+
+/// Whether a rollout reaches a device: by the name of its cohort, of which it reaches so many, or by its place in the
+/// share that it reaches. Both only ever grow.
+#[must_use]
+pub fn is_reached((cohorts, cohort): (u16, Option<u16>), (share, place): (Share, Place)) -> bool {
+    cohort.is_some_and(|cohort| cohort < cohorts) || share.includes(place)
 }
 
 /// A candidate and what became of it.
@@ -199,10 +218,10 @@ impl Judged {
 pub fn decide(device: &Facts, moment: &Moment, candidates: Vec<Candidate>) -> Decision {
     let mut offered = false;
     let judged = candidates.into_iter().map(|candidate| {
-        let verdict = match judge(device, moment, &candidate) {
-            Verdict::Offered if offered => Verdict::NewerGoesFirst,
-            verdict => verdict,
-        };
+        let mut verdict = judge(device, moment, &candidate);
+        if offered && verdict == Verdict::Offered {
+            verdict = Verdict::NewerGoesFirst;
+        }
         offered |= verdict == Verdict::Offered;
         Judged { candidate, verdict }
     });
@@ -241,7 +260,7 @@ fn never(device: &Facts, moment: &Moment, candidate: &Candidate) -> Option<Verdi
     if moment.alarmed {
         return Some(Verdict::TwoWithOneKey);
     }
-    if !candidate.share.includes(candidate.place) {
+    if !candidate.is_reached() {
         return Some(Verdict::NotYet {
             place: candidate.place,
             share: candidate.share,

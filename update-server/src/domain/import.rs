@@ -138,18 +138,29 @@ fn judge(known: Option<&Device>, row: &Row) -> Result<Verdict, String> {
     }
 }
 
+/// The devices that a file names.
+///
+/// # Errors
+/// [`Kind::Invalid`] with the lines that are wrong.
+pub(super) fn names(file: &[u8]) -> Outcome<Vec<DeviceId>> {
+    let (rows, mistakes) = read(file);
+    if mistakes.is_empty() {
+        return Ok(rows.iter().map(|row| row.id).collect());
+    }
+    let detail = format!("{}. Nothing of the file was taken", told(&mistakes));
+    Err(Failure::new(Kind::Invalid, detail))
+}
+
 fn refused(mistakes: &[Mistake]) -> Failure {
-    let lines: Vec<String> = mistakes
-        .iter()
-        .map(|mistake| format!("line {}: {}", mistake.line, mistake.what))
-        .collect();
-    Failure::new(
-        Kind::Invalid,
-        format!(
-            "{}. Nothing was imported; a dry run shows the same",
-            lines.join("; ")
-        ),
-    )
+    let lines = told(mistakes);
+    let detail = format!("{lines}. Nothing was imported; a dry run shows the same");
+    Failure::new(Kind::Invalid, detail)
+}
+
+fn told(mistakes: &[Mistake]) -> String {
+    let lines = mistakes.iter();
+    let lines = lines.map(|mistake| format!("line {}: {}", mistake.line, mistake.what));
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 fn note(mistakes: &mut Vec<Mistake>, line: u64, what: impl Into<String>) {

@@ -1,21 +1,57 @@
 //! Whom a rollout would be offered to, were all its devices to call now, and why not to the others: decided by the same
-//! [`decide`](super::decision::decide) as a check-in, for whoever wants to know before they start or widen it. Changes
-//! nothing.
+//! [`decide`] as a check-in, for whoever wants to know before they start or widen it. Changes nothing.
 
 use std::collections::BTreeMap;
 
 use latchkey_directive::DeviceId;
 use latchkey_image::Version;
 
-use super::decision::Verdict;
-use super::rollout::{Member, Rollout};
-use super::share::Share;
+use super::decision::{Judged, Verdict, decide};
+use super::device::Device;
+use super::rollout::{Rollout, unknown};
+use super::share::Place;
+use super::watch::Standing;
 use crate::Service;
 use crate::failure::Outcome;
 use crate::limits::PAGE_ROWS_MAX;
 
 /// What a device is told that never told what it runs: it has to call first.
 pub const NOT_SEEN: &str = "not-seen";
+
+/// A device in a rollout's audience.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Which device.
+    pub device: Device,
+    /// What it would get of this rollout, were it to call now; `None` when it has never told what it runs.
+    pub judged: Option<Judged>,
+    /// Where it stands in the rollout.
+    pub place: Place,
+    /// Which of the rollout's cohorts it is in, counted from 0.
+    pub cohort: Option<u16>,
+    /// Whether the rollout reaches it now.
+    pub reached: bool,
+    /// What became of the offer and when, in milliseconds since 1970; where it had one.
+    pub offer: Option<(Standing, i64)>,
+}
+
+impl Member {
+    /// The stage that adds it, if any does: the rollout's cohorts come first, then its shares.
+    fn stage(&self, rollout: &Rollout) -> Option<usize> {
+        let by_share = || {
+            let shares = rollout.stages.shares().iter();
+            let behind = shares.take_while(|share| !share.includes(self.place)).count();
+            rollout.cohorts.len().saturating_add(behind)
+        };
+        let stage = self.cohort.map_or_else(by_share, usize::from);
+        (stage < stages(rollout)).then_some(stage)
+    }
+}
+
+fn stages(rollout: &Rollout) -> usize {
+    let shares = rollout.stages.shares().len();
+    rollout.cohorts.len().saturating_add(shares)
+}
 
 /// How many devices would be told what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +60,8 @@ pub struct Preview {
     pub included: u64,
     /// By version that runs and verdict, and how many devices.
     pub by_verdict: BTreeMap<(Option<Version>, &'static str), u64>,
+    /// How many of them each stage adds: the rollout's cohorts, then its shares.
+    pub by_stage: Vec<u64>,
     /// The first by name that would be offered it.
     pub first: Vec<DeviceId>,
 }
@@ -38,7 +76,7 @@ impl Preview {
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    fn count(&mut self, member: &Member, named: usize) {
+    fn count(&mut self, rollout: &Rollout, member: &Member, named: usize) {
         let running = member.device.facts.as_ref().map(|facts| facts.running.version);
         let verdict = member.judged.as_ref().map(|judged| judged.verdict);
         let count = self
@@ -47,6 +85,10 @@ impl Preview {
             .or_default();
         *count = count.saturating_add(1);
         self.included = self.included.saturating_add(1);
+        let stage = member.stage(rollout);
+        if let Some(count) = stage.and_then(|stage| self.by_stage.get_mut(stage)) {
+            *count = count.saturating_add(1);
+        }
         if verdict == Some(Verdict::Offered) && self.first.len() < named {
             self.first.push(member.device.id);
         }
@@ -54,13 +96,71 @@ impl Preview {
 }
 
 impl Service {
+    /// A page of a rollout's audience, in the order of their names; what each would get is decided as in a check-in,
+    /// whether the rollout runs or not.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::failure::Kind::NotFound); storage.
+    pub async fn members(
+        &self,
+        id: &str,
+        standing: Option<Standing>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<(Rollout, Vec<Member>)> {
+        let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
+        let members = self.page(&rollout, standing, after, limit).await?;
+        Ok((rollout, members))
+    }
+
+    async fn page(
+        &self,
+        rollout: &Rollout,
+        standing: Option<Standing>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Outcome<Vec<Member>> {
+        let now = self.clock.now_ms();
+        let release = self.release(rollout.release).await?;
+        let rows = self
+            .store
+            .members(rollout, &release, standing, after, limit)
+            .await?;
+        let members = rows.into_iter().map(|(device, candidate, since)| {
+            let offer = candidate.standing.zip(since);
+            let (place, cohort, reached) = (candidate.place, candidate.cohort, candidate.is_reached());
+            let moment = self.moment(&device, device.battery_percent, now);
+            let decision = device
+                .facts
+                .as_ref()
+                .map(|facts| decide(facts, &moment, vec![candidate]));
+            Member {
+                judged: decision.and_then(|decision| decision.0.into_iter().next()),
+                device,
+                place,
+                cohort,
+                reached,
+                offer,
+            }
+        });
+        Ok(members.collect())
+    }
+
     /// Looks at every device of the audience of a rollout as it is, or as it is to be. `beyond` leaves out those whom
-    /// such a share reaches already; of those who would be offered it, at most `named` are named.
+    /// the rollout reaches already, as it is; of those who would be offered it, at most `named` are named.
     ///
     /// # Errors
     /// Storage.
-    pub async fn preview(&self, rollout: &Rollout, beyond: Option<Share>, named: usize) -> Outcome<Preview> {
-        let mut preview = Preview::default();
+    pub async fn preview(
+        &self,
+        rollout: &Rollout,
+        beyond: Option<&Rollout>,
+        named: usize,
+    ) -> Outcome<Preview> {
+        let mut preview = Preview {
+            by_stage: vec![0; stages(rollout)],
+            ..Preview::default()
+        };
         let mut after = None;
         loop {
             let page = self.page(rollout, None, after, PAGE_ROWS_MAX).await?;
@@ -70,9 +170,9 @@ impl Service {
             after = Some(last.device.id);
             let looked_at = page
                 .iter()
-                .filter(|member| !beyond.is_some_and(|share| share.includes(member.place)));
+                .filter(|member| !beyond.is_some_and(|before| before.reaches(member.cohort, member.place)));
             for member in looked_at {
-                preview.count(member, named);
+                preview.count(rollout, member, named);
             }
         }
     }

@@ -4,23 +4,25 @@
 //! A rollout runs, is paused and goes on, halts itself when too much goes wrong, or is aborted for good. It never
 //! moves anything by itself: each check-in asks anew, so whatever stops it takes effect with the next one.
 
+use std::collections::BTreeSet;
+
 use latchkey_directive::DeviceId;
 use latchkey_image::ImageDigest;
 use serde::Serialize;
 
 use super::access::Caller;
-use super::audit::{Actor, Entry};
-use super::decision::{Judged, Terms, decide};
-use super::device::Device;
+use super::audit::Entry;
+use super::cohort::CohortName;
+use super::decision::{Terms, is_reached};
 use super::gate::{Gate, Health};
+use super::release::Release;
 use super::second::{Asked, What};
 use super::share::{Place, Share};
 use super::spelled;
-use super::stage::{Advance, Stages};
-use super::watch::Standing;
+use super::stage::{Advance, STAGES_MAX, Stages};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
-use crate::store::Look;
+use crate::store::Change;
 use crate::{Service, ids};
 
 spelled! {
@@ -46,17 +48,6 @@ pub enum Audience {
     Listed(Vec<DeviceId>),
 }
 
-/// What an operator does with a rollout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// Stops offering it until it is resumed.
-    Pause,
-    /// Goes on offering it.
-    Resume,
-    /// Ends it for good.
-    Abort,
-}
-
 /// A rollout to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -64,7 +55,9 @@ pub struct Wanted {
     pub release: ImageDigest,
     /// To whom.
     pub to: Audience,
-    /// To how many of them at first, and then.
+    /// To these of them first, cohort by cohort,
+    pub cohorts: Vec<CohortName>,
+    /// then to so many, stage by stage.
     pub stages: Stages,
     /// When the next stage comes by itself.
     pub advance: Option<Advance>,
@@ -78,19 +71,6 @@ pub struct Wanted {
     pub start: bool,
 }
 
-/// A device in a rollout's audience.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// Which device.
-    pub device: Device,
-    /// What it would get of this rollout, were it to call now; `None` when it has never told what it runs.
-    pub judged: Option<Judged>,
-    /// Where it stands in the rollout.
-    pub place: Place,
-    /// What became of the offer and when, in milliseconds since 1970; where it had one.
-    pub offer: Option<(Standing, i64)>,
-}
-
 /// A rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollout {
@@ -102,7 +82,11 @@ pub struct Rollout {
     pub release: ImageDigest,
     /// Whether it is for every device of the class or for a list.
     pub to_all: bool,
-    /// How much of its audience it reaches.
+    /// The cohorts that it begins with, one stage each.
+    pub cohorts: Vec<CohortName>,
+    /// How many of them it reaches; all of them before it reaches any share.
+    pub cohorts_reached: u16,
+    /// How much of its audience it reaches; [`Share::NOBODY`] as long as it is at its cohorts.
     pub share: Share,
     /// Since when, in milliseconds since 1970.
     pub reached_at: i64,
@@ -155,13 +139,45 @@ pub struct Progress {
     pub reverted: i64,
 }
 
+impl Rollout {
+    /// What it reaches next, if anything: so much of its audience, and so many of its cohorts.
+    #[must_use]
+    pub fn next_stage(&self) -> Option<(Share, u16)> {
+        let cohorts = count(&self.cohorts);
+        if self.cohorts_reached < cohorts {
+            return Some((self.share, self.cohorts_reached.saturating_add(1)));
+        }
+        self.stages.after(self.share).map(|share| (share, cohorts))
+    }
+
+    /// As it is once it reaches this share. A share comes behind all cohorts.
+    #[must_use]
+    pub fn reaching(&self, share: Share) -> Self {
+        Self {
+            share,
+            cohorts_reached: count(&self.cohorts),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it reaches a device at this place, in this one of its cohorts if it is in any.
+    #[must_use]
+    pub fn reaches(&self, cohort: Option<u16>, place: Place) -> bool {
+        is_reached((self.cohorts_reached, cohort), (self.share, place))
+    }
+}
+
+pub(super) fn count(cohorts: &[CohortName]) -> u16 {
+    u16::try_from(cohorts.len()).unwrap_or(u16::MAX)
+}
+
 impl Service {
     /// Makes a rollout, and starts it where that is wanted and takes one person only.
     ///
     /// # Errors
     /// [`Kind::NotFound`] when there is no such release or a listed device is not known; [`Kind::Invalid`] for
-    /// an empty or too long list; [`Kind::Conflict`] when a listed device is of other hardware or revoked, or
-    /// too many rollouts of the class are open; storage.
+    /// an empty or too long list, or cohorts that make no sense; [`Kind::Conflict`] when a listed device is of other
+    /// hardware or revoked, a cohort adds nobody, or too many rollouts of the class are open; storage.
     pub async fn create_rollout(&self, by: &Caller, wanted: &Wanted) -> Outcome<Rollout> {
         let to = &wanted.to;
         if let Audience::Listed(devices) = to
@@ -172,8 +188,14 @@ impl Service {
                 format!("a rollout to a list names 1 to {LISTED_DEVICES_MAX} devices"),
             ));
         }
+        check_cohorts(wanted)?;
         let release = self.release(wanted.release).await?;
         let now = self.clock.now_ms();
+        let first = if wanted.cohorts.is_empty() {
+            wanted.stages.first()
+        } else {
+            Share::NOBODY
+        };
         let id = hex::encode(ids::random::<8>()?);
         let audience = match to {
             Audience::All => serde_json::json!("all"),
@@ -191,7 +213,8 @@ impl Service {
                 detail: serde_json::json!({
                     "release": release.digest.to_string(),
                     "to": audience,
-                    "percent": wanted.stages.first().percent(),
+                    "cohorts": wanted.cohorts.iter().map(CohortName::as_str).collect::<Vec<_>>(),
+                    "percent": first.percent(),
                     "start": wanted.start,
                 }),
             })
@@ -211,7 +234,9 @@ impl Service {
             number,
             release: release.digest,
             to_all: matches!(to, Audience::All),
-            share: wanted.stages.first(),
+            cohorts: wanted.cohorts.clone(),
+            cohorts_reached: count(&wanted.cohorts).min(1),
+            share: first,
             reached_at: now,
             stages: wanted.stages.clone(),
             advance: wanted.advance,
@@ -243,188 +268,11 @@ impl Service {
                 change.insert_rollout_device(&rollout.id, *device).await?;
             }
         }
-        change.commit().await?;
-        Ok(rollout)
-    }
-
-    /// Has a rollout reach more of its audience. Who was reached stays so; the same share again is no error. Where it
-    /// takes two persons, the first one's wish is noted in the rollout and nothing else changes.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted or reaches further already; storage.
-    pub async fn widen_rollout(&self, by: &Caller, id: &str, to: Share) -> Outcome<Rollout> {
-        let (look, rollout) = self.look_at(id).await?;
-        self.widened(look, rollout, by, to).await
-    }
-
-    pub(super) async fn widened(
-        &self,
-        look: Look,
-        rollout: Rollout,
-        by: &Caller,
-        to: Share,
-    ) -> Outcome<Rollout> {
-        let now = self.clock.now_ms();
-        let rollout = open(rollout)?;
-        if to < rollout.share {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!(
-                    "rollout {} reaches {} already, and nobody is taken out again; pause or abort it to stop it",
-                    rollout.id, rollout.share
-                ),
-            ));
-        }
-        if rollout.share == to {
-            look.unchanged().await?;
-            return Ok(rollout);
-        }
-        let percent = serde_json::json!({ "percent": to.percent() });
-        if let Some(asked) = self.asks_first(&rollout, by, What::Widen(to), now) {
-            return self
-                .put(look, by.actor(), "rollout.widen.ask", percent, asked)
-                .await;
-        }
-        let after = Rollout {
-            share: to,
-            reached_at: now,
-            widening: rollout.widening.saturating_add(1),
-            changed_at: now,
-            asked: None,
-            ..rollout
-        };
-        self.put(look, by.actor(), "rollout.widen", percent, after).await
-    }
-
-    /// Gives a device that refused or reverted the release another try: what it reported so far does not count against
-    /// it any more, nor against the rollout.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`]; [`Kind::Conflict`] when the rollout is aborted, or the device neither refused nor reverted
-    /// what it offers; storage.
-    pub async fn retry_device(&self, by: &Caller, id: &str, device: DeviceId) -> Outcome<Rollout> {
-        let now = self.clock.now_ms();
-        let (look, rollout) = self.look_at(id).await?;
-        let rollout = open(rollout)?;
-        let mut change = look
-            .change(&Entry {
-                actor: by.actor(),
-                at: now,
-                action: "rollout.retry",
-                subject: id.to_owned(),
-                detail: serde_json::json!({ "device": device.to_string() }),
-            })
-            .await?;
-        if !change.retry_offer(id, device, now).await? {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!(
-                    "device {device} neither refused nor reverted what rollout {id} offers, so there is nothing to \
-                     try again; `latchkey-server rollout devices {id}` shows where it stands"
-                ),
-            ));
+        for (stage, name) in (0..).zip(&wanted.cohorts) {
+            take(&mut change, &rollout.id, name, stage, &release).await?;
         }
         change.commit().await?;
         Ok(rollout)
-    }
-
-    /// Pauses, resumes or aborts a rollout. The same state again is no error. Whoever resumes one that halted itself
-    /// takes what happened so far into account: only what happens from then on counts against it. Resuming can take
-    /// two persons, as widening can; stopping takes one.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted; storage.
-    pub async fn move_rollout(&self, by: &Caller, id: &str, to: Move) -> Outcome<Rollout> {
-        let (look, rollout) = self.look_at(id).await?;
-        self.moved(look, rollout, by, to).await
-    }
-
-    pub(super) async fn moved(
-        &self,
-        look: Look,
-        rollout: Rollout,
-        by: &Caller,
-        to: Move,
-    ) -> Outcome<Rollout> {
-        let now = self.clock.now_ms();
-        let nothing = serde_json::Value::Null;
-        let (state, action) = match to {
-            Move::Pause => (State::Paused, "rollout.pause"),
-            Move::Resume => (State::Running, "rollout.resume"),
-            Move::Abort => (State::Aborted, "rollout.abort"),
-        };
-        if rollout.state == state && (to == Move::Resume || rollout.asked.is_none()) {
-            look.unchanged().await?;
-            return Ok(rollout);
-        }
-        let rollout = open(rollout)?;
-        if to == Move::Resume
-            && let Some(asked) = self.asks_first(&rollout, by, What::Start, now)
-        {
-            return self
-                .put(look, by.actor(), "rollout.resume.ask", nothing, asked)
-                .await;
-        }
-        let (judged_since, round) = match to {
-            Move::Resume => (now, rollout.round.saturating_add(1)),
-            Move::Pause | Move::Abort => (rollout.judged_since, rollout.round),
-        };
-        let after = Rollout {
-            judged_since,
-            round,
-            state,
-            changed_at: now,
-            halted_because: None,
-            asked: None,
-            ..rollout
-        };
-        self.put(look, by.actor(), action, nothing, after).await
-    }
-
-    /// A rollout, and nobody changes it meanwhile.
-    pub(super) async fn look_at(&self, id: &str) -> Outcome<(Look, Rollout)> {
-        let mut look = self.store.look().await?;
-        let rollout = look.rollout(id).await?.ok_or_else(|| unknown(id))?;
-        Ok((look, rollout))
-    }
-
-    /// The rollout with what this person asks for, where that is not enough: it takes two, and this is the first.
-    fn asks_first(&self, rollout: &Rollout, by: &Caller, what: What, now: i64) -> Option<Rollout> {
-        (!self.is_enough(rollout, by, what, now)).then(|| Rollout {
-            asked: Some(Asked::new(what, by, now)),
-            changed_at: now,
-            ..rollout.clone()
-        })
-    }
-
-    /// Whether this is done when this person asks for it.
-    pub(super) fn is_enough(&self, rollout: &Rollout, by: &Caller, what: What, now: i64) -> bool {
-        let asked = rollout.asked.as_ref();
-        let seconded = asked.is_some_and(|asked| asked.is_seconded(what, by, now));
-        seconded || !(rollout.two_persons || self.settings.two_persons)
-    }
-
-    /// Writes a rollout down as it is from now on.
-    pub(super) async fn put(
-        &self,
-        look: Look,
-        by: &Actor,
-        action: &'static str,
-        detail: serde_json::Value,
-        after: Rollout,
-    ) -> Outcome<Rollout> {
-        let mut change = look
-            .change(&Entry {
-                actor: by,
-                at: after.changed_at,
-                action,
-                subject: after.id.clone(),
-                detail,
-            })
-            .await?;
-        change.put_rollout(&after).await?;
-        change.commit().await?;
-        Ok(after)
     }
 
     /// A rollout and how it fares.
@@ -434,56 +282,8 @@ impl Service {
     pub async fn rollout(&self, id: &str) -> Outcome<(Rollout, Progress, Health)> {
         let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
         let progress = self.store.progress(&rollout).await?;
-        let health = self.store.health(&rollout, self.clock.now_ms()).await?;
+        let (health, _) = self.store.health(&rollout, self.clock.now_ms()).await?;
         Ok((rollout, progress, health))
-    }
-
-    /// A page of a rollout's audience, in the order of their names; what each would get is decided as in a check-in,
-    /// whether the rollout runs or not.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`]; storage.
-    pub async fn members(
-        &self,
-        id: &str,
-        standing: Option<Standing>,
-        after: Option<DeviceId>,
-        limit: u32,
-    ) -> Outcome<(Rollout, Vec<Member>)> {
-        let rollout = self.store.rollout(id).await?.ok_or_else(|| unknown(id))?;
-        let members = self.page(&rollout, standing, after, limit).await?;
-        Ok((rollout, members))
-    }
-
-    pub(super) async fn page(
-        &self,
-        rollout: &Rollout,
-        standing: Option<Standing>,
-        after: Option<DeviceId>,
-        limit: u32,
-    ) -> Outcome<Vec<Member>> {
-        let now = self.clock.now_ms();
-        let release = self.release(rollout.release).await?;
-        let rows = self
-            .store
-            .members(rollout, &release, standing, after, limit)
-            .await?;
-        let members = rows.into_iter().map(|(device, candidate, since)| {
-            let offer = candidate.standing.zip(since);
-            let place = candidate.place;
-            let moment = self.moment(&device, device.battery_percent, now);
-            let decision = device
-                .facts
-                .as_ref()
-                .map(|facts| decide(facts, &moment, vec![candidate]));
-            Member {
-                judged: decision.and_then(|decision| decision.0.into_iter().next()),
-                device,
-                place,
-                offer,
-            }
-        });
-        Ok(members.collect())
     }
 
     /// All rollouts, newest first.
@@ -495,8 +295,47 @@ impl Service {
     }
 }
 
+/// Cohorts are for rollouts to all: a list is one already.
+fn check_cohorts(wanted: &Wanted) -> Outcome<()> {
+    let names: BTreeSet<&CohortName> = wanted.cohorts.iter().collect();
+    let wrong = if matches!(wanted.to, Audience::Listed(_)) && !names.is_empty() {
+        "a rollout to a list has no cohorts; add the devices to a cohort, or to the list".to_owned()
+    } else if names.len() != wanted.cohorts.len() {
+        "a cohort is named twice; each is one stage".to_owned()
+    } else if names.len() > STAGES_MAX {
+        format!("a rollout begins with {STAGES_MAX} cohorts at most")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Kind::Invalid, wrong))
+}
+
+/// Takes a cohort's members into a rollout as they are now. A stage that reaches nobody is a mistake to be told about.
+async fn take(
+    change: &mut Change,
+    rollout: &str,
+    name: &CohortName,
+    stage: u16,
+    release: &Release,
+) -> Outcome<()> {
+    if change.cohort(name).await?.is_none() {
+        return Err(super::cohort::unknown(name));
+    }
+    let hardware = (release.vendor, release.class);
+    if change.take_cohort(rollout, name, stage, hardware).await? == 0 {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!(
+                "cohort {name} holds no device that this release is for and no cohort before it holds. No rollout \
+                 was made"
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// A list that names a device the release is not for is a mistake to be told about, not to be skipped.
-fn check_listed(device: &super::device::Device, release: &super::release::Release) -> Outcome<()> {
+fn check_listed(device: &super::device::Device, release: &Release) -> Outcome<()> {
     let conflict = |why: &str| {
         Err(Failure::new(
             Kind::Conflict,
@@ -515,21 +354,7 @@ fn check_listed(device: &super::device::Device, release: &super::release::Releas
     }
 }
 
-/// A rollout that can still be changed.
-fn open(rollout: Rollout) -> Outcome<Rollout> {
-    if rollout.state == State::Aborted {
-        return Err(Failure::new(
-            Kind::Conflict,
-            format!(
-                "rollout {} was aborted, and that is for good; make a new one",
-                rollout.id
-            ),
-        ));
-    }
-    Ok(rollout)
-}
-
-fn unknown(id: &str) -> Failure {
+pub(super) fn unknown(id: &str) -> Failure {
     Failure::new(
         Kind::NotFound,
         format!("there is no rollout {id:?}; `latchkey-server rollout list` shows those there are"),

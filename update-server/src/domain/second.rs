@@ -17,6 +17,8 @@ pub const ASKED_MS_MAX: i64 = 24 * 3_600_000;
 pub enum What {
     /// To start it, or start it again.
     Start,
+    /// To have it reach so many of its cohorts.
+    Cohorts(u16),
     /// To have it reach so far.
     Widen(Share),
 }

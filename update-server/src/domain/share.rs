@@ -16,7 +16,7 @@ const WHOLE: u16 = 10_000;
 /// What is hashed is for this purpose, and in this form.
 const DOMAIN: &[u8] = b"latchkey rollout place 1";
 
-/// More than nothing, at most everything, in steps of a hundredth of a percent.
+/// More than nothing (but see [`Share::NOBODY`]), at most everything, in steps of a hundredth of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u16);
 
@@ -27,6 +27,10 @@ pub struct Place(u16);
 impl Share {
     /// Everything.
     pub const ALL: Self = Self(WHOLE);
+
+    /// Nothing yet: how much a rollout reaches of the fleet as long as it is at its cohorts. No stage, and nothing that
+    /// can be asked for.
+    pub const NOBODY: Self = Self(0);
 
     /// So many hundredths of a percent.
     #[must_use]

@@ -5,7 +5,8 @@
 //! alone asks for no more than that the rollout runs: what it does is the same then, and it must not be late.
 
 use super::access::Caller;
-use super::rollout::{Move, Rollout, State};
+use super::moves::Move;
+use super::rollout::{Rollout, State};
 use super::second::What;
 use super::share::Share;
 use crate::Service;
@@ -71,9 +72,10 @@ impl Seen {
             .as_ref()
             .is_some_and(|asked| now < asked.expires_at());
         Self(format!(
-            "{} {} {} {waits}",
+            "{} {} {} {} {waits}",
             rollout.changed_at,
             rollout.state,
+            rollout.cohorts_reached,
             rollout.share.hundredths()
         ))
     }

@@ -132,19 +132,20 @@ impl Service {
     /// [`Kind::NotFound`]; storage.
     pub async fn rollout_story(&self, id: &str) -> Outcome<RolloutStory> {
         let at = self.clock.now_ms();
-        let rollout = self.rollout(id).await?.0;
+        let rollout = self.store.rollout(id).await?;
+        let rollout = rollout.ok_or_else(|| super::rollout::unknown(id))?;
         // Counted first: an offer made meanwhile is under way then, and not one that nothing is known of.
         let offered = self.store.offers_of(&rollout).await?;
-        let (rollout, progress, health) = self.rollout(id).await?;
+        let (health, confirmed_in_stage) = self.store.health(&rollout, at).await?;
         Ok(RolloutStory {
             at,
             release: self.release(rollout.release).await?,
-            confirmed_in_stage: self.store.outcomes(&rollout, at).await?.1,
+            confirmed_in_stage,
             offered,
             course: self.course(&rollout, at).await?,
             events: self.store.audit_of(id, EVENTS_MAX).await?,
+            progress: self.store.progress(&rollout).await?,
             rollout,
-            progress,
             health,
         })
     }
@@ -165,7 +166,7 @@ impl Service {
         let mut all = Vec::new();
         for rollout in self.store.rollouts_before(which, before, limit).await? {
             let release = self.release(rollout.release).await?;
-            let health = self.store.health(&rollout, now).await?;
+            let (health, _) = self.store.health(&rollout, now).await?;
             all.push((rollout, release, health));
         }
         Ok(all)

@@ -127,16 +127,20 @@ impl Service {
                 },
             }));
         }
-        let next = rollout.stages.after(rollout.share);
-        let (Some(share), Some(advance)) = (next, rollout.advance) else {
+        let (Some((share, cohorts_reached)), Some(advance)) = (rollout.next_stage(), rollout.advance) else {
             return Ok(None);
         };
         let due = advance.is_due(stage_confirmed, now.saturating_sub(rollout.reached_at));
         Ok(due.then(|| Step {
             action: "rollout.widen",
-            detail: serde_json::json!({ "percent": share.percent(), "confirmed": stage_confirmed }),
+            detail: serde_json::json!({
+                "percent": share.percent(),
+                "cohorts": cohorts_reached,
+                "confirmed": stage_confirmed,
+            }),
             after: Rollout {
                 share,
+                cohorts_reached,
                 reached_at: now,
                 widening: rollout.widening.saturating_add(1),
                 ..rollout.clone()

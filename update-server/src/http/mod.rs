@@ -2,6 +2,7 @@
 //!
 //! [`routes`] is the one list of what can be asked and who may ask it; nothing is reachable that is not on it.
 
+mod cohorts;
 mod dashboard;
 mod devices;
 mod documents;

@@ -8,8 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    devices, documents, image_file, incidents, lifetimes, locks, operations, owners, policies, releases,
-    rollouts, tokens, tuf, web_app, webhooks,
+    cohorts, devices, documents, image_file, incidents, lifetimes, locks, operations, owners, policies,
+    releases, rollouts, tokens, tuf, web_app, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,7 @@ use super::{
         devices::list, devices::expect, devices::get, devices::decision, devices::reports, devices::approve,
         devices::add_hawkbit,
         devices::revoke, devices::settle, devices::wishes,
+        cohorts::list, cohorts::create, cohorts::devices, cohorts::add, cohorts::import,
         rollouts::list, rollouts::create, rollouts::get, rollouts::members, rollouts::preview, rollouts::retry, rollouts::widen, rollouts::pause, rollouts::resume, rollouts::abort,
     ),
 )]

@@ -15,9 +15,11 @@ use super::payload::{Asked, Input};
 use super::problem::Document;
 use super::views::{MemberView, PreviewView, RolloutView};
 use crate::domain::access::Caller;
+use crate::domain::cohort::CohortName;
 use crate::domain::decision::Terms;
 use crate::domain::gate::Gate;
-use crate::domain::rollout::{self, Audience, Move};
+use crate::domain::moves::Move;
+use crate::domain::rollout::{self, Audience};
 use crate::domain::share::Share;
 use crate::domain::stage::{Advance, Stages};
 use crate::domain::watch::Standing;
@@ -46,6 +48,10 @@ pub(super) struct Wanted {
     /// With `"list"`: the devices, 32 hex digits each; at most 10000.
     #[serde(default)]
     devices: Vec<String>,
+    /// The cohorts that it begins with, one stage each, before its shares; with `"all"` only. It takes who is in them
+    /// now, and nobody who joins them later.
+    #[serde(default)]
+    cohorts: Vec<String>,
     /// How many of them it reaches, stage by stage, in percent with two decimals, each more than the one before; at
     /// most 20. Without it: all at once.
     #[serde(default)]
@@ -91,6 +97,11 @@ impl Wanted {
         Ok(rollout::Wanted {
             release,
             to: audience,
+            cohorts: self
+                .cohorts
+                .iter()
+                .map(|name| name.parse())
+                .collect::<Outcome<Vec<CohortName>>>()?,
             stages: self.stages.map_or_else(|| Ok(Stages::at_once()), stages)?,
             advance: self.advance.map(AdvanceView::advance).transpose()?,
             gate: self.halt.gate()?,
@@ -157,13 +168,15 @@ pub(super) struct TermsView {
     hours: Option<String>,
 }
 
-/// How far a rollout is to reach.
+/// How far a rollout is to reach: one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RolloutReach)]
 pub(super) struct Reach {
-    /// In percent of its audience, with two decimals; not less than it reaches.
-    percent: f64,
+    /// In percent of its audience, with two decimals; not less than it reaches. All its cohorts too.
+    percent: Option<f64>,
+    /// Up to this one of the cohorts that it begins with.
+    cohort: Option<String>,
 }
 
 /// Whom a rollout is for. Said in full each time: forgetting a list must not mean everybody.
@@ -242,7 +255,8 @@ pub(super) async fn preview(State(app): State<App>, Path(id): Path<String>) -> O
     let (rollout, _, _) = app.service.rollout(&id).await?;
     let preview = app.service.preview(&rollout, None, 0).await?;
     let release = app.service.release(rollout.release).await?;
-    Ok(Json(PreviewView::new(preview, (release.vendor, release.class))))
+    let hardware = (release.vendor, release.class);
+    Ok(Json(PreviewView::new(&rollout, preview, hardware)))
 }
 
 /// Have it reach more of its audience. Who was reached stays so. Where that takes two persons, `asked` says so in the
@@ -258,10 +272,15 @@ pub(super) async fn widen(
     Path(id): Path<String>,
     Input(reach): Input<Reach>,
 ) -> Outcome<Json<RolloutView>> {
-    let rollout = app
-        .service
-        .widen_rollout(&caller, &id, share(reach.percent)?)
-        .await?;
+    let service = &app.service;
+    let rollout = match (reach.percent, reach.cohort) {
+        (Some(percent), None) => service.widen_rollout(&caller, &id, share(percent)?).await?,
+        (None, Some(cohort)) => service.reach_cohort(&caller, &id, &cohort.parse()?).await?,
+        _ => {
+            let detail = "say how far: either `percent` or `cohort`";
+            return Err(Failure::new(Kind::Invalid, detail));
+        }
+    };
     Ok(Json(rollout.into()))
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::gate::{Access, Gate, pass};
 use super::{
-    App, dashboard, devices, documents, hawkbit, image_file, incidents, lifetimes, locks, openapi,
+    App, cohorts, dashboard, devices, documents, hawkbit, image_file, incidents, lifetimes, locks, openapi,
     operations, owners, policies, releases, rollouts, tokens, tuf, web_app, webhooks,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
@@ -347,6 +347,41 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Token(Operate),
             TEXT,
             devices::wishes,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/cohorts",
+            Access::Token(Read),
+            NONE,
+            cohorts::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/cohorts",
+            Access::Token(Operate),
+            TEXT,
+            cohorts::create,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/cohorts/{cohort}/devices",
+            Access::Token(Read),
+            NONE,
+            cohorts::devices,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/cohorts/{cohort}/devices",
+            Access::Token(Operate),
+            TEXT,
+            cohorts::add,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/cohorts/{cohort}/import",
+            Access::Token(Operate),
+            TEXT,
+            cohorts::import,
         )
         .add(
             Method::GET,

@@ -10,10 +10,10 @@ use crate::domain::decision::{Decision, Facts, Verdict};
 use crate::domain::device::outcome_name;
 use crate::domain::device::{Device, State};
 use crate::domain::gate::Health;
-use crate::domain::preview::Preview;
+use crate::domain::preview::{Member, Preview};
 use crate::domain::release::{Release, ReleaseKind};
 use crate::domain::report::{Kept, event_name};
-use crate::domain::rollout::{self, Member, Progress, Rollout};
+use crate::domain::rollout::{self, Progress, Rollout};
 use crate::domain::second::{Asked, What};
 use crate::domain::watch::Standing;
 use crate::domain::wishes::Updates;
@@ -272,7 +272,11 @@ pub(super) struct RolloutView {
     release: String,
     /// `all` or `list`.
     to: &'static str,
-    /// How much of its audience it reaches, in percent.
+    /// The cohorts that it begins with, one stage each.
+    cohorts: Vec<String>,
+    /// How many of them it reaches.
+    cohorts_reached: u16,
+    /// How much of its audience it reaches, in percent; 0 as long as it is at its cohorts.
     percent: f64,
     /// Since when.
     reached_at_ms: i64,
@@ -312,6 +316,8 @@ impl From<Rollout> for RolloutView {
             number: rollout.number,
             release: rollout.release.to_string(),
             to: if rollout.to_all { "all" } else { "list" },
+            cohorts: rollout.cohorts.iter().map(ToString::to_string).collect(),
+            cohorts_reached: rollout.cohorts_reached,
             percent: rollout.share.percent(),
             reached_at_ms: rollout.reached_at,
             stages: rollout
@@ -352,6 +358,9 @@ impl From<(Rollout, Progress, Health)> for RolloutView {
 pub(super) struct AskedView {
     /// `start` or `widen`.
     what: &'static str,
+    /// How many of its cohorts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cohorts: Option<u16>,
     /// How far, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     percent: Option<f64>,
@@ -367,10 +376,16 @@ impl From<Asked> for AskedView {
     fn from(asked: Asked) -> Self {
         let (what, percent) = match asked.what {
             What::Start => ("start", None),
+            What::Cohorts(_) => ("widen", None),
             What::Widen(share) => ("widen", Some(share.percent())),
+        };
+        let cohorts = match asked.what {
+            What::Cohorts(count) => Some(count),
+            What::Start | What::Widen(_) => None,
         };
         Self {
             what,
+            cohorts,
             percent,
             expires_at_ms: asked.expires_at(),
             by: asked.by,
@@ -392,6 +407,37 @@ pub(super) struct PreviewView {
     class_name: Option<&'static str>,
     /// By what they run and what they would be told, the most first.
     groups: Vec<PreviewGroup>,
+    /// How many each of its stages adds: its cohorts, then its shares.
+    stages: Vec<PreviewStage>,
+}
+
+/// A stage and how many devices it adds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutPreviewStage)]
+pub(super) struct PreviewStage {
+    /// Where it is a cohort: its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cohort: Option<String>,
+    /// Where it is a share: how far it reaches, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<f64>,
+    /// Devices that no stage before it reaches.
+    devices: u64,
+}
+
+impl PreviewStage {
+    fn all(rollout: &Rollout, devices: Vec<u64>) -> Vec<Self> {
+        let cohorts = rollout.cohorts.iter().map(|name| (Some(name.to_string()), None));
+        let shares = rollout.stages.shares().iter();
+        let shares = shares.map(|share| (None, Some(share.percent())));
+        let stages = cohorts.chain(shares).zip(devices);
+        let view = |((cohort, percent), devices)| Self {
+            cohort,
+            percent,
+            devices,
+        };
+        stages.map(view).collect()
+    }
 }
 
 /// Devices that run the same and would be told the same.
@@ -406,7 +452,7 @@ pub(super) struct PreviewGroup {
 }
 
 impl PreviewView {
-    pub(super) fn new(preview: Preview, (vendor, class): (Uuid, Uuid)) -> Self {
+    pub(super) fn new(rollout: &Rollout, preview: Preview, (vendor, class): (Uuid, Uuid)) -> Self {
         let offered = preview.offered();
         let mut groups: Vec<PreviewGroup> = preview
             .by_verdict
@@ -423,6 +469,7 @@ impl PreviewView {
             offered,
             class_name: class_name(vendor, class),
             groups,
+            stages: PreviewStage::all(rollout, preview.by_stage),
         }
     }
 }
@@ -435,6 +482,9 @@ pub(super) struct MemberView {
     id: String,
     /// What it runs, as far as it has told: `major.minor.revision+build`.
     version: Option<String>,
+    /// The cohort by which it is in the rollout, where it is in one of those that the rollout begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cohort: Option<String>,
     /// Where it stands in the rollout, in percent.
     place: f64,
     /// Whether the rollout reaches it now.
@@ -461,7 +511,11 @@ impl MemberView {
             verdict: verdict.map(Verdict::word),
             explanation: verdict.map(|verdict| verdict.to_string()),
             place: member.place.percent(),
-            reached: rollout.share.includes(member.place),
+            cohort: member
+                .cohort
+                .and_then(|cohort| rollout.cohorts.get(usize::from(cohort)))
+                .map(ToString::to_string),
+            reached: member.reached,
             standing,
             since_ms,
         }

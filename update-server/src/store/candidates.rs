@@ -28,7 +28,8 @@ macro_rules! fared {
           AND p.received_at >= r.created_at AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
           - COALESCE(o.forgiven_refusals, 0) AS refusals, \
          (SELECT MAX(p.received_at) FROM reports p WHERE p.device = d.id AND p.image = r.release \
-          AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refused_at"
+          AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refused_at, \
+         (SELECT n.stage FROM rollout_cohort_devices n WHERE n.rollout = r.id AND n.device = d.id) AS cohort"
     };
 }
 
@@ -45,13 +46,15 @@ fn candidate(
     row: &AnyRow,
     device: DeviceId,
     rollout: String,
-    share: Share,
+    (cohorts_reached, share): (u16, Share),
     terms: Terms,
     release: Release,
 ) -> Outcome<Candidate> {
     Ok(Candidate {
         share,
         place: Place::of(device, &rollout),
+        cohort: cohort(row)?,
+        cohorts_reached,
         standing: spelled_if_any(row, "standing", Standing::parse)?,
         rollout,
         made_at: column(row, "made_at")?,
@@ -64,6 +67,11 @@ fn candidate(
     })
 }
 
+fn cohort(row: &AnyRow) -> Outcome<Option<u16>> {
+    let stored: Option<i64> = column(row, "cohort")?;
+    stored.map(|_| number(row, "cohort")).transpose()
+}
+
 impl Store {
     /// The running rollouts whose audience a device is in, newest first, with what it has reported about each.
     pub(crate) async fn candidates(
@@ -74,7 +82,7 @@ impl Store {
     ) -> Outcome<Vec<Candidate>> {
         let rows = sqlx::query(
             concat!(
-                "SELECT r.id AS rollout, r.share AS share, r.battery_min AS battery_min, \
+                "SELECT r.id AS rollout, r.cohorts_reached AS cohorts_reached, r.share AS share, r.battery_min AS battery_min, \
                  r.not_before AS not_before, r.hours AS hours, l.*, ",
                 fared!(),
                 " FROM rollouts r JOIN devices d ON d.id = $1 JOIN releases l ON l.digest = r.release \
@@ -95,7 +103,7 @@ impl Store {
                 row,
                 device,
                 rollout,
-                share(row, "share")?,
+                (number(row, "cohorts_reached")?, share(row, "share")?),
                 terms(row)?,
                 release(row)?,
             )
@@ -134,7 +142,8 @@ impl Store {
         let members = rows.iter().map(|row| {
             let device = device(row)?;
             let id = rollout.id.clone();
-            let candidate = candidate(row, device.id, id, rollout.share, rollout.terms, release.clone())?;
+            let reached = (rollout.cohorts_reached, rollout.share);
+            let candidate = candidate(row, device.id, id, reached, rollout.terms, release.clone())?;
             Ok((device, candidate, column(row, "offer_since")?))
         });
         members.collect()

@@ -9,6 +9,7 @@
 
 mod audit;
 mod candidates;
+mod cohorts;
 mod database;
 mod devices;
 mod director;
@@ -48,7 +49,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 17] = [
+const MIGRATIONS: [(i64, &str, &str); 18] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -90,6 +91,7 @@ const MIGRATIONS: [(i64, &str, &str); 17] = [
     ),
     (16, "rounds", include_str!("../../migrations/0016_rounds.sql")),
     (17, "hawkbit", include_str!("../../migrations/0017_hawkbit.sql")),
+    (18, "cohorts", include_str!("../../migrations/0018_cohorts.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
@@ -133,7 +135,7 @@ impl Store {
             .writers()
             .await
             .with_context(|| format!("cannot open the database {shown}"))?;
-        migrator()
+        migrator(&MIGRATIONS)
             .run(&writers)
             .await
             .with_context(|| format!("cannot bring the tables of {shown} up to date"))?;
@@ -344,17 +346,17 @@ async fn settled(log: Option<&Arc<Log>>) -> Outcome<()> {
     }
 }
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+fn migrator(changes: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migrations = changes.iter().map(|(version, name, sql)| {
         Migration::new(
-            version,
-            name.into(),
+            *version,
+            (*name).into(),
             MigrationType::Simple,
-            sql.into_sql_str(),
+            (*sql).into_sql_str(),
             false,
         )
     });
-    Migrator::with_migrations(migrations.into())
+    Migrator::with_migrations(migrations.collect())
 }
 
 /// Reads a column.
@@ -410,5 +412,51 @@ mod tests {
         store.close().await;
         assert!(path.exists());
         Store::open(&url).await.unwrap().check().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn counts_that_an_older_version_got_wrong_are_put_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Store::url_of_file(&folder.path().join("old.db")).unwrap();
+        sqlx::any::install_default_drivers();
+        let old = Database::named(&url).unwrap().writers().await.unwrap();
+        let before = MIGRATIONS.iter().filter(|(version, ..)| *version < 16);
+        let before: Vec<_> = before.copied().collect();
+        migrator(&before).run(&old).await.unwrap();
+        sqlx::raw_sql(
+            "INSERT INTO releases (digest, vendor, class, version, counter, size, file_sha256, published_at, \
+             published_by) VALUES ('aa', 'v', 'c', '1.0.0', 1, 1, 'f', 0, 'x'); \
+             INSERT INTO devices (id, state, since, sequence, boot_since) \
+             VALUES ('d1', 'approved', 0, 1, 50), ('d2', 'approved', 0, 1, 60); \
+             INSERT INTO rollouts (id, number, release, audience, state, created_at, created_by, changed_at, \
+             judged_since, reached_at) VALUES ('r', 1, 'aa', 'all', 'running', 10, 'x', 10, 100, 200); \
+             INSERT INTO rollout_tallies VALUES ('r', -3, 7, 0, -1); \
+             INSERT INTO rollout_offers VALUES ('r', 'd1', 'confirmed', 150, NULL), ('r', 'd2', 'reverted', 90, 300); \
+             INSERT INTO reports VALUES ('d2', 1, 'reverted', 'aa', 0, 250), ('d2', 2, 'reverted', 'aa', 0, 350), \
+             ('d2', 3, 'refused-by-app', 'aa', 0, 260);",
+        )
+        .execute(&old)
+        .await
+        .unwrap();
+        old.close().await;
+
+        let store = Store::open(&url).await.unwrap();
+        let row = |statement: &'static str| {
+            let pool = store.writers.clone();
+            async move {
+                let row = sqlx::query(statement).fetch_one(&pool).await.unwrap();
+                let read = (0..row.len()).map(|column| row.get::<i64, _>(column));
+                read.collect::<Vec<i64>>()
+            }
+        };
+        let tallies = row("SELECT confirmed, refused, reverted, stage_confirmed FROM rollout_tallies").await;
+        assert_eq!(
+            tallies,
+            [1, 0, 0, 0],
+            "one confirmed in this round, nothing since it was widened"
+        );
+        let forgiven = "SELECT forgiven_reverts, forgiven_refusals, forgiven_boot FROM rollout_offers \
+                        WHERE device = 'd2'";
+        assert_eq!(row(forgiven).await, [1, 1, 60], "what came before the other try");
     }
 }

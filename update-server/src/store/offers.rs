@@ -52,8 +52,8 @@ impl Store {
     }
 
     /// The same, with those whose outcome is open.
-    pub(crate) async fn health(&self, rollout: &Rollout, now: i64) -> Outcome<Health> {
-        let (health, _) = self.outcomes(rollout, now).await?;
+    pub(crate) async fn health(&self, rollout: &Rollout, now: i64) -> Outcome<(Health, u32)> {
+        let (mut health, stage_confirmed) = self.outcomes(rollout, now).await?;
         let rows = sqlx::query(
             "SELECT o.standing AS standing, COUNT(*) AS total FROM rollout_offers o JOIN devices d ON d.id = o.device \
              WHERE o.rollout = $1 AND o.standing IN ('declined', 'deferred', 'offered', 'requested') \
@@ -62,7 +62,6 @@ impl Store {
         .bind(&rollout.id)
         .fetch_all(&mut *self.reader().await?)
         .await?;
-        let mut health = health;
         let mut open: u32 = 0;
         for row in &rows {
             let total: u32 = number(row, "total")?;
@@ -74,7 +73,7 @@ impl Store {
             }
         }
         health.under_way = open.saturating_sub(health.silent);
-        Ok(health)
+        Ok((health, stage_confirmed))
     }
 }
 
@@ -99,7 +98,7 @@ impl Change {
             // It came by the release in another way than by this rollout's offer.
             Some(offer) if fared && offer.standing.is_open() => {}
             None if fared => insert_offer(&mut self.0, rollout, device, Standing::Lapsed, now).await?,
-            _ => return Ok(false),
+            Some(_) | None => return Ok(false),
         }
         sqlx::query(
             "UPDATE rollout_offers SET forgiven_reverts = forgiven_reverts + $1, \
@@ -154,9 +153,10 @@ impl Record {
         now: i64,
     ) -> Outcome<()> {
         for offer in offers(&mut self.0, device, Of::Release(image)).await? {
-            let news = match standing {
-                Standing::Requested => offer.standing.is_open(),
-                _ => offer.standing != standing || standing.is_failure(),
+            let news = if standing == Standing::Requested {
+                offer.standing.is_open()
+            } else {
+                offer.standing != standing || standing.is_failure()
             };
             if news {
                 move_offer(&mut self.0, &offer, device, standing, now).await?;

@@ -6,6 +6,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::{Change, Look, Store, column, foreign, number, spelled, spelled_if_any};
+use crate::domain::cohort::CohortName;
 use crate::domain::decision::Terms;
 use crate::domain::gate::Gate;
 use crate::domain::rollout::{Rollout, State};
@@ -27,6 +28,8 @@ pub(super) fn rollout(row: &AnyRow) -> Outcome<Rollout> {
         release: spelled(row, "release", ids::digest)?,
         to_all: spelled(row, "audience", to_all)?,
         share: share(row, "share")?,
+        cohorts: spelled(row, "cohorts", cohorts)?,
+        cohorts_reached: number(row, "cohorts_reached")?,
         reached_at: column(row, "reached_at")?,
         stages: spelled(row, "stages", stages)?,
         advance: advance(row)?,
@@ -48,6 +51,17 @@ pub(super) fn rollout(row: &AnyRow) -> Outcome<Rollout> {
         widening: column(row, "widening")?,
         halted_because: column(row, "halted_because")?,
     })
+}
+
+/// Names with commas between.
+fn cohorts(text: &str) -> Option<Vec<CohortName>> {
+    let names = text.split(',').filter(|name| !name.is_empty());
+    names.map(CohortName::parse).collect()
+}
+
+fn cohorts_text(rollout: &Rollout) -> String {
+    let names: Vec<&str> = rollout.cohorts.iter().map(CohortName::as_str).collect();
+    names.join(",")
 }
 
 /// Stages are written as hundredths of a percent, with commas between.
@@ -86,9 +100,10 @@ pub(super) fn terms(row: &AnyRow) -> Outcome<Terms> {
 fn asked(row: &AnyRow) -> Outcome<Option<Asked>> {
     let at: Option<i64> = column(row, "asked_at")?;
     at.map(|at| {
-        let what = match number::<u16>(row, "asked_share")? {
-            0 => What::Start,
-            _ => What::Widen(share(row, "asked_share")?),
+        let what = match (column(row, "asked_cohorts")?, share(row, "asked_share")?) {
+            (Some::<i64>(_), _) => What::Cohorts(number(row, "asked_cohorts")?),
+            (None, Share::NOBODY) => What::Start,
+            (None, share) => What::Widen(share),
         };
         Ok(Asked {
             what,
@@ -101,8 +116,10 @@ fn asked(row: &AnyRow) -> Outcome<Option<Asked>> {
 }
 
 pub(super) fn share(row: &AnyRow, name: &str) -> Outcome<Share> {
-    let hundredths: u16 = number(row, name)?;
-    Share::of_hundredths(hundredths).ok_or_else(|| foreign(name, &hundredths.to_string()))
+    match number(row, name)? {
+        0 => Ok(Share::NOBODY),
+        hundredths => Share::of_hundredths(hundredths).ok_or_else(|| foreign(name, &hundredths.to_string())),
+    }
 }
 
 async fn find(connection: &mut AnyConnection, id: &str) -> Outcome<Option<Rollout>> {
@@ -163,9 +180,9 @@ impl Change {
         sqlx::query(
             "INSERT INTO rollouts (id, number, release, audience, state, created_at, created_by, changed_at, \
              share, failures_max, failed_share_max, sample_min, silence_ms, judged_since, stages, \
-             advance_confirmed, advance_soak_ms, reached_at, battery_min, not_before, hours, two_persons) \
+             advance_confirmed, advance_soak_ms, reached_at, battery_min, not_before, hours, two_persons, cohorts) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-             $21, $22)",
+             $21, $22, $23)",
         )
         .bind(&rollout.id)
         .bind(rollout.number)
@@ -189,6 +206,7 @@ impl Change {
         .bind(rollout.terms.not_before)
         .bind(rollout.terms.hours.map(|hours| hours.to_string()))
         .bind(i64::from(rollout.two_persons))
+        .bind(cohorts_text(rollout))
         .execute(&mut *self.0)
         .await?;
         sqlx::query(
@@ -229,7 +247,7 @@ impl Change {
         sqlx::query(
             "UPDATE rollouts SET state = $1, share = $2, changed_at = $3, judged_since = $4, halted_because = $5, \
              reached_at = $6, asked_share = $7, asked_by = $8, asked_person = $9, asked_at = $10, round = $11, \
-             widening = $12 WHERE id = $13",
+             widening = $12, cohorts_reached = $13, asked_cohorts = $14 WHERE id = $15",
         )
         .bind(rollout.state.as_str())
         .bind(i64::from(rollout.share.hundredths()))
@@ -238,7 +256,7 @@ impl Change {
         .bind(&rollout.halted_because)
         .bind(rollout.reached_at)
         .bind(asked.map(|asked| match asked.what {
-            What::Start => 0,
+            What::Start | What::Cohorts(_) => 0,
             What::Widen(share) => i64::from(share.hundredths()),
         }))
         .bind(asked.map(|asked| asked.by.as_str()))
@@ -246,6 +264,11 @@ impl Change {
         .bind(asked.map(|asked| asked.at))
         .bind(rollout.round)
         .bind(rollout.widening)
+        .bind(i64::from(rollout.cohorts_reached))
+        .bind(asked.and_then(|asked| match asked.what {
+            What::Cohorts(reached) => Some(i64::from(reached)),
+            What::Start | What::Widen(_) => None,
+        }))
         .bind(&rollout.id)
         .execute(&mut *self.0)
         .await?;

@@ -25,6 +25,8 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/", Public),
     ("GET", "/api/v1/audit", READ),
     ("GET", "/api/v1/audit/head", READ),
+    ("GET", "/api/v1/cohorts", READ),
+    ("GET", "/api/v1/cohorts/{cohort}/devices", READ),
     ("GET", "/api/v1/devices", READ),
     ("GET", "/api/v1/devices/{id}", READ),
     ("GET", "/api/v1/devices/{id}/decision", READ),
@@ -73,6 +75,9 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/owner/v1/update", Public),
     ("GET", "/tuf/metadata/{file}", Public),
     ("GET", "/tuf/targets/{file}", Public),
+    ("POST", "/api/v1/cohorts", OPERATE),
+    ("POST", "/api/v1/cohorts/{cohort}/devices", OPERATE),
+    ("POST", "/api/v1/cohorts/{cohort}/import", OPERATE),
     ("POST", "/api/v1/devices", OPERATE),
     ("POST", "/api/v1/devices/hawkbit", OPERATE),
     ("POST", "/api/v1/devices/import", OPERATE),
@@ -125,6 +130,7 @@ pub(crate) fn filled(path: &str) -> String {
         .replace("{device}", &"ab".repeat(16))
         .replace("{digest}", &"ab".repeat(32))
         .replace("{class}", "lock-emulator-1")
+        .replace("{cohort}", "office")
         .replace("{file}", "timestamp.json")
         .replace("{step}", "abort")
         .replace("{kind}", "advisory")
@@ -136,14 +142,17 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/tokens" => json!({ "name": "mine", "role": "administrator" }),
         "/api/v1/policies/{class}" => json!({ "document": policy() }),
         "/api/v1/devices/hawkbit" => json!({ "class": "lock-emulator-1" }),
-        "/api/v1/devices" => json!({ "devices": ["ab".repeat(16)] }),
+        "/api/v1/devices" | "/api/v1/cohorts/{cohort}/devices" => json!({ "devices": ["ab".repeat(16)] }),
+        "/api/v1/cohorts" => json!({ "name": "mine" }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
         "/api/v1/webhooks" => json!({ "url": "https://example.com/" }),
         "/api/v1/support/{class}" => json!({ "ends_on": "2032-12-31" }),
         "/api/v1/devices/{id}/wishes" => json!({ "updates": "none" }),
         "/api/v1/rollouts/{id}/widen" => json!({ "percent": 100 }),
         "/api/v1/tuf" => json!({ "targets": "{}" }),
-        "/api/v1/devices/import" => return format!("id\n{}\n", "cd".repeat(16)).into_bytes(),
+        "/api/v1/devices/import" | "/api/v1/cohorts/{cohort}/import" => {
+            return format!("id\n{}\n", "cd".repeat(16)).into_bytes();
+        }
         "/api/v1/releases/{digest}/documents/{kind}" => return b"CVE-2026-1 is mended.".to_vec(),
         "/api/v1/releases" => return crate::support::Draft::new(2, 7).file(),
         _ => Value::Null,

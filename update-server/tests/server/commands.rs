@@ -108,14 +108,20 @@ async fn the_commands_tell_the_whole_story() {
         .await
         .unwrap();
     assert_eq!(enrol.status(), StatusCode::OK);
-    let rollout = said(
-        &command(
-            &["rollout", "create", "--release", &digest[..8], "--all", "--json"],
-            &with,
-        )
-        .await,
-    );
+    let locks = file("locks.csv", format!("id\n{id}\n").as_bytes());
+    let cohort = said(&command(&["cohort", "create", "office", "--csv", &locks, "--json"], &with).await);
+    assert_eq!(cohort["devices"], 1);
+    let cohort = said(&command(&["cohort", "add", "office", "--device", &id, "--json"], &with).await);
+    assert_eq!(cohort["devices"], 1, "it is in it already");
+    let create = ["rollout", "create", "--release", &digest[..8], "--all", "--json"];
+    let create = [&create[..], &["--cohort", "office"]].concat();
+    let rollout = said(&command(&create, &with).await);
+    assert_eq!(rollout["percent"], 0.0);
     let rollout = rollout["id"].as_str().unwrap();
+    let preview = said(&command(&["rollout", "preview", rollout, "--json"], &with).await);
+    assert_eq!(preview["stages"][0]["devices"], 1);
+    let widen = ["rollout", "widen", rollout, "--cohort", "office", "--json"];
+    assert_eq!(said(&command(&widen, &with).await)["cohorts_reached"], 1);
     let reached = said(&command(&["rollout", "devices", rollout, "--reached", "--json"], &with).await);
     assert_eq!(reached[0]["id"], id);
     let status = said(&command(&["rollout", "status", rollout, "--json"], &with).await);
@@ -129,6 +135,8 @@ async fn the_commands_tell_the_whole_story() {
         "policy list",
         "release list",
         "device list",
+        "cohort list",
+        "cohort devices office",
         "rollout list",
         "audit list",
         "audit verify",

@@ -12,6 +12,7 @@ mod access;
 mod audit;
 mod check_in;
 mod clones;
+mod cohorts;
 mod commands;
 mod dashboard;
 mod databases;

@@ -150,9 +150,10 @@ impl Book {
     fn reported(&mut self, lock: usize, event: Event) {
         let (round, now) = (self.round, self.now);
         let known = &mut self.locks[lock];
-        let event = match event {
-            Event::RefusedByBootloader => Event::RefusedByApp,
-            event => event,
+        let event = if event == Event::RefusedByBootloader {
+            Event::RefusedByApp
+        } else {
+            event
         };
         let fails = matches!(event, Event::Reverted | Event::RefusedByApp);
         known.failures += u32::from(fails);
@@ -175,7 +176,7 @@ impl Book {
             Part::Ended(..) if failed => known.part = Part::Lapsed,
             Part::Nothing if fared => known.part = Part::Lapsed,
             Part::Offered | Part::Lapsed if fared => {}
-            _ => return false,
+            Part::Ended(..) | Part::Lapsed | Part::Nothing | Part::Offered | Part::Requested => return false,
         }
         known.failures = 0;
         true
@@ -241,9 +242,10 @@ async fn walk(steps: Vec<Step>) {
             Step::Retry(lock) => {
                 let path = format!("devices/{}/retry", scene.locks[lock].id());
                 let status = scene.post(&rollout, &path, Value::Null).await;
-                let expected = match book.retried(lock) {
-                    true => StatusCode::OK,
-                    false => StatusCode::CONFLICT,
+                let expected = if book.retried(lock) {
+                    StatusCode::OK
+                } else {
+                    StatusCode::CONFLICT
                 };
                 assert_eq!(status, expected, "{number}: {step:?}");
             }

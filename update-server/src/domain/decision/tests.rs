@@ -78,6 +78,8 @@ fn candidate(minor: u8, counter: u32) -> Candidate {
         terms: Terms::default(),
         share: Share::ALL,
         place: Place::of(DeviceId([7; 16]), "to"),
+        cohort: None,
+        cohorts_reached: 0,
         standing: None,
         reverts: 0,
         refusals: 0,
@@ -201,6 +203,27 @@ fn whom_the_rollout_does_not_reach_yet_waits_for_its_turn() {
         decision.offer().is_some(),
         "an older rollout that reaches it goes on meanwhile"
     );
+}
+
+#[test]
+fn a_cohort_is_reached_by_name_and_stays_so_when_shares_follow() {
+    let at = |cohort, cohorts_reached, share| {
+        let candidate = Candidate {
+            cohort,
+            cohorts_reached,
+            share,
+            ..candidate(2, 6)
+        };
+        verdict(&device(), candidate) == Verdict::Offered
+    };
+    let least = Share::of_hundredths(1).unwrap();
+    assert!(!least.includes(candidate(2, 6).place));
+    assert!(at(Some(0), 1, Share::NOBODY));
+    assert!(at(Some(0), 2, Share::NOBODY), "a later cohort takes nobody out");
+    assert!(at(Some(1), 2, least), "nor does a share");
+    assert!(!at(Some(1), 1, Share::NOBODY), "its cohort has yet to come");
+    assert!(!at(None, 2, Share::NOBODY));
+    assert!(at(None, 2, Share::ALL));
 }
 
 #[test]

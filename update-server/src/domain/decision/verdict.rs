@@ -159,6 +159,11 @@ impl fmt::Display for Verdict {
                 "not offered now, a newer rollout is; it is looked at again when that one is over",
             ),
             Self::NotBefore { at } => write!(f, "not offered yet, the rollout begins at {}", utc(*at)),
+            Self::NotYet {
+                share: Share::NOBODY, ..
+            } => f.write_str(
+                "not offered yet, the rollout reaches some of its cohorts only; it comes when the rollout is widened",
+            ),
             Self::NotYet { place, share } => write!(
                 f,
                 "not offered yet, the rollout reaches {share} and the device stands at {place}; it comes when the \

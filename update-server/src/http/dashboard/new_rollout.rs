@@ -145,6 +145,8 @@ fn wanted(form: &mut Written) -> Option<Wanted> {
     Some(Wanted {
         release: release?,
         to: to?,
+        // Cohorts are named by the command or the API.
+        cohorts: Vec::new(),
         stages: stages?,
         advance: advance?,
         gate: gate?,

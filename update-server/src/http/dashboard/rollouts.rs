@@ -182,6 +182,10 @@ impl SecondWanted {
     fn new(asked: &Asked) -> Self {
         let (what, step) = match asked.what {
             What::Start => ("to start it".to_owned(), "start".to_owned()),
+            What::Cohorts(count) => (
+                format!("to have it reach {count} of its cohorts"),
+                "widen".to_owned(),
+            ),
             What::Widen(share) => (
                 format!("to widen it to {share}"),
                 format!("widen?percent={}", share.percent()),
@@ -308,7 +312,7 @@ fn standing_bar(story: &RolloutStory) -> Bar {
     // What was before the rollout was last started is not judged any more; it is no longer waiting either.
     let before = story.offered.saturating_sub(known).max(0);
     if before > 0 {
-        parts.push(part("deferred", "had an outcome before it was resumed", before));
+        parts.push(part("deferred", "over, or before it was resumed", before));
     }
     let waiting = story.progress.included.saturating_sub(story.offered).max(0);
     parts.push(part("waiting", "waiting", waiting));
@@ -334,7 +338,10 @@ fn stages(story: &RolloutStory) -> Vec<Stage> {
             look,
             sign,
             word,
-            share: share.to_string(),
+            share: match share {
+                Share::NOBODY => "cohorts".to_owned(),
+                share => share.to_string(),
+            },
             says: if look == "current" {
                 current_stage(story, index == last)
             } else {
@@ -438,7 +445,7 @@ pub(in crate::http) async fn members(
                 |facts| facts.running.version.to_string(),
             ),
             place: member.place.to_string(),
-            reached: rollout.share.includes(member.place),
+            reached: member.reached,
             standing: member.offer.map(|(standing, _)| standing.as_str()),
             since: member.offer.map(|(_, since)| Moment(since)),
             may_retry: operates && member.offer.is_some_and(|(standing, _)| standing.is_failure()),

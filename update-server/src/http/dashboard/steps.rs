@@ -205,20 +205,16 @@ impl Offered {
         story: &RolloutStory,
     ) -> Outcome<Self> {
         let rollout = &story.rollout;
-        let share = match step {
+        let after = match step {
             Step::Halt | Step::Abort => None,
-            Step::Start | Step::Resume => Some(rollout.share),
-            Step::Widen(share) => Some(share),
+            Step::Start | Step::Resume => Some(rollout.clone()),
+            Step::Widen(share) => Some(rollout.reaching(share)),
         };
-        let preview = match share {
+        let preview = match after {
             None => None,
-            Some(share) => {
+            Some(after) => {
                 let beyond = matches!(step, Step::Widen(_)) && story.offered > 0;
-                let after = Rollout {
-                    share,
-                    ..rollout.clone()
-                };
-                let beyond = beyond.then_some(rollout.share);
+                let beyond = beyond.then_some(rollout);
                 Some(app.service.preview(&after, beyond, NAMED).await?)
             }
         };
