@@ -139,14 +139,17 @@ async fn a_receiver_is_told_in_order_again_after_failures_and_after_a_kill() {
     server.kill().await;
     receiver.answers.store(204, Ordering::SeqCst);
     server = Server::start_with(folder.path(), &options).await;
+    // Told at least once: the same id is the same message.
+    let mut ids = Vec::new();
     let mut names = Vec::new();
-    for _ in 0..2 {
+    while ids.len() < 2 {
         let (id, told) = verified(&receiver.next().await, &secret);
-        if names.is_empty() {
-            assert_eq!(id, second);
+        if ids.last() != Some(&id) {
+            ids.push(id);
+            names.push(told["data"]["detail"]["name"].clone());
         }
-        names.push(told["data"]["detail"]["name"].clone());
     }
+    assert_eq!(ids[0], second);
     assert_eq!(names, ["second", "third"]);
     drop(server);
 }
