@@ -141,7 +141,7 @@ fn system() -> Result<()> {
     lab::build_hawkbit()?;
     const TEST: [&str; 5] = ["test", "--quiet", "--package", "latchkey-system-tests", "--"];
     // A browser is a dozen processes, and what a person would wait for has to come in time: one for each core.
-    let browsers = ["browser::", "dashboard::", "web_app::"];
+    let browsers = ["browser::", "dashboard::", "openid::", "web_app::"];
     let skipped = browsers.iter().flat_map(|module| ["--skip", *module]);
     let others: Vec<_> = TEST
         .into_iter()
