@@ -126,6 +126,7 @@ class Peripheral:
                 ended = asyncio.Event()
                 connection.on("disconnection", lambda _: ended.set())
                 connection.on("disconnection", lambda reason: self.on_disconnection(peer, reason))
+                # It may have ended before anybody listened.
                 if self.bridge.device.lookup_connection(connection.handle) is not connection:
                     ended.set()
                 try:

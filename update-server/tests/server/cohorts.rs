@@ -47,10 +47,7 @@ impl Scene {
     async fn new() -> Self {
         let harness = Harness::ready().await;
         let release = harness.publish(&Draft::new(2, 2)).await;
-        let mut locks = Vec::new();
-        for _ in 0..10 {
-            locks.push(harness.lock().await);
-        }
+        let locks = harness.locks(10).await;
         cohort(&harness, "office", &[&locks[0], &locks[1]]).await;
         cohort(&harness, "pilots", &[&locks[1], &locks[2], &locks[3]]).await;
         Self {

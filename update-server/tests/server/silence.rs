@@ -27,10 +27,7 @@ async fn silent(harness: &Harness, rollout: &str) -> u64 {
 async fn only_who_was_offered_it_and_was_not_heard_of_since_is_silent() {
     let harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
-    let mut locks = Vec::new();
-    for _ in 0..8 {
-        locks.push(harness.lock().await);
-    }
+    let mut locks = harness.locks(8).await;
     let rollout = roll_out(&harness, release).await;
     let [gone, asked, calls, newer, asked_newer, back, revoked, copied] = &mut locks[..] else {
         panic!("eight locks");

@@ -24,10 +24,7 @@ impl Scene {
     async fn with(locks: usize, mut wanted: Value) -> Self {
         let harness = Harness::ready().await;
         let release = harness.publish(&Draft::new(2, 2)).await;
-        let mut made = Vec::new();
-        for _ in 0..locks {
-            made.push(harness.lock().await);
-        }
+        let made = harness.locks(locks).await;
         wanted["release"] = json!(release.to_string());
         wanted["to"] = json!("all");
         let rollout = harness.roll_out_to(wanted).await;

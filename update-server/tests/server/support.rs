@@ -374,6 +374,15 @@ impl Harness {
         lock
     }
 
+    /// So many of them.
+    pub(crate) async fn locks(&self, count: usize) -> Vec<Lock> {
+        let mut locks = Vec::new();
+        for _ in 0..count {
+            locks.push(self.lock().await);
+        }
+        locks
+    }
+
     /// Checks in and opens the directive as the lock would.
     pub(crate) async fn check_in(&self, lock: &mut Lock) -> Directive {
         let check_in = lock.check_in();

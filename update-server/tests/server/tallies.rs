@@ -50,10 +50,7 @@ impl Scene {
     async fn new(locks: usize) -> Self {
         let harness = Harness::ready().await;
         let release = harness.publish(&Draft::new(2, 2)).await;
-        let mut made = Vec::new();
-        for _ in 0..locks {
-            made.push(harness.lock().await);
-        }
+        let made = harness.locks(locks).await;
         Self {
             harness,
             locks: made,

@@ -39,10 +39,7 @@ async fn wish(harness: &Harness, lock: &Lock, wishes: Value) -> (StatusCode, Val
 #[tokio::test]
 async fn owners_who_postpone_or_decline_are_not_failures() {
     let harness = Harness::ready().await;
-    let mut locks = Vec::new();
-    for _ in 0..4 {
-        locks.push(harness.lock().await);
-    }
+    let mut locks = harness.locks(4).await;
     let (release, rollout) =
         rolled_out(&harness, json!({ "halt": { "failures": 1, "silence_hours": 1 } })).await;
     let [low, postponed, declined, busy] = &mut locks[..] else {

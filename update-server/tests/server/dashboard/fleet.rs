@@ -14,10 +14,7 @@ async fn the_fleet_by_version_and_by_when_it_was_heard_of() {
     assert!(visit.see("/dashboard").await.contains("No locks yet"));
 
     let release = harness.publish(&Draft::new(2, 2)).await;
-    let mut locks = Vec::new();
-    for _ in 0..4 {
-        locks.push(harness.lock().await);
-    }
+    let mut locks = harness.locks(4).await;
     locks[0].runs(release, 2, 2);
     for lock in &mut locks[..3] {
         harness.check_in(lock).await;

@@ -31,11 +31,9 @@ impl Scene {
     async fn new(locks: usize) -> Self {
         let harness = Harness::ready().await;
         let release = harness.publish(&Draft::new(2, 2)).await;
-        let mut made = Vec::new();
-        for _ in 0..locks {
-            let mut lock = harness.lock().await;
-            harness.check_in(&mut lock).await;
-            made.push(lock);
+        let mut made = harness.locks(locks).await;
+        for lock in &mut made {
+            harness.check_in(lock).await;
         }
         Self {
             harness,
