@@ -125,8 +125,7 @@ class Browser:
         await self.page.call("DOM.setFileInputFiles", {"files": [path], "objectId": found["objectId"]})
 
     async def do_wait(self, selector, text, seconds):
-        found = await self.page.find(selector, text, float(seconds))
-        return await self.page.ask(found, "this.innerText || this.value || ''")
+        return await self.page.words(selector, text, float(seconds))
 
     async def do_wait_role(self, role, name, seconds):
         await self.page.find_role(role, name, float(seconds))

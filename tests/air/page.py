@@ -250,14 +250,29 @@ class Page:
         return None
 
     async def find(self, selector, text, limit):
-        words = ", ".join(map(json.dumps, (selector, text)))
+        """The first element that is seen, and says that."""
 
         async def look(left):
-            call = f"latchkey.find({words}, {left * 1000})"
-            return (await self.evaluate(call, left + PATIENCE, by_value=False)).get("objectId")
+            return await self.look_for(selector, text, left)
 
-        found = await self.until(limit, look)
-        if not found:
+        return await self.found(selector, text, limit, look)
+
+    async def words(self, selector, text, limit):
+        """All that such an element says. What it says and that it is there are one document's, or looked for again."""
+
+        async def look(left):
+            element = await self.look_for(selector, text, left)
+            return element and [await self.ask(element, "this.innerText || this.value || ''")]
+
+        return (await self.found(selector, text, limit, look))[0]
+
+    async def look_for(self, selector, text, left):
+        words = ", ".join(map(json.dumps, (selector, text)))
+        call = f"latchkey.find({words}, {left * 1000})"
+        return (await self.evaluate(call, left + PATIENCE, by_value=False)).get("objectId")
+
+    async def found(self, selector, text, limit, look):
+        if not (found := await self.until(limit, look)):
             wanted = f"{selector!r}" + (f" with {text!r}" if text else "")
             raise Failure(f"{wanted} is not seen; the page says: {await self.whole()}")
         return found

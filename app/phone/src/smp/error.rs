@@ -143,6 +143,14 @@ impl fmt::Display for Refused {
 
 impl core::error::Error for Refused {}
 
+impl Error {
+    /// Whether the connection, not the lock, may be why: a piece that came twice, late or not at all. A new connection
+    /// begins with nothing on its way.
+    pub(crate) const fn may_be_the_connection(&self) -> bool {
+        matches!(self, Self::OtherAnswer | Self::Surplus | Self::Malformed)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

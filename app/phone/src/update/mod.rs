@@ -13,8 +13,8 @@
 //!
 //! After every lost connection it asks the lock anew and goes on by the answer: what is where stands in the lock alone.
 //! So a new `Update`, after this program was killed anywhere, does the same as the old one would have. Connecting again
-//! gets slower, and ends: [`FRUITLESS_MOST`] connections that got nothing further, [`VISITS_MOST`] in all, and
-//! [`COMEBACK_MS`] from the restart on.
+//! gets slower, and ends: [`FRUITLESS_MOST`] connections that got nothing further, [`GARBLED_MOST`] over which came
+//! what is no answer, [`VISITS_MOST`] in all, and [`COMEBACK_MS`] from the restart on.
 //!
 //! Somebody else's upload is not disturbed: while one is under way, the window is left as it is and the first piece
 //! shows who has the slot. The lock knows no names, so what the owner hears are its own words ([`Ended::Busy`]).
@@ -54,7 +54,7 @@ mod patience;
 
 pub use machine::Update;
 pub use news::{Earlier, Ended, News, Plan};
-pub use patience::{COMEBACK_MS, FRUITLESS_MOST, TRIAL_MS, VISITS_MOST};
+pub use patience::{COMEBACK_MS, FRUITLESS_MOST, GARBLED_MOST, TRIAL_MS, VISITS_MOST};
 
 use latchkey_protocol::frame::sealed::FRAME_MAX;
 

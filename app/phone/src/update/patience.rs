@@ -20,6 +20,8 @@ const BUSY_MS: u64 = 15_000;
 const BACK_OFF_MS: u64 = 15_000;
 /// How often the window is opened.
 const OPENINGS_MOST: u8 = 4;
+/// Connections that are given up since what came over them was no answer.
+pub const GARBLED_MOST: u8 = 3;
 
 /// How a wait for somebody else is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub(super) struct Patience {
     fruitless: u8,
     visits: u16,
     openings: u8,
+    garbled: u8,
     /// Most bytes that the lock ever had.
     most: u32,
     busy_by_ms: Option<u64>,
@@ -52,6 +55,7 @@ impl Patience {
             fruitless: 0,
             visits: 0,
             openings: 0,
+            garbled: 0,
             most: 0,
             busy_by_ms: None,
             settled_by_ms: None,
@@ -123,6 +127,12 @@ impl Patience {
     pub(super) fn open(&mut self) -> bool {
         self.openings = self.openings.saturating_add(1);
         self.openings <= OPENINGS_MOST
+    }
+
+    /// What came over this connection was no answer. Whether another connection is worth a try.
+    pub(super) fn garbled(&mut self) -> bool {
+        self.garbled = self.garbled.saturating_add(1);
+        self.garbled <= GARBLED_MOST
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) struct House {
     pub(crate) out_of_reach: usize,
     pub(crate) notifications: VecDeque<Vec<u8>>,
     /// What the lock notifies is changed on the way.
-    pub(crate) tamper: fn(Vec<u8>) -> Vec<u8>,
+    pub(crate) tamper: Box<dyn FnMut(Vec<u8>) -> Vec<u8>>,
     due: Option<(u64, Due)>,
     before: Standing,
 }
@@ -156,7 +156,7 @@ impl House {
             burst: 0,
             out_of_reach: 0,
             notifications: VecDeque::new(),
-            tamper: |bytes| bytes,
+            tamper: Box::new(|bytes| bytes),
             due: None,
             before: standing,
             door,
@@ -325,8 +325,8 @@ impl House {
         if !notified.is_empty() {
             self.burst = 0;
         }
-        let tamper = self.tamper;
-        self.notifications.extend(notified.into_iter().map(tamper));
+        self.notifications
+            .extend(notified.into_iter().map(&mut self.tamper));
         let reached = |at: &usize| self.pieces >= *at;
         if self.lose_at.front().is_some_and(reached) {
             self.lose_at.pop_front();

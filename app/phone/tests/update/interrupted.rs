@@ -1,6 +1,7 @@
 //! Updates that are broken off: the link lost at any piece, the lock without power, the phone killed.
 
-use latchkey_phone::update::{Ended, News};
+use latchkey_phone::smp::Error;
+use latchkey_phone::update::{Ended, GARBLED_MOST, News};
 use proptest::prelude::*;
 
 use crate::house::*;
@@ -90,6 +91,34 @@ fn a_lock_that_holds_few_pieces_gets_few_at_a_time() {
             .filter(|news| matches!(news, News::LinkLost { .. }));
         assert!(lost.count() <= 4, "it learns: {:?}", shell.news);
     }
+}
+
+/// Answers that are another request's: every fourth, this many of them.
+fn garble(times: u8) -> impl FnMut(Vec<u8>) -> Vec<u8> {
+    const SEQUENCE: usize = 6;
+    let (mut passed, mut left) = (0_u32, times);
+    move |mut bytes| {
+        passed += 1;
+        if passed.is_multiple_of(4) && left > 0 {
+            left -= 1;
+            bytes[SEQUENCE] ^= 1;
+        }
+        bytes
+    }
+}
+
+#[test]
+fn connections_over_which_no_answer_comes_are_begun_anew_a_few_times() {
+    let (mut house, held) = House::new(247);
+    house.tamper = Box::new(garble(GARBLED_MOST));
+    let mut shell = Shell::new(release(LENGTH), held);
+    assert!(is_good(shell.run(&mut house)), "{:?}", shell.news);
+    assert!(received(&shell).is_sorted(), "nothing is sent twice");
+
+    let (mut house, held) = House::new(247);
+    house.tamper = Box::new(garble(GARBLED_MOST + 1));
+    let ended = Shell::new(release(LENGTH), held).run(&mut house);
+    assert_eq!(ended, Some(Ended::Smp(Error::OtherAnswer)));
 }
 
 proptest! {

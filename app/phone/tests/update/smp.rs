@@ -316,7 +316,7 @@ fn an_update_ends_by_name_when_the_lock_lies_about_offsets() {
     ];
     for (at, (lie, named)) in lies.into_iter().enumerate() {
         let (mut house, held) = House::new(MTU);
-        house.tamper = lie;
+        house.tamper = Box::new(lie);
         let mut shell = Shell::new(release(20_000), held);
         let ended = shell.run(&mut house);
         assert!(

@@ -54,6 +54,7 @@ impl<B: AsRef<[u8]>> Update<B> {
             }
             Err(smp::Error::Refused(refused)) => self.on_refused(refused, now_ms),
             Err(smp::Error::Silence) => self.drop_link(&moment),
+            Err(error) if error.may_be_the_connection() && self.patience.garbled() => self.drop_link(&moment),
             Err(error) => self.end(Ended::Smp(error)),
         }
     }
