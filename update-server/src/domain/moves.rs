@@ -11,6 +11,7 @@ use super::cohort::CohortName;
 use super::rollout::{Rollout, State, unknown};
 use super::second::{Asked, What};
 use super::share::Share;
+use super::stage::Reach;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::store::Look;
@@ -34,7 +35,7 @@ impl Service {
     /// [`Kind::NotFound`]; [`Kind::Conflict`] when it is aborted or reaches further already; storage.
     pub async fn widen_rollout(&self, by: &Caller, id: &str, to: Share) -> Outcome<Rollout> {
         let (look, rollout) = self.look_at(id).await?;
-        self.widened(look, rollout, by, to).await
+        self.widened(look, rollout, by, Reach::Share(to)).await
     }
 
     pub(super) async fn widened(
@@ -42,22 +43,26 @@ impl Service {
         look: Look,
         rollout: Rollout,
         by: &Caller,
-        to: Share,
+        to: Reach,
     ) -> Outcome<Rollout> {
         let rollout = open(rollout)?;
-        if to < rollout.share {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!(
-                    "rollout {} reaches {} already, and nobody is taken out again; pause or abort it to stop it",
-                    rollout.id, rollout.share
-                ),
-            ));
-        }
-        let after = rollout.reaching(to);
-        let percent = serde_json::json!({ "percent": to.percent() });
-        self.widen(look, by, rollout, after, What::Widen(to), percent)
-            .await
+        let detail = match to {
+            Reach::Share(share) if share < rollout.share => {
+                return Err(Failure::new(
+                    Kind::Conflict,
+                    format!(
+                        "rollout {} reaches {} already, and nobody is taken out again; pause or abort it to stop it",
+                        rollout.id, rollout.share
+                    ),
+                ));
+            }
+            Reach::Share(share) => serde_json::json!({ "percent": share.percent() }),
+            Reach::Cohorts(count) => {
+                let last = rollout.last_cohort(count);
+                serde_json::json!({ "cohort": last.map(CohortName::as_str) })
+            }
+        };
+        self.widen(look, by, rollout, to, detail).await
     }
 
     /// Has a rollout reach its cohorts up to this one. As for a share, whoever was reached stays so.
@@ -68,7 +73,7 @@ impl Service {
     pub async fn reach_cohort(&self, by: &Caller, id: &str, name: &CohortName) -> Outcome<Rollout> {
         let (look, rollout) = self.look_at(id).await?;
         let rollout = open(rollout)?;
-        let Some(place) = rollout.cohorts.iter().position(|cohort| cohort == name) else {
+        let Some(to) = rollout.up_to(name) else {
             return Err(Failure::new(
                 Kind::NotFound,
                 format!(
@@ -76,15 +81,7 @@ impl Service {
                 ),
             ));
         };
-        let up_to = u16::try_from(place.saturating_add(1)).unwrap_or(u16::MAX);
-        let reached = up_to.max(rollout.cohorts_reached);
-        let after = Rollout {
-            cohorts_reached: reached,
-            ..rollout.clone()
-        };
-        let cohort = serde_json::json!({ "cohort": name.as_str() });
-        self.widen(look, by, rollout, after, What::Cohorts(reached), cohort)
-            .await
+        self.widened(look, rollout, by, to).await
     }
 
     async fn widen(
@@ -92,16 +89,16 @@ impl Service {
         look: Look,
         by: &Caller,
         before: Rollout,
-        after: Rollout,
-        what: What,
+        to: Reach,
         detail: serde_json::Value,
     ) -> Outcome<Rollout> {
+        let after = before.reaching(to);
         if before == after {
             look.unchanged().await?;
             return Ok(before);
         }
         let now = self.clock.now_ms();
-        if let Some(asked) = self.asks_first(&before, by, what, now) {
+        if let Some(asked) = self.asks_first(&before, by, What::Widen(to), now) {
             return self
                 .put(look, by.actor(), "rollout.widen.ask", detail, asked)
                 .await;

@@ -19,7 +19,7 @@ use super::release::Release;
 use super::second::{Asked, What};
 use super::share::{Place, Share};
 use super::spelled;
-use super::stage::{Advance, STAGES_MAX, Stages};
+use super::stage::{Advance, Reach, STAGES_MAX, Stages};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
 use crate::store::Change;
@@ -140,24 +140,50 @@ pub struct Progress {
 }
 
 impl Rollout {
-    /// What it reaches next, if anything: so much of its audience, and so many of its cohorts.
+    /// What it reaches next, if anything.
     #[must_use]
-    pub fn next_stage(&self) -> Option<(Share, u16)> {
-        let cohorts = count(&self.cohorts);
-        if self.cohorts_reached < cohorts {
-            return Some((self.share, self.cohorts_reached.saturating_add(1)));
+    pub fn next_stage(&self) -> Option<Reach> {
+        if self.cohorts_reached < count(&self.cohorts) {
+            return Some(Reach::Cohorts(self.cohorts_reached.saturating_add(1)));
         }
-        self.stages.after(self.share).map(|share| (share, cohorts))
+        self.stages.after(self.share).map(Reach::Share)
     }
 
-    /// As it is once it reaches this share. A share comes behind all cohorts.
+    /// As it is once it reaches so far. A share comes behind all cohorts, and a cohort that is reached stays so.
     #[must_use]
-    pub fn reaching(&self, share: Share) -> Self {
+    pub fn reaching(&self, to: Reach) -> Self {
+        let (share, cohorts_reached) = match to {
+            Reach::Cohorts(cohorts) => (self.share, cohorts.max(self.cohorts_reached)),
+            Reach::Share(share) => (share, count(&self.cohorts)),
+        };
         Self {
             share,
-            cohorts_reached: count(&self.cohorts),
+            cohorts_reached,
             ..self.clone()
         }
+    }
+
+    /// How far it reaches now.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        if self.share == Share::NOBODY {
+            Reach::Cohorts(self.cohorts_reached)
+        } else {
+            Reach::Share(self.share)
+        }
+    }
+
+    /// The last of so many of its cohorts.
+    #[must_use]
+    pub fn last_cohort(&self, count: u16) -> Option<&CohortName> {
+        self.cohorts.get(usize::from(count).checked_sub(1)?)
+    }
+
+    /// What it means for it to reach up to this cohort; `None` when it does not begin with it.
+    #[must_use]
+    pub fn up_to(&self, cohort: &CohortName) -> Option<Reach> {
+        let place = self.cohorts.iter().position(|name| name == cohort)?;
+        u16::try_from(place.saturating_add(1)).ok().map(Reach::Cohorts)
     }
 
     /// Whether it reaches a device at this place, in this one of its cohorts if it is in any.

@@ -7,7 +7,7 @@
 //! Knows no database.
 
 use super::access::Caller;
-use super::share::Share;
+use super::stage::Reach;
 
 /// How long what one person asked for waits for another, in milliseconds.
 pub const ASKED_MS_MAX: i64 = 24 * 3_600_000;
@@ -17,10 +17,8 @@ pub const ASKED_MS_MAX: i64 = 24 * 3_600_000;
 pub enum What {
     /// To start it, or start it again.
     Start,
-    /// To have it reach so many of its cohorts.
-    Cohorts(u16),
     /// To have it reach so far.
-    Widen(Share),
+    Widen(Reach),
 }
 
 /// What one person has asked for.
@@ -84,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_second_is_another_person_who_wants_the_same_in_time() {
-        let share = |percent: &str| What::Widen(percent.parse().unwrap());
+        let share = |percent: &str| What::Widen(Reach::Share(percent.parse().unwrap()));
         let asked = Asked {
             what: share("50"),
             by: "token:1 (ana at work)".into(),
@@ -99,6 +97,7 @@ mod tests {
         );
         assert!(!asked.is_seconded(share("51"), &ben, 2_000));
         assert!(!asked.is_seconded(What::Start, &ben, 2_000));
+        assert!(!asked.is_seconded(What::Widen(Reach::Cohorts(1)), &ben, 2_000));
         assert!(asked.is_seconded(share("50"), &ben, 999 + ASKED_MS_MAX));
         assert!(!asked.is_seconded(share("50"), &ben, 1_000 + ASKED_MS_MAX));
     }

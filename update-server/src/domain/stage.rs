@@ -53,6 +53,15 @@ impl Stages {
     }
 }
 
+/// How far a rollout is to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// So many of its cohorts, counted from the first.
+    Cohorts(u16),
+    /// So much of its audience, behind all of its cohorts.
+    Share(Share),
+}
+
 /// When the next stage comes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {

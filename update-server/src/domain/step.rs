@@ -9,6 +9,7 @@ use super::moves::Move;
 use super::rollout::{Rollout, State};
 use super::second::What;
 use super::share::Share;
+use super::stage::Reach;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 
@@ -22,7 +23,7 @@ pub enum Step {
     /// Goes on offering it.
     Resume,
     /// Has it reach so far.
-    Widen(Share),
+    Widen(Reach),
     /// Ends it for good.
     Abort,
 }
@@ -37,7 +38,7 @@ pub struct Actions {
     /// It stands still, and locks were offered it before.
     pub resume: bool,
     /// How far it would reach next: the next stage, or everybody.
-    pub widen: Option<Share>,
+    pub widen: Option<Reach>,
     /// It is not over.
     pub abort: bool,
 }
@@ -48,12 +49,12 @@ impl Actions {
     pub fn with(rollout: &Rollout, begun: bool) -> Self {
         let open = rollout.state != State::Aborted;
         let stopped = matches!(rollout.state, State::Paused | State::Halted);
-        let next = rollout.stages.after(rollout.share).unwrap_or(Share::ALL);
+        let all = (rollout.share < Share::ALL).then_some(Reach::Share(Share::ALL));
         Self {
             halt: rollout.state == State::Running,
             start: stopped && !begun,
             resume: stopped && begun,
-            widen: (open && next > rollout.share).then_some(next),
+            widen: rollout.next_stage().or(all).filter(|_| open),
             abort: open,
         }
     }

@@ -127,23 +127,22 @@ impl Service {
                 },
             }));
         }
-        let (Some((share, cohorts_reached)), Some(advance)) = (rollout.next_stage(), rollout.advance) else {
+        let (Some(next), Some(advance)) = (rollout.next_stage(), rollout.advance) else {
             return Ok(None);
         };
+        let reaching = rollout.reaching(next);
         let due = advance.is_due(stage_confirmed, now.saturating_sub(rollout.reached_at));
         Ok(due.then(|| Step {
             action: "rollout.widen",
             detail: serde_json::json!({
-                "percent": share.percent(),
-                "cohorts": cohorts_reached,
+                "percent": reaching.share.percent(),
+                "cohorts": reaching.cohorts_reached,
                 "confirmed": stage_confirmed,
             }),
             after: Rollout {
-                share,
-                cohorts_reached,
                 reached_at: now,
                 widening: rollout.widening.saturating_add(1),
-                ..rollout.clone()
+                ..reaching
             },
         }))
     }

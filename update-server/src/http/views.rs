@@ -15,6 +15,7 @@ use crate::domain::release::{Release, ReleaseKind};
 use crate::domain::report::{Kept, event_name};
 use crate::domain::rollout::{self, Progress, Rollout};
 use crate::domain::second::{Asked, What};
+use crate::domain::stage::Reach;
 use crate::domain::watch::Standing;
 use crate::domain::wishes::Updates;
 
@@ -376,12 +377,12 @@ impl From<Asked> for AskedView {
     fn from(asked: Asked) -> Self {
         let (what, percent) = match asked.what {
             What::Start => ("start", None),
-            What::Cohorts(_) => ("widen", None),
-            What::Widen(share) => ("widen", Some(share.percent())),
+            What::Widen(Reach::Cohorts(_)) => ("widen", None),
+            What::Widen(Reach::Share(share)) => ("widen", Some(share.percent())),
         };
         let cohorts = match asked.what {
-            What::Cohorts(count) => Some(count),
-            What::Start | What::Widen(_) => None,
+            What::Widen(Reach::Cohorts(count)) => Some(count),
+            What::Start | What::Widen(Reach::Share(_)) => None,
         };
         Self {
             what,

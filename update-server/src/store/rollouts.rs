@@ -12,7 +12,7 @@ use crate::domain::gate::Gate;
 use crate::domain::rollout::{Rollout, State};
 use crate::domain::second::{Asked, What};
 use crate::domain::share::Share;
-use crate::domain::stage::{Advance, Stages};
+use crate::domain::stage::{Advance, Reach, Stages};
 use crate::failure::Outcome;
 use crate::ids;
 
@@ -101,9 +101,9 @@ fn asked(row: &AnyRow) -> Outcome<Option<Asked>> {
     let at: Option<i64> = column(row, "asked_at")?;
     at.map(|at| {
         let what = match (column(row, "asked_cohorts")?, share(row, "asked_share")?) {
-            (Some::<i64>(_), _) => What::Cohorts(number(row, "asked_cohorts")?),
+            (Some::<i64>(_), _) => What::Widen(Reach::Cohorts(number(row, "asked_cohorts")?)),
             (None, Share::NOBODY) => What::Start,
-            (None, share) => What::Widen(share),
+            (None, share) => What::Widen(Reach::Share(share)),
         };
         Ok(Asked {
             what,
@@ -256,8 +256,8 @@ impl Change {
         .bind(&rollout.halted_because)
         .bind(rollout.reached_at)
         .bind(asked.map(|asked| match asked.what {
-            What::Start | What::Cohorts(_) => 0,
-            What::Widen(share) => i64::from(share.hundredths()),
+            What::Start | What::Widen(Reach::Cohorts(_)) => 0,
+            What::Widen(Reach::Share(share)) => i64::from(share.hundredths()),
         }))
         .bind(asked.map(|asked| asked.by.as_str()))
         .bind(asked.map(|asked| asked.person.as_str()))
@@ -266,8 +266,8 @@ impl Change {
         .bind(rollout.widening)
         .bind(i64::from(rollout.cohorts_reached))
         .bind(asked.and_then(|asked| match asked.what {
-            What::Cohorts(reached) => Some(i64::from(reached)),
-            What::Start | What::Widen(_) => None,
+            What::Widen(Reach::Cohorts(reached)) => Some(i64::from(reached)),
+            What::Start | What::Widen(Reach::Share(_)) => None,
         }))
         .bind(&rollout.id)
         .execute(&mut *self.0)

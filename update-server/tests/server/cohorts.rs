@@ -7,7 +7,7 @@ use latchkey_image::{Hardware, ImageDigest};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Draft, Harness, Lock};
-use crate::visit::Visit;
+use crate::visit::{Visit, between};
 
 async fn post(harness: &Harness, path: &str, body: Value) -> Answer {
     harness.call(Method::POST, path, body.to_string()).await
@@ -237,6 +237,142 @@ async fn a_cohort_can_take_two_persons_too() {
         .json();
     assert_eq!(again["cohorts_reached"], 1, "the same person is one person");
     assert_eq!(scene.offered().await, [0_usize; 0]);
+
+    // The second one is shown what the first one wants at the dashboard, and does it there.
+    let operator = latchkey_server::domain::access::Role::Operator;
+    let (_, secret) = crate::access::token(&scene.harness, operator).await;
+    let second = Visit::with(&scene.harness, &secret).await;
+    let place = format!("/dashboard/rollouts/{rollout}");
+    let page = second.see(&place).await;
+    assert!(page.contains("asked to widen it to cohort pilots"), "{page}");
+    let step = between(&page, &format!("id=\"second\" href=\"{place}/"), "\"").unwrap();
+    let ask = second.see(&format!("{place}/{step}")).await;
+    assert!(
+        ask.contains("you are the second person, so it is done") && ask.contains(">Widen to cohort pilots<"),
+        "{ask}"
+    );
+    assert_eq!(second.press(&place, step, &ask).await.leads_to(), place);
+    let then = scene.harness.get(&format!("/api/v1/rollouts/{rollout}")).await;
+    assert_eq!(
+        (&then["cohorts_reached"], &then["percent"], &then["asked"]),
+        (&json!(2), &json!(0.0), &Value::Null)
+    );
+    assert!(!second.see(&place).await.contains("Waits for a second person."));
+}
+
+#[tokio::test]
+async fn what_nobody_did_in_time_does_not_wait_at_the_dashboard_any_more() {
+    let scene = Scene::new().await;
+    let rollout = scene
+        .roll_out(json!({ "two_persons": true, "start": false }))
+        .await;
+    let widen = format!("/api/v1/rollouts/{rollout}/widen");
+    post(&scene.harness, &widen, json!({ "cohort": "pilots" })).await;
+    let place = format!("/dashboard/rollouts/{rollout}");
+    let day = latchkey_server::domain::second::ASKED_MS_MAX;
+    scene.harness.clock.advance_ms(day - 1);
+    let visit = Visit::new(&scene.harness).await;
+    assert!(visit.see(&place).await.contains("Waits for a second person."));
+    scene.harness.clock.advance_ms(1);
+    let visit = Visit::new(&scene.harness).await;
+    assert!(!visit.see(&place).await.contains("Waits for a second person."));
+}
+
+#[tokio::test]
+async fn at_the_dashboard_cohorts_are_chosen_shown_and_reached_one_by_one() {
+    let mut scene = Scene::new().await;
+    let visit = Visit::new(&scene.harness).await;
+    let form = visit.see("/dashboard/rollouts/new").await;
+    assert!(form.contains("<b>office</b> (2), <b>pilots</b> (3)."), "{form}");
+    let release = scene.release.to_string();
+    let fields = |cohorts| {
+        [
+            ("release", release.as_str()),
+            ("to", "all"),
+            ("cohorts", cohorts),
+            ("stages", "100"),
+            ("advance", "by-hand"),
+            ("failures", "3"),
+            ("percent", "5"),
+            ("sample", "20"),
+            ("silence_hours", "72"),
+            ("battery_percent", "30"),
+        ]
+    };
+    let before = scene.harness.get("/api/v1/rollouts").await;
+    for (cohorts, problem, told) in [
+        ("office, Pilots", "invalid", "id=\"cohorts-wrong\""),
+        ("office nobody", "not-found", "there is no cohort nobody"),
+        ("office office", "invalid", "a cohort is named twice"),
+    ] {
+        let answer = visit.send("/dashboard/rollouts", &fields(cohorts)).await;
+        assert_eq!(answer.page_problem(), problem, "{cohorts}");
+        let page = answer.page();
+        assert!(
+            page.contains(told) && page.contains(&format!("value=\"{cohorts}\"")),
+            "{page}"
+        );
+    }
+    assert_eq!(scene.harness.get("/api/v1/rollouts").await, before);
+    let answer = visit.send("/dashboard/rollouts", &fields("office, pilots")).await;
+    let place = answer.leads_to().to_owned();
+    let (_, id) = place.rsplit_once('/').unwrap();
+    let made = scene.harness.get(&format!("/api/v1/rollouts/{id}")).await;
+    assert_eq!(made["cohorts"], json!(["office", "pilots"]));
+
+    visit.step(&place, "start").await.leads_to();
+    assert_eq!(
+        offered(&scene.harness, &mut scene.locks, scene.release).await,
+        [0, 1]
+    );
+    let page = visit.see(&place).await;
+    for (look, stage) in [
+        ("current", "cohort office"),
+        ("ahead", "cohort pilots"),
+        ("ahead", "100 %"),
+    ] {
+        let shown = page
+            .split("<li class=\"")
+            .find(|part| part.contains(&format!("<b>{stage}</b>")));
+        assert!(shown.unwrap().starts_with(look), "{stage}: {page}");
+    }
+    assert!(page.contains(">Widen to cohort pilots…</a>"), "{page}");
+    assert!(
+        visit
+            .see("/dashboard/rollouts")
+            .await
+            .contains(">cohort office</td>")
+    );
+
+    let ask = visit.see(&format!("{place}/widen")).await;
+    let (_, shown) = ask.split_once("id=\"dry-run\"").unwrap();
+    for (lock, told) in scene.locks.iter().zip([false, false, true, true]) {
+        assert_eq!(shown.contains(&lock.id().to_string()), told, "{shown}");
+    }
+    assert!(
+        ask.contains("<option value=\"pilots\" selected>") && !ask.contains("<option value=\"office\""),
+        "{ask}"
+    );
+    scene.harness.clock.advance_ms(1);
+    visit.press(&place, "widen", &ask).await.leads_to();
+    assert_eq!(
+        offered(&scene.harness, &mut scene.locks, scene.release).await,
+        [0, 1, 2, 3]
+    );
+    let late = visit.press(&place, "widen", &ask).await;
+    assert_eq!(late.page_problem(), "invalid", "it reaches them already");
+    for wrong in ["office", "pilots", "others", "<b>"] {
+        let answer = visit.send(&format!("{place}/widen"), &[("cohort", wrong)]).await;
+        assert_eq!(answer.page_problem(), "invalid", "{wrong}");
+        assert!(answer.page().contains("id=\"cohort-wrong\""), "{wrong}");
+    }
+    visit.step(&place, "widen").await.leads_to();
+    assert_eq!(
+        offered(&scene.harness, &mut scene.locks, scene.release)
+            .await
+            .len(),
+        10
+    );
 }
 
 #[tokio::test]

@@ -155,8 +155,10 @@ impl<'h> Visit<'h> {
     pub(crate) async fn press(&self, place: &str, step: &str, page: &str) -> Answer {
         let seen = between(page, "name=\"seen\" value=\"", "\"").unwrap();
         let mut fields = vec![("seen", seen)];
-        let percent = between(page, "<input type=\"hidden\" name=\"percent\" value=\"", "\"");
-        fields.extend(percent.map(|percent| ("percent", percent)));
+        for field in ["percent", "cohort"] {
+            let hidden = format!("<input type=\"hidden\" name=\"{field}\" value=\"");
+            fields.extend(between(page, &hidden, "\"").map(|value| (field, value)));
+        }
         let (word, _) = step.split_once('?').unwrap_or((step, ""));
         self.send(&format!("{place}/{word}"), &fields).await
     }

@@ -9,6 +9,7 @@ pub(super) mod audit;
 mod chart;
 mod cookies;
 pub(super) mod devices;
+mod dry_run;
 pub(super) mod fleet;
 pub(super) mod forms;
 pub(super) mod live;

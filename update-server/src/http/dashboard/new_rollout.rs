@@ -10,11 +10,12 @@ use latchkey_directive::DeviceId;
 use serde::Deserialize;
 
 use super::forms::{Chosen, Filled};
-use super::page::{Page, html};
+use super::page::{Page, grouped, html};
 use super::rollouts::title;
 use super::written::{Written, words};
 use super::{Shown, see};
 use crate::domain::access::Caller;
+use crate::domain::cohort::CohortName;
 use crate::domain::decision::Terms;
 use crate::domain::gate::Gate;
 use crate::domain::hours::{self, Hours};
@@ -31,11 +32,18 @@ use crate::ids;
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// Cohorts named beside their field; `cohort list` names all.
+const COHORTS_NAMED: usize = 50;
+
 #[derive(Template)]
 #[template(path = "dashboard/new_rollout.html")]
 struct NewPage {
     page: Page,
     releases: Vec<Choice>,
+    /// The first cohorts by name, with how many locks are in each.
+    cohorts: Vec<(String, String)>,
+    /// How many further ones there are.
+    more_cohorts: usize,
     form: Written,
     /// What spoke against making it, where that is not one field's fault.
     refused: Option<String>,
@@ -63,11 +71,18 @@ impl NewPage {
                 release.counter
             ),
         });
+        let cohorts = app.service.cohorts().await?;
         let settings = &app.service.settings;
         let kind = failure.as_ref().map_or(Kind::Invalid, |failure| failure.kind);
         Ok(Self {
             page: Page::new("New rollout", "rollouts", Some(session)),
             releases: choices.collect(),
+            more_cohorts: cohorts.len().saturating_sub(COHORTS_NAMED),
+            cohorts: cohorts
+                .iter()
+                .take(COHORTS_NAMED)
+                .map(|cohort| (cohort.name.to_string(), grouped(cohort.devices)))
+                .collect(),
             form,
             refused: failure.map(|failure| failure.detail),
             problem: problem::named(kind).0,
@@ -138,6 +153,7 @@ fn wanted(form: &mut Written) -> Option<Wanted> {
         ids::digest(text).ok_or_else(|| "choose one of the releases".to_owned())
     });
     let to = audience(form);
+    let cohorts = form.read("cohorts", cohorts);
     let stages = form.read("stages", stages);
     let advance = advance(form);
     let gate = gate(form);
@@ -145,8 +161,7 @@ fn wanted(form: &mut Written) -> Option<Wanted> {
     Some(Wanted {
         release: release?,
         to: to?,
-        // Cohorts are named by the command or the API.
-        cohorts: Vec::new(),
+        cohorts: cohorts?,
         stages: stages?,
         advance: advance?,
         gate: gate?,
@@ -173,6 +188,12 @@ fn audience(form: &mut Written) -> Option<Audience> {
         _ => form.refuse("to", "choose all locks, or only some"),
     }
     None
+}
+
+/// Names of cohorts, in the order in which they are reached.
+fn cohorts(text: &str) -> Result<Vec<CohortName>, String> {
+    let names = words(text).map(|name| name.parse().map_err(|failure: Failure| failure.detail));
+    names.collect()
 }
 
 fn stages(text: &str) -> Result<Stages, String> {

@@ -18,6 +18,7 @@ use crate::domain::rollout::{self, Rollout};
 use crate::domain::second::{Asked, What};
 use crate::domain::session::Session;
 use crate::domain::share::Share;
+use crate::domain::stage::Reach;
 use crate::domain::step::Actions;
 use crate::domain::story::{RolloutStory, Which};
 use crate::domain::watch::Standing;
@@ -75,13 +76,35 @@ impl Summary {
             id: rollout.id.clone(),
             title: title(release),
             state: StateMark::of(rollout.state),
-            reach: rollout.share.to_string(),
+            reach: reach(rollout, rollout.reach()),
             made: Moment(rollout.created_at),
             by: rollout.created_by.clone(),
             because: rollout.halted_because.clone(),
             failed: grouped(health.failed().into()),
             confirmed: grouped(health.confirmed.into()),
         }
+    }
+}
+
+/// How far that is, in a few words.
+pub(super) fn reach(rollout: &Rollout, to: Reach) -> String {
+    match to {
+        Reach::Cohorts(count) => match rollout.last_cohort(count) {
+            Some(name) => format!("cohort {name}"),
+            None => format!("{count} cohorts"),
+        },
+        Reach::Share(share) => share.to_string(),
+    }
+}
+
+/// The same as a step's form has it: the field's name, and what stands in it.
+pub(super) fn field(rollout: &Rollout, to: Reach) -> (&'static str, String) {
+    match to {
+        Reach::Cohorts(count) => {
+            let name = rollout.last_cohort(count).map(ToString::to_string);
+            ("cohort", name.unwrap_or_default())
+        }
+        Reach::Share(share) => ("percent", share.percent().to_string()),
     }
 }
 
@@ -161,6 +184,7 @@ pub(super) struct RolloutNow {
     terms: Vec<String>,
     two_persons: bool,
     actions: Actions,
+    widen: Option<Widening>,
     bar: Bar,
     included: String,
     stages: Vec<Stage>,
@@ -168,6 +192,24 @@ pub(super) struct RolloutNow {
     gate: GateNow,
     course: CourseChart,
     events: Vec<Event>,
+}
+
+/// How far it would be widened next.
+struct Widening {
+    /// In a few words.
+    to: String,
+    /// The page of that step.
+    step: String,
+}
+
+impl Widening {
+    fn new(rollout: &Rollout, to: Reach) -> Self {
+        let (field, value) = field(rollout, to);
+        Self {
+            to: reach(rollout, to),
+            step: format!("widen?{field}={value}"),
+        }
+    }
 }
 
 /// What waits for a second person.
@@ -179,17 +221,13 @@ struct SecondWanted {
 }
 
 impl SecondWanted {
-    fn new(asked: &Asked) -> Self {
+    fn new(rollout: &Rollout, asked: &Asked) -> Self {
         let (what, step) = match asked.what {
             What::Start => ("to start it".to_owned(), "start".to_owned()),
-            What::Cohorts(count) => (
-                format!("to have it reach {count} of its cohorts"),
-                "widen".to_owned(),
-            ),
-            What::Widen(share) => (
-                format!("to widen it to {share}"),
-                format!("widen?percent={}", share.percent()),
-            ),
+            What::Widen(to) => {
+                let Widening { to, step } = Widening::new(rollout, to);
+                (format!("to widen it to {to}"), step)
+            }
         };
         Self {
             by: asked.by.clone(),
@@ -252,6 +290,13 @@ pub(in crate::http) async fn show(
 impl RolloutNow {
     pub(super) fn new(story: &RolloutStory, operates: bool) -> Self {
         let rollout = &story.rollout;
+        let actions = if operates {
+            Actions::with(rollout, story.offered > 0)
+        } else {
+            Actions::default()
+        };
+        let asked = rollout.asked.as_ref();
+        let waits = asked.filter(|asked| story.at < asked.expires_at());
         Self {
             id: rollout.id.clone(),
             at: Moment(story.at),
@@ -262,14 +307,11 @@ impl RolloutNow {
             by: rollout.created_by.clone(),
             state: StateMark::of(rollout.state),
             because: rollout.halted_because.clone(),
-            asked: rollout.asked.as_ref().map(SecondWanted::new),
+            asked: waits.map(|asked| SecondWanted::new(rollout, asked)),
             terms: terms(&rollout.terms),
             two_persons: rollout.two_persons,
-            actions: if operates {
-                Actions::with(rollout, story.offered > 0)
-            } else {
-                Actions::default()
-            },
+            widen: actions.widen.map(|to| Widening::new(rollout, to)),
+            actions,
             bar: standing_bar(story),
             included: grouped(story.progress.included),
             stages: stages(story),
@@ -319,17 +361,23 @@ fn standing_bar(story: &RolloutStory) -> Bar {
     Bar::new("Locks of this rollout", parts)
 }
 
+/// Its cohorts and its shares, one after the other, and how far it was widened by hand if that is none of them.
 fn stages(story: &RolloutStory) -> Vec<Stage> {
     let rollout = &story.rollout;
     let mut shares: Vec<Share> = rollout.stages.shares().to_vec();
-    if !shares.contains(&rollout.share) {
+    if !shares.contains(&rollout.share) && rollout.share != Share::NOBODY {
         shares.push(rollout.share);
         shares.sort();
     }
-    let last = shares.len().saturating_sub(1);
-    let each = shares.into_iter().enumerate();
-    each.map(|(index, share)| {
-        let (look, sign, word) = match share.cmp(&rollout.share) {
+    let cohorts = (1..)
+        .zip(&rollout.cohorts)
+        .map(|(count, _)| Reach::Cohorts(count));
+    let all: Vec<Reach> = cohorts.chain(shares.into_iter().map(Reach::Share)).collect();
+    let now = all.iter().position(|stage| *stage == rollout.reach());
+    let last = all.len().saturating_sub(1);
+    let each = all.into_iter().enumerate();
+    each.map(|(index, stage)| {
+        let (look, sign, word) = match Some(index).cmp(&now) {
             std::cmp::Ordering::Less => ("done", "✓", "done"),
             std::cmp::Ordering::Equal => ("current", "●", "now"),
             std::cmp::Ordering::Greater => ("ahead", "○", "ahead"),
@@ -338,10 +386,7 @@ fn stages(story: &RolloutStory) -> Vec<Stage> {
             look,
             sign,
             word,
-            share: match share {
-                Share::NOBODY => "cohorts".to_owned(),
-                share => share.to_string(),
-            },
+            share: reach(rollout, stage),
             says: if look == "current" {
                 current_stage(story, index == last)
             } else {

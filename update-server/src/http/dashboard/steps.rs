@@ -8,16 +8,18 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 
+use super::dry_run::{DryRun, locks};
 use super::forms::{At, Chosen, Filled};
 use super::page::{Event, Page, grouped, html, model};
-use super::rollouts::{StateMark, title};
+use super::rollouts::{StateMark, field, reach, title};
 use super::{Shown, see};
 use crate::domain::audit::Recorded;
-use crate::domain::decision::Verdict;
-use crate::domain::preview::{NOT_SEEN, Preview};
+use crate::domain::cohort::CohortName;
+use crate::domain::preview::Preview;
 use crate::domain::rollout::{self, Rollout};
 use crate::domain::session::Session;
 use crate::domain::share::Share;
+use crate::domain::stage::Reach;
 use crate::domain::step::{Actions, Seen, Step};
 use crate::domain::story::RolloutStory;
 use crate::failure::{Failure, Kind, Outcome};
@@ -114,8 +116,10 @@ impl Word {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in crate::http) struct How {
-    /// How far to widen.
+    /// How far to widen: to a share,
     percent: String,
+    /// or to one of its cohorts.
+    cohort: String,
     /// What was shown, when its button was pressed.
     seen: String,
 }
@@ -124,15 +128,15 @@ pub(in crate::http) struct How {
 enum Objection {
     /// The rollout does not stand so that it could be.
     Standing(String),
-    /// It cannot reach so far.
-    Percent(String),
+    /// It cannot reach so far; what is wrong with which field.
+    Reach(&'static str, String),
 }
 
 impl Objection {
     const fn kind(&self) -> Kind {
         match self {
             Self::Standing(_) => Kind::Conflict,
-            Self::Percent(_) => Kind::Invalid,
+            Self::Reach(..) => Kind::Invalid,
         }
     }
 }
@@ -147,22 +151,35 @@ fn meant(word: Word, how: &How, story: &RolloutStory) -> Result<Step, Objection>
         Word::Resume => actions.resume.then_some(Step::Resume),
         Word::Abort => actions.abort.then_some(Step::Abort),
         Word::Widen if actions.widen.is_none() => None,
-        Word::Widen => {
-            let share = further(how.percent.trim(), rollout.share);
-            Some(Step::Widen(share.map_err(Objection::Percent)?))
-        }
+        Word::Widen => Some(Step::Widen(further(how, rollout)?)),
     };
     step.ok_or_else(|| Objection::Standing(word.why_not(rollout)))
 }
 
-fn further(percent: &str, reached: Share) -> Result<Share, String> {
-    let share: Share = percent.trim_end_matches('%').trim_end().parse()?;
-    if share <= reached {
-        return Err(format!(
-            "it reaches {reached} already, and nobody is taken out again"
-        ));
+/// How far it is to be widened: to the cohort that is named, else to a share.
+fn further(how: &How, rollout: &Rollout) -> Result<Reach, Objection> {
+    let already = |to| {
+        let reached = reach(rollout, to);
+        format!("it reaches {reached} already, and nobody is taken out again")
+    };
+    let cohort = how.cohort.trim();
+    if !cohort.is_empty() {
+        let wrong = |why| Objection::Reach("cohort", why);
+        let to = CohortName::parse(cohort).and_then(|name| rollout.up_to(&name));
+        let to = to.ok_or_else(|| wrong(format!("it does not begin with a cohort {cohort:?}")))?;
+        return if rollout.reaching(to) == *rollout {
+            Err(wrong(already(to)))
+        } else {
+            Ok(to)
+        };
     }
-    Ok(share)
+    let wrong = |why| Objection::Reach("percent", why);
+    let percent = how.percent.trim().trim_end_matches('%').trim_end();
+    let share: Share = percent.parse().map_err(wrong)?;
+    if share <= rollout.share {
+        return Err(wrong(already(rollout.reach())));
+    }
+    Ok(Reach::Share(share))
 }
 
 #[derive(Template)]
@@ -180,8 +197,36 @@ struct StepPage {
     since: Vec<Event>,
     /// What can be done.
     offered: Option<Offered>,
-    /// Where it could be widened: how far, as it was typed, and what is wrong with that.
-    other_share: Option<(String, Option<String>)>,
+    /// Where it could be widened.
+    other: Option<Elsewhere>,
+}
+
+/// How far else a rollout could be widened.
+struct Elsewhere {
+    /// As it was typed.
+    percent: String,
+    /// Its cohorts that it does not reach yet, and whether it is this one that was asked for.
+    cohorts: Vec<(String, bool)>,
+    /// Which field something is wrong with, and what.
+    wrong: Option<(&'static str, String)>,
+}
+
+impl Elsewhere {
+    fn new(how: &How, rollout: &Rollout, wrong: Option<(&'static str, String)>) -> Self {
+        let ahead = rollout.cohorts.iter().skip(rollout.cohorts_reached.into());
+        Self {
+            percent: how.percent.clone(),
+            cohorts: ahead
+                .map(|name| (name.to_string(), name.as_str() == how.cohort.trim()))
+                .collect(),
+            wrong,
+        }
+    }
+
+    fn wrong(&self, field: &str) -> Option<&str> {
+        let wrong = self.wrong.as_ref().filter(|(wrong, _)| *wrong == field);
+        wrong.map(|(_, why)| why.as_str())
+    }
 }
 
 /// A step that can be taken.
@@ -191,7 +236,8 @@ struct Offered {
     button: String,
     danger: bool,
     seen: String,
-    percent: Option<String>,
+    /// How far it is widened: the field, and what stands in it.
+    to: Option<(&'static str, String)>,
     counts: Vec<(String, &'static str)>,
     dry_run: Option<DryRun>,
 }
@@ -208,7 +254,7 @@ impl Offered {
         let after = match step {
             Step::Halt | Step::Abort => None,
             Step::Start | Step::Resume => Some(rollout.clone()),
-            Step::Widen(share) => Some(rollout.reaching(share)),
+            Step::Widen(to) => Some(rollout.reaching(to)),
         };
         let preview = match after {
             None => None,
@@ -222,11 +268,11 @@ impl Offered {
         Ok(Self {
             says: says(word, rollout),
             second: second(rollout, step, waits),
-            button: button(step, waits, preview.as_ref()),
+            button: button(rollout, step, waits, preview.as_ref()),
             danger: matches!(step, Step::Halt | Step::Abort),
             seen: Seen::of(rollout, story.at).as_str().to_owned(),
-            percent: match step {
-                Step::Widen(share) => Some(share.percent().to_string()),
+            to: match step {
+                Step::Widen(to) => Some(field(rollout, to)),
                 Step::Halt | Step::Start | Step::Resume | Step::Abort => None,
             },
             counts: counts(step, story),
@@ -261,26 +307,19 @@ fn second(rollout: &Rollout, step: Step, waits: bool) -> Option<String> {
     })
 }
 
-fn button(step: Step, waits: bool, preview: Option<&Preview>) -> String {
+fn button(rollout: &Rollout, step: Step, waits: bool, preview: Option<&Preview>) -> String {
     let does = match (step, preview) {
         (Step::Halt, _) => "Halt now".to_owned(),
         (Step::Start, Some(preview)) if !waits => format!("Start: offer it to {}", locks(preview.offered())),
         (Step::Start, _) => "Start".to_owned(),
         (Step::Resume, _) => "Resume".to_owned(),
-        (Step::Widen(share), _) => format!("Widen to {share}"),
+        (Step::Widen(to), _) => format!("Widen to {}", reach(rollout, to)),
         (Step::Abort, _) => "Abort for good".to_owned(),
     };
     if waits {
         format!("Ask for it: {does}")
     } else {
         does
-    }
-}
-
-fn locks(count: u64) -> String {
-    match count {
-        1 => "1 lock".to_owned(),
-        count => format!("{} locks", count_of(count)),
     }
 }
 
@@ -303,75 +342,6 @@ fn counts(step: Step, story: &RolloutStory) -> Vec<(String, &'static str)> {
         .collect()
 }
 
-/// What each lock would be told, were all to call now.
-struct DryRun {
-    offered: String,
-    versions: Vec<(String, String)>,
-    others: Vec<(&'static str, String)>,
-    first: Vec<String>,
-    more: Option<String>,
-}
-
-impl DryRun {
-    fn new(preview: &Preview) -> Self {
-        let offered = Verdict::Offered.word();
-        let mut others: Vec<(&'static str, u64)> = Vec::new();
-        let mut versions = Vec::new();
-        for ((version, word), count) in preview.by_verdict.iter().rev() {
-            if *word == offered {
-                let version = version.map_or_else(String::new, |version| version.to_string());
-                versions.push((version, count_of(*count)));
-                continue;
-            }
-            match others.iter_mut().find(|(known, _)| known == word) {
-                Some((_, sum)) => *sum = sum.saturating_add(*count),
-                None => others.push((word, *count)),
-            }
-        }
-        others.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let named = u64::try_from(preview.first.len()).unwrap_or(u64::MAX);
-        let more = preview.offered().saturating_sub(named);
-        Self {
-            offered: count_of(preview.offered()),
-            versions,
-            others: others
-                .into_iter()
-                .map(|(word, count)| (told(word), count_of(count)))
-                .collect(),
-            first: preview.first.iter().map(ToString::to_string).collect(),
-            more: (more > 0).then(|| count_of(more)),
-        }
-    }
-}
-
-fn count_of(count: u64) -> String {
-    grouped(i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-/// Why a lock is not offered it, of many at once; one lock's own page says it in full.
-fn told(word: &'static str) -> &'static str {
-    match word {
-        NOT_SEEN => "have not told yet what they run",
-        "already-running" => "run it already",
-        "battery-low" => "have too little battery charge now",
-        "below-floor" => "do not boot it: its security counter is below theirs",
-        "declined" => "are not to have such updates, as their owners wish",
-        "needs-step" => "must go through another version first",
-        "not-before" => "get it later: it does not begin yet",
-        "not-newer" => "run something newer",
-        "not-yet" => "are not reached yet",
-        "on-trial" => "have another release on trial",
-        "other-hardware" => "are of other hardware",
-        "out-of-hours" => "get it later: it is the wrong hour where they are",
-        "postponed" => "get it later, as their owners wish",
-        "refused" => "refused it too often",
-        "resting" => "refused it lately, and rest",
-        "reverted" => "reverted it",
-        "two-with-one-key" => "seem to share their key with another device",
-        other => other,
-    }
-}
-
 /// Shows whom a step touches.
 pub(in crate::http) async fn ask(
     State(app): State<App>,
@@ -382,8 +352,11 @@ pub(in crate::http) async fn ask(
     let word = Word::read(&word)?;
     let story = app.service.rollout_story(&id).await?;
     let next = Actions::with(&story.rollout, story.offered > 0).widen;
-    if let (true, Some(next)) = (how.percent.is_empty(), next) {
-        how.percent = next.percent().to_string();
+    if let (true, Some(next)) = (how.percent.is_empty() && how.cohort.is_empty(), next) {
+        match field(&story.rollout, next) {
+            ("cohort", name) => how.cohort = name,
+            (_, percent) => how.percent = percent,
+        }
     }
     show(&app, &session, word, &how, &story, None).await
 }
@@ -432,12 +405,12 @@ async fn show(
         .as_ref()
         .map_or(StatusCode::OK, |objection| problem::status(objection.kind()));
     let later = |line: &&Recorded| seen_then.is_some_and(|then| line.at > then);
-    let (refused, wrong_percent) = match objection {
+    let (refused, wrong) = match objection {
         None => (None, None),
         Some(Objection::Standing(why)) => (Some(why), None),
-        Some(Objection::Percent(why)) => (None, Some(why)),
+        Some(Objection::Reach(field, why)) => (None, Some((field, why))),
     };
-    let widens = word == Word::Widen && (offered.is_some() || wrong_percent.is_some());
+    let widens = word == Word::Widen && (offered.is_some() || wrong.is_some());
     let page = StepPage {
         page: Page::new(
             format!("{} {}?", word.title(), title(&story.release)),
@@ -452,7 +425,7 @@ async fn show(
         refused,
         since: story.events.iter().filter(later).map(Event::new).collect(),
         offered,
-        other_share: widens.then(|| (how.percent.clone(), wrong_percent)),
+        other: widens.then(|| Elsewhere::new(how, &story.rollout, wrong)),
     };
     Ok((status, html(&page)).into_response())
 }
