@@ -31,6 +31,7 @@ use super::access::Caller;
 use super::audit::{Actor, Entry};
 use super::device::{Device, Refused, State, unknown};
 use super::presence::Seen;
+use super::step;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 
@@ -121,6 +122,18 @@ impl Service {
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::Conflict`] when there is no alarm; storage.
     pub async fn settle_device(&self, by: &Caller, id: DeviceId) -> Outcome<Device> {
+        self.settle(by, id, None).await
+    }
+
+    /// The same for the alarm that was seen: what that person knows to be over is not one that was raised since.
+    ///
+    /// # Errors
+    /// As [`Service::settle_device`]; [`Kind::Conflict`] when it is another alarm by now.
+    pub async fn settle_alarm(&self, by: &Caller, id: DeviceId, seen: &step::Seen) -> Outcome<Device> {
+        self.settle(by, id, Some(seen)).await
+    }
+
+    async fn settle(&self, by: &Caller, id: DeviceId, seen: Option<&step::Seen>) -> Outcome<Device> {
         let now = self.clock.now_ms();
         let mut look = self.store.look().await?;
         let device = look.device(id).await?.ok_or_else(|| unknown(id))?;
@@ -130,6 +143,12 @@ impl Service {
                 format!("there is no alarm about device {id}, so nothing to settle"),
             ));
         };
+        if seen.is_some_and(|seen| step::Seen::of_alarm(&device).as_ref() != Some(seen)) {
+            return Err(Failure::new(
+                Kind::Conflict,
+                "the alarm that this was pressed for is over, and another one was raised since, so nothing was settled",
+            ));
+        }
         let mut change = look
             .change(&Entry {
                 actor: by.actor(),

@@ -2,9 +2,11 @@
 //!
 //! Between reading what a step does and taking it, others may have changed the rollout, and so may its own stages and
 //! gate. So whoever takes a step says what they have [`Seen`], and it is taken only while that is still so. Halting
-//! alone asks for no more than that the rollout runs: what it does is the same then, and it must not be late.
+//! alone asks for no more than that the rollout runs: what it does is the same then, and it must not be late. An alarm
+//! about a device is settled by whoever has seen that one, in the same way.
 
 use super::access::Caller;
+use super::device::Device;
 use super::moves::Move;
 use super::rollout::{Rollout, State};
 use super::second::What;
@@ -60,7 +62,7 @@ impl Actions {
     }
 }
 
-/// What somebody knew of a rollout when they read what a step does.
+/// What somebody knew of a rollout, or of an alarm, when they read what a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen(String);
 
@@ -79,6 +81,13 @@ impl Seen {
             rollout.cohorts_reached,
             rollout.share.hundredths()
         ))
+    }
+
+    /// The alarm about a device, if there is one. Settling one sets the numbers back or takes time, so no other is like it.
+    #[must_use]
+    pub fn of_alarm(device: &Device) -> Option<Self> {
+        let since = device.alarm?;
+        Some(Self(format!("{since} alarm {}", device.numbering)))
     }
 
     /// As it was written down; what never was of a rollout is of none.

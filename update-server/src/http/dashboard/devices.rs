@@ -3,20 +3,23 @@
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use latchkey_directive::DeviceId;
 use serde::Deserialize;
 
-use super::forms::{At, Chosen};
+use super::forms::{At, Chosen, Filled};
 use super::page::{Event, Moment, Page, html, model};
 use super::{Shown, see};
-use crate::domain::access::Caller;
 use crate::domain::device::{self, Device, outcome_name};
 use crate::domain::report::event_name;
 use crate::domain::session::Session;
+use crate::domain::step::Seen;
 use crate::domain::story::DeviceStory;
 use crate::failure::{Failure, Kind};
 use crate::http::App;
 use crate::http::devices::device_id;
+use crate::http::problem;
 use crate::http::views::reason_text;
 
 /// Locks on one page.
@@ -159,7 +162,10 @@ struct DevicePage {
     events: Vec<Event>,
     may_revoke: bool,
     alarm: Option<Moment>,
-    may_settle: bool,
+    /// The alarm that can be settled, as its button carries it.
+    settles: Option<Seen>,
+    /// Why a button, on a page that was older than this one, has done nothing.
+    refused: Option<String>,
 }
 
 struct Told {
@@ -192,13 +198,22 @@ pub(in crate::http) async fn show(
     Extension(session): Extension<Session>,
     At(id): At<String>,
 ) -> Shown<Response> {
-    let story = app.service.device_story(device_id(&id)?).await?;
-    let page = Page::new(format!("Lock {id}"), "devices", Some(&session));
-    Ok(html(&DevicePage::new(page, &story)))
+    shown(&app, &session, device_id(&id)?, None).await
+}
+
+/// A lock's page. `refused`: why a button of an older one has done nothing.
+async fn shown(app: &App, session: &Session, id: DeviceId, refused: Option<Failure>) -> Shown {
+    let story = app.service.device_story(id).await?;
+    let page = Page::new(format!("Lock {id}"), "devices", Some(session));
+    let status = refused
+        .as_ref()
+        .map_or(StatusCode::OK, |failure| problem::status(failure.kind));
+    let page = DevicePage::new(page, &story, refused.map(|failure| failure.detail));
+    Ok((status, html(&page)).into_response())
 }
 
 impl DevicePage {
-    fn new(page: Page, story: &DeviceStory) -> Self {
+    fn new(page: Page, story: &DeviceStory, refused: Option<String>) -> Self {
         let device = &story.device;
         let operates = page.operates();
         let (installs, explanation) = match &story.decision {
@@ -250,7 +265,8 @@ impl DevicePage {
                 .collect(),
             events: story.events.iter().map(Event::new).collect(),
             alarm: device.alarm.map(Moment),
-            may_settle: operates && device.alarm.is_some(),
+            settles: Seen::of_alarm(device).filter(|_| operates),
+            refused,
             may_revoke: operates && device.state != device::State::Revoked,
             page,
         }
@@ -293,17 +309,33 @@ pub(in crate::http) async fn ask(
     }))
 }
 
-/// Lets a lock in, or shuts it out.
+/// What a button brings.
+#[derive(Deserialize)]
+pub(in crate::http) struct Pressed {
+    /// The alarm that its page showed.
+    #[serde(default)]
+    seen: String,
+}
+
+/// Lets a lock in, shuts it out, or settles the alarm that was seen.
 pub(in crate::http) async fn take(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
+    Extension(session): Extension<Session>,
     At((id, word)): At<(String, String)>,
+    Filled(pressed): Filled<Pressed>,
 ) -> Shown {
-    let device = device_id(&id)?;
+    let (device, caller) = (device_id(&id)?, session.caller());
+    let seen = Seen::written(&pressed.seen);
     match word.as_str() {
-        "approve" => app.service.approve_device(&caller, device).await?,
-        "settle" => app.service.settle_device(&caller, device).await?,
-        "revoke" => app.service.revoke_device(&caller, device).await?,
+        "approve" => app.service.approve_device(caller, device).await?,
+        "settle" => match app.service.settle_alarm(caller, device, &seen).await {
+            Ok(settled) => settled,
+            Err(failure) if failure.kind == Kind::Conflict => {
+                return shown(&app, &session, device, Some(failure)).await;
+            }
+            Err(failure) => return Err(failure.into()),
+        },
+        "revoke" => app.service.revoke_device(caller, device).await?,
         _ => return Err(no_such_step().into()),
     };
     Ok(see(&format!("/dashboard/devices/{id}")))

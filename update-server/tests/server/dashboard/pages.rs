@@ -1,6 +1,6 @@
 //! Locks, releases and the audit log; and that whatever a stranger wrote is shown as text.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use latchkey_directive::Event;
 use latchkey_server::domain::access::Role;
 use serde_json::json;
@@ -256,15 +256,53 @@ async fn a_copied_key_is_shown_on_its_page_and_settled_there() {
     let page = viewer.see(&place).await;
     assert!(is_told(&page) && !page.contains("/settle"), "{page}");
 
-    assert_eq!(
-        visit.send(&format!("{place}/settle"), &[]).await.leads_to(),
-        place
-    );
     let page = visit.see(&place).await;
-    assert!(!is_told(&page) && page.contains("device.settle"), "{page}");
-    assert!(page.contains("1.2.0+0 is offered to it."), "{page}");
-    let again = visit.send(&format!("{place}/settle"), &[]).await;
+    assert_eq!(visit.press(&place, "settle", &page).await.leads_to(), place);
+    let now = visit.see(&place).await;
+    assert!(!is_told(&now) && now.contains("device.settle"), "{now}");
+    assert!(now.contains("1.2.0+0 is offered to it."), "{now}");
+    let again = visit.press(&place, "settle", &page).await;
     assert_eq!(again.page_problem(), "conflict");
+}
+
+#[tokio::test]
+async fn an_alarm_that_was_raised_after_the_page_was_made_is_not_settled_by_it() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let (mut original, mut copy) = cloned(&harness).await;
+    let place = format!("/dashboard/devices/{}", original.id());
+    let device = format!("/api/v1/devices/{}", original.id());
+    for _ in 0..3 {
+        harness.check_in(&mut original).await;
+    }
+    for _ in 0..2 {
+        call(&harness, &mut copy).await;
+    }
+    let page = visit.see(&place).await;
+    let settled = harness.call(Method::POST, &format!("{device}/settle"), "").await;
+    assert_eq!(settled.json()["alarm_since_ms"], json!(null));
+
+    // In the same moment, and later: in whatever order the two are heard, one of them is found to be behind.
+    for passed_ms in [0, 60_000] {
+        harness.clock.advance_ms(passed_ms);
+        for _ in 0..4 {
+            call(&harness, &mut original).await;
+            call(&harness, &mut copy).await;
+        }
+        let before = harness.get(&device).await;
+        assert!(before["alarm_since_ms"].is_i64(), "{before}");
+        let answer = visit.press(&place, "settle", &page).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT);
+        assert_eq!(answer.page_problem(), "conflict");
+        let again = answer.page();
+        assert!(again.contains("another one was raised since"), "{again}");
+        assert_eq!(harness.get(&device).await, before);
+        let bare = visit.send(&format!("{place}/settle"), &[]).await;
+        assert_eq!(bare.page_problem(), "conflict");
+        // The page that came again shows the new one, and settles that.
+        assert_eq!(visit.press(&place, "settle", again).await.leads_to(), place);
+        assert!(harness.get(&device).await["alarm_since_ms"].is_null());
+    }
 }
 
 #[tokio::test]
