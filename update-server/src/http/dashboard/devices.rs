@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use latchkey_directive::DeviceId;
+use latchkey_directive::{DeviceId, Hold};
 use serde::Deserialize;
 
 use super::forms::{At, Chosen, Filled};
@@ -16,6 +16,7 @@ use crate::domain::report::event_name;
 use crate::domain::session::Session;
 use crate::domain::step::Seen;
 use crate::domain::story::DeviceStory;
+use crate::domain::wishes::Updates;
 use crate::failure::{Failure, Kind};
 use crate::http::App;
 use crate::http::devices::device_id;
@@ -164,8 +165,48 @@ struct DevicePage {
     alarm: Option<Moment>,
     /// The alarm that can be settled, as its button carries it.
     settles: Option<Seen>,
+    wishes: WishesNow,
     /// Why a button, on a page that was older than this one, has done nothing.
     refused: Option<String>,
+}
+
+/// What is wanted of updates for it, and what it says itself.
+struct WishesNow {
+    updates: &'static str,
+    put_off: Option<Moment>,
+    /// Whether that time is over.
+    put_off_no_more: bool,
+    zone: Option<String>,
+    hold: Option<&'static str>,
+}
+
+impl WishesNow {
+    fn new(story: &DeviceStory) -> Self {
+        let device = &story.device;
+        let until = device.wishes.postponed_until;
+        Self {
+            updates: match device.wishes.updates {
+                Updates::All => "all that are rolled out",
+                Updates::None => "none by the air",
+                Updates::Security => "security updates only",
+            },
+            put_off: until.map(Moment),
+            put_off_no_more: until.is_some_and(|until| until <= story.at),
+            zone: device.zone.as_ref().map(|zone| zone.name().to_owned()),
+            hold: device.facts.as_ref().and_then(|facts| facts.hold).map(held),
+        }
+    }
+}
+
+/// What a lock says against an install, in words.
+const fn held(hold: Hold) -> &'static str {
+    match hold {
+        Hold::BATTERY => "its battery is too low",
+        Hold::BUSY => "somebody is dealing with it",
+        Hold::QUIET_HOURS => "its owner wants it left alone at this time",
+        Hold::OWNER => "its owner wants no updates by the air",
+        Hold(_) => "it holds back, for a reason that this server has no word for",
+    }
 }
 
 struct Told {
@@ -266,6 +307,7 @@ impl DevicePage {
             events: story.events.iter().map(Event::new).collect(),
             alarm: device.alarm.map(Moment),
             settles: Seen::of_alarm(device).filter(|_| operates),
+            wishes: WishesNow::new(story),
             refused,
             may_revoke: operates && device.state != device::State::Revoked,
             page,

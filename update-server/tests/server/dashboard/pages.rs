@@ -1,7 +1,7 @@
 //! Locks, releases and the audit log; and that whatever a stranger wrote is shown as text.
 
 use axum::http::{Method, StatusCode};
-use latchkey_directive::Event;
+use latchkey_directive::{Event, Hold};
 use latchkey_server::domain::access::Role;
 use serde_json::json;
 
@@ -303,6 +303,51 @@ async fn an_alarm_that_was_raised_after_the_page_was_made_is_not_settled_by_it()
         assert_eq!(visit.press(&place, "settle", again).await.leads_to(), place);
         assert!(harness.get(&device).await["alarm_since_ms"].is_null());
     }
+}
+
+#[tokio::test]
+async fn what_an_owner_wishes_is_shown_on_the_locks_page() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let mut lock = harness.lock().await;
+    harness.check_in(&mut lock).await;
+    let place = format!("/dashboard/devices/{}", lock.id());
+    let shown = async || {
+        let page = visit.see(&place).await;
+        let (_, wishes) = page.split_once("id=\"wishes\"").unwrap();
+        wishes.split_once("</section>").unwrap().0.to_owned()
+    };
+    let wishes = shown().await;
+    for text in ["<dd>all that are rolled out</dd>", "<dd>no</dd>"] {
+        assert!(wishes.contains(text), "no {text} in {wishes}");
+    }
+    assert!(
+        !wishes.contains("Time zone") && !wishes.contains("The lock's word"),
+        "{wishes}"
+    );
+
+    let until = harness.service.now_ms() + 3_600_000;
+    let path = format!("/api/v1/devices/{}/wishes", lock.id());
+    let wanted = json!({ "updates": "security", "postponed_until_ms": until, "zone": "Europe/Paris" });
+    let set = harness.call(Method::PUT, &path, wanted.to_string()).await;
+    assert_eq!(set.status, StatusCode::OK, "{set:?}");
+    lock.hold = Some(Hold::OWNER);
+    harness.check_in(&mut lock).await;
+    let wishes = shown().await;
+    for text in [
+        "<dd>security updates only</dd>",
+        "<dd>until <time datetime=",
+        "<dd>Europe/Paris</dd>",
+        "<dd>its owner wants no updates by the air</dd>",
+    ] {
+        assert!(wishes.contains(text), "no {text} in {wishes}");
+    }
+    assert!(!wishes.contains("which is over"), "{wishes}");
+    harness.clock.advance_ms(3_600_000);
+    assert!(shown().await.contains("which is over"));
+    let wanted = json!({ "updates": "none" }).to_string();
+    harness.call(Method::PUT, &path, wanted).await;
+    assert!(shown().await.contains("<dd>none by the air</dd>"));
 }
 
 #[tokio::test]
