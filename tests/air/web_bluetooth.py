@@ -11,6 +11,7 @@ connection ends.
 import asyncio
 import base64
 import collections
+import contextlib
 import json
 import uuid
 
@@ -20,6 +21,7 @@ from bumble.core import AdvertisingData
 from bumble.device import Peer
 from bumble.gatt import Characteristic
 from bumble.hci import Address
+from devtools import DevToolsError
 
 # How long a device may take to be connected to and to tell what it has.
 CONNECT = 60
@@ -89,6 +91,8 @@ class Peripheral:
         self.attributes = {}
         self.operations = asyncio.Queue()
         self.worker = None
+        # Tells the emulation that a connection has ended.
+        self.parting = None
 
     async def show(self):
         """Tells the emulation what the device advertises."""
@@ -119,6 +123,7 @@ class Peripheral:
         async with self.connecting:
             if self.peer:
                 return
+            await self.parted()
             async with asyncio.timeout(CONNECT):
                 public = Address(self.address, Address.PUBLIC_DEVICE_ADDRESS)
                 connection = await self.bridge.device.connect(public, timeout=CONNECT)
@@ -187,6 +192,7 @@ class Peripheral:
             if peer is None:
                 return
             self.end()
+            await self.parted()
             try:
                 await peer.connection.disconnect()
             except Exception:  # It has ended in the meantime, which is what is wanted.
@@ -201,12 +207,20 @@ class Peripheral:
     def end(self):
         """Nothing of the connection remains: not in the emulation either, which would keep subscriptions."""
         self.peer = None
-        # First what the page waits for, else the emulation does not tell it.
         self.settle()
+        self.parting = self.bridge.begin(self.part())
+
+    async def part(self):
+        # What the page has under way is answered first: the emulation would not answer it any more.
+        await self.bridge.quiet(self)
         self.chromium.tell("BluetoothEmulation.simulateGATTDisconnection", {"address": self.address})
         # The emulation has forgotten the services with that, and does not offer the device any more.
         self.attributes = {}
-        self.bridge.begin(self.show())
+        await self.show()
+
+    async def parted(self):
+        if self.parting:
+            await asyncio.wait({self.parting})
 
     def settle(self):
         """Fails all that the page still waits for."""
@@ -299,6 +313,8 @@ class Bridge:
         self.say = say
         self.complain = complain
         self.page = None
+        # Where the page's own script runs; `None` when the page has been left.
+        self.context = None
         # The tab beside it.
         self.beside = None
         self.peripherals = {}
@@ -333,6 +349,7 @@ class Bridge:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.ended)
+        return task
 
     def ended(self, task):
         self.tasks.discard(task)
@@ -428,6 +445,7 @@ class Bridge:
     def on_asked(self, parameters, session):
         if parameters["name"] == "latchkeyBridge":
             asked = json.loads(parameters["payload"])
+            self.context = parameters["executionContextId"]
             self.begin(self.serve(asked, session, parameters["executionContextId"]))
 
     async def serve(self, asked, session, context):
@@ -452,7 +470,20 @@ class Bridge:
             session,
         )
 
+    async def quiet(self, peripheral):
+        """Ends when the page has nothing under way with this device, and begins nothing; at once when it is gone."""
+        names = [device for device, known in self.known.items() if known is peripheral]
+        for device in names if self.context else []:
+            waiting = {
+                "expression": f"latchkeyQuiet({json.dumps(device)})",
+                "contextId": self.context,
+                "awaitPromise": True,
+            }
+            with contextlib.suppress(DevToolsError, TimeoutError):
+                await self.chromium.call("Runtime.evaluate", waiting, self.page)
+
     def leave(self):
         """The page is gone, and with it its connections."""
+        self.context = None
         for peripheral in self.peripherals.values():
             self.begin(peripheral.disconnect())

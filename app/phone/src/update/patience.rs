@@ -20,7 +20,7 @@ const BUSY_MS: u64 = 15_000;
 const BACK_OFF_MS: u64 = 15_000;
 /// How often the window is opened.
 const OPENINGS_MOST: u8 = 4;
-/// Connections that are given up since what came over them was no answer.
+/// Connections one after the other that are given up since what came over them was no answer, with nothing gained.
 pub const GARBLED_MOST: u8 = 3;
 
 /// How a wait for somebody else is.
@@ -69,6 +69,7 @@ impl Patience {
         if offset > self.most {
             self.most = offset;
             self.fruitless = 0;
+            self.garbled = 0;
         }
     }
 

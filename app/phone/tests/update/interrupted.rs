@@ -1,5 +1,8 @@
 //! Updates that are broken off: the link lost at any piece, the lock without power, the phone killed.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use latchkey_phone::smp::Error;
 use latchkey_phone::update::{Ended, GARBLED_MOST, News};
 use proptest::prelude::*;
@@ -93,32 +96,37 @@ fn a_lock_that_holds_few_pieces_gets_few_at_a_time() {
     }
 }
 
-/// Answers that are another request's: every fourth, this many of them.
-fn garble(times: u8) -> impl FnMut(Vec<u8>) -> Vec<u8> {
+/// Makes every so manieth answer another request's, and counts them.
+fn garble(house: &mut House, every: u32) -> Rc<Cell<u32>> {
     const SEQUENCE: usize = 6;
-    let (mut passed, mut left) = (0_u32, times);
-    move |mut bytes| {
+    let garbled = Rc::new(Cell::new(0));
+    let (count, mut passed) = (Rc::clone(&garbled), 0_u32);
+    house.tamper = Box::new(move |mut bytes| {
         passed += 1;
-        if passed.is_multiple_of(4) && left > 0 {
-            left -= 1;
+        if passed.is_multiple_of(every) {
             bytes[SEQUENCE] ^= 1;
+            count.set(count.get() + 1);
         }
         bytes
-    }
+    });
+    garbled
 }
 
 #[test]
-fn connections_over_which_no_answer_comes_are_begun_anew_a_few_times() {
+fn connections_over_which_comes_what_is_no_answer_are_begun_anew_while_that_gets_on() {
     let (mut house, held) = House::new(247);
-    house.tamper = Box::new(garble(GARBLED_MOST));
+    // Parameters, images and two pieces of the image: then one that is no answer, again and again.
+    let garbled = garble(&mut house, 5);
     let mut shell = Shell::new(release(LENGTH), held);
     assert!(is_good(shell.run(&mut house)), "{:?}", shell.news);
+    assert!(garbled.get() > GARBLED_MOST.into());
     assert!(received(&shell).is_sorted(), "nothing is sent twice");
 
     let (mut house, held) = House::new(247);
-    house.tamper = Box::new(garble(GARBLED_MOST + 1));
+    let garbled = garble(&mut house, 1);
     let ended = Shell::new(release(LENGTH), held).run(&mut house);
     assert_eq!(ended, Some(Ended::Smp(Error::OtherAnswer)));
+    assert_eq!(garbled.get(), u32::from(GARBLED_MOST) + 1);
 }
 
 proptest! {

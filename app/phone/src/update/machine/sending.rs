@@ -54,6 +54,7 @@ impl<B: AsRef<[u8]>> Update<B> {
             }
             Err(smp::Error::Refused(refused)) => self.on_refused(refused, now_ms),
             Err(smp::Error::Silence) => self.drop_link(&moment),
+            // A lock takes the rest of a request that was held up for long as the beginning of another.
             Err(error) if error.may_be_the_connection() && self.patience.garbled() => self.drop_link(&moment),
             Err(error) => self.end(Ended::Smp(error)),
         }
