@@ -247,8 +247,10 @@ impl Gate {
                 cause: Some(failure),
             }
             .into_response(),
-            Access::Public | Access::Target | Access::Token(_) => failure.into_response(),
             Access::SignIn | Access::Session(_) => dashboard::refused(failure, asked),
+            // The dashboard's files are for anybody, and whoever fails to get one is at the dashboard still.
+            Access::Public if dashboard::has(self.route) => dashboard::refused(failure, asked),
+            Access::Public | Access::Target | Access::Token(_) => failure.into_response(),
         }
     }
 }

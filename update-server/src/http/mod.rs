@@ -107,6 +107,13 @@ impl App {
         self
     }
 
+    /// With room for so many requests at one time.
+    #[must_use]
+    pub fn with_requests_max(mut self, most: usize) -> Self {
+        self.places = Arc::new(Semaphore::new(most));
+        self
+    }
+
     /// With room for so many failed sign-ins to wait at one time.
     #[must_use]
     pub fn with_sign_in_penalties(mut self, most: usize) -> Self {

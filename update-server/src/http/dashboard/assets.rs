@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::HeaderMap;
-use axum::response::Response;
 
+use super::Shown;
+use super::forms::At;
 use crate::failure::{Failure, Kind};
 use crate::http::web_app::{Entry, File};
 
@@ -29,9 +29,7 @@ static ENTRIES: LazyLock<BTreeMap<&str, Entry>> =
     LazyLock::new(|| FILES.iter().map(|file| (file.name, Entry::new(file))).collect());
 
 /// One of the files.
-pub(in crate::http) async fn get(Path(name): Path<String>, request: HeaderMap) -> Result<Response, Failure> {
-    ENTRIES
-        .get(name.as_str())
-        .map(|entry| entry.answer(&request))
-        .ok_or_else(|| Failure::new(Kind::NotFound, "the dashboard has no such file"))
+pub(in crate::http) async fn get(At(name): At<String>, request: HeaderMap) -> Shown {
+    let found = ENTRIES.get(name.as_str()).map(|entry| entry.answer(&request));
+    Ok(found.ok_or_else(|| Failure::new(Kind::NotFound, "the dashboard has no such file"))?)
 }

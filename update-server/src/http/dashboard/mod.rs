@@ -118,16 +118,14 @@ pub(super) fn has(path: &str) -> bool {
 
 /// What is at an address of the dashboard where nothing is, or not for this method.
 pub(super) fn nothing() -> Response {
-    let mut response = failed(Failure::new(
+    failed(Failure::new(
         Kind::NotFound,
         "there is no such page; what a button does has no page of its own either. Nothing was done: go on from the \
          dashboard",
-    ));
-    guard(response.headers_mut());
-    response
+    ))
 }
 
-/// A failure as a page.
+/// A failure as a page, wherever it comes from: with what every answer has.
 fn failed(failure: Failure) -> Response {
     problem::log(&failure);
     let (kind, title) = problem::named(failure.kind);
@@ -143,6 +141,7 @@ fn failed(failure: Failure) -> Response {
             .headers_mut()
             .insert(header::RETRY_AFTER, crate::limits::BUSY_RETRY_S.into());
     }
+    guard(response.headers_mut());
     response
 }
 

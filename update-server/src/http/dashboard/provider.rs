@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::cookies::ATTEMPT;
+use super::forms::Chosen;
 use super::page::{Page, html};
 use super::sign_in::{Next, let_in, onward, refuse};
 use super::{HOME, Shown, see};
@@ -51,7 +52,7 @@ struct SignedInPage<'a> {
 pub(in crate::http) async fn leave(
     State(app): State<App>,
     tls: Option<Extension<OverTls>>,
-    Query(Next { next }): Query<Next>,
+    Chosen(Next { next }): Chosen<Next>,
 ) -> Shown {
     let next = onward(&next);
     let (attempt, sealed) = app.service.begin_attempt(next)?;
@@ -71,7 +72,7 @@ pub(in crate::http) async fn come_back(
     State(app): State<App>,
     tls: Option<Extension<OverTls>>,
     headers: HeaderMap,
-    Query(brought): Query<Brought>,
+    Chosen(brought): Chosen<Brought>,
 ) -> Shown {
     let tls = tls.is_some();
     let sealed = SealedAttempt::presented(ATTEMPT.read(&headers, tls).unwrap_or_default());

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::cookies::SESSION;
+use super::forms::{Chosen, Filled};
 use super::page::{Page, html};
 use super::provider::LEAVE;
 use super::{Failed, HOME, SIGN_IN, Shown, see, with_next};
 use crate::domain::access::TokenSecret;
 use crate::domain::session::{Begun, Session};
 use crate::failure::{Failure, Kind};
-use crate::http::dashboard::forms::Filled;
 use crate::http::{App, OverTls, problem};
 use crate::limits::SIGN_IN_PENALTY;
 
@@ -70,8 +70,8 @@ pub(super) fn onward(next: &str) -> &str {
 }
 
 /// The form.
-pub(in crate::http) async fn show(State(app): State<App>, Query(Next { next }): Query<Next>) -> Response {
-    page(&app, onward(&next), None)
+pub(in crate::http) async fn show(State(app): State<App>, Chosen(Next { next }): Chosen<Next>) -> Shown {
+    Ok(page(&app, onward(&next), None))
 }
 
 /// Takes a token.

@@ -229,6 +229,9 @@ async fn whatever_goes_wrong_is_a_page_that_says_what_to_do() {
         ("/dashboard/rollouts?before=1&before=2", "invalid"),
         ("/dashboard/audit?before=99999999999999999999", "invalid"),
         ("/dashboard/devices?after=x", "invalid"),
+        ("/dashboard/sign-in?next=1&next=2", "invalid"),
+        ("/dashboard/sign-in/provider?next=1&next=2", "invalid"),
+        ("/dashboard/sign-in/callback?state=1&state=2", "invalid"),
     ] {
         let answer = visit.get(path).await;
         assert_eq!(answer.page_problem(), problem, "{path}");

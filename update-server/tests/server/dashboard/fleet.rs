@@ -1,6 +1,8 @@
 //! The first page: the fleet in numbers.
 
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use latchkey_server::http::{App, routes};
 use sha2::{Digest as _, Sha256};
 
 use crate::lifetimes::set;
@@ -59,17 +61,28 @@ async fn files_are_those_that_are_said_to_be_there() {
             "{name} {sum}"
         );
     }
-    assert_eq!(
-        visit.get("/dashboard/assets/none.js").await.problem(),
-        "not-found"
-    );
-    assert_eq!(
-        visit
-            .get("/dashboard/assets/..%2F..%2FCargo.toml")
-            .await
-            .problem(),
-        "not-found"
-    );
+    for (name, problem) in [
+        ("none.js", "not-found"),
+        ("..%2F..%2FCargo.toml", "not-found"),
+        ("%FF", "invalid"),
+    ] {
+        let answer = visit.get(&format!("/dashboard/assets/{name}")).await;
+        assert_eq!(answer.page_problem(), problem, "{name}");
+        assert!(answer.status.is_client_error());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_a_busy_server_cannot_give_is_a_page_too() {
+    let mut harness = Harness::new().await;
+    let full = App::new(harness.service.clone()).with_requests_max(0);
+    harness.router = routes(&full).0;
+    let asked = |path: &str| Request::builder().uri(path).body(Body::empty()).unwrap();
+    let answer = harness.send(asked("/dashboard/assets/style.css")).await;
+    assert_eq!(answer.page_problem(), "busy");
+    // Programs at other places for anybody are told as programs are.
+    let answer = harness.send(asked("/owner/v1/support")).await;
+    assert_eq!(answer.problem(), "busy");
 }
 
 #[tokio::test]
