@@ -131,8 +131,8 @@ pub const REPORTS_PER_HOUR_MAX: i64 = 120;
 /// How long somebody stays signed in at the dashboard, in milliseconds: a working day and a bit.
 pub const SESSION_LIFE_MS: i64 = 12 * 3_600_000;
 
-/// The same for whom an OpenID provider lets in, in milliseconds: the provider is not asked again, and nobody else can
-/// end these sessions early, so they are shorter.
+/// The same for whom an OpenID provider lets in, in milliseconds: the provider is not asked again, and tells nobody when
+/// somebody leaves, so they are shorter.
 pub const PERSON_SESSION_LIFE_MS: i64 = 4 * 3_600_000;
 
 /// How long somebody may take to sign in at an OpenID provider, in milliseconds.

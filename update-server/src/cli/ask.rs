@@ -24,8 +24,18 @@ pub(super) fn answer(value: &Value, as_json: bool, human: impl FnOnce(&Value)) -
     Ok(())
 }
 
-/// Every page of a listing of devices.
+/// Every page of a listing in which each has an id.
 pub(super) async fn all_pages(server: &Server, path: &str, filter: &str) -> Result<Value, CliError> {
+    all_pages_by(server, path, filter, "/id").await
+}
+
+/// Every page of a listing that goes on behind what stands at this place in the last of a page.
+pub(super) async fn all_pages_by(
+    server: &Server,
+    path: &str,
+    filter: &str,
+    name: &str,
+) -> Result<Value, CliError> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
@@ -37,11 +47,14 @@ pub(super) async fn all_pages(server: &Server, path: &str, filter: &str) -> Resu
                 "the server's answer is no list; are both of the same version?",
             ));
         };
-        let last = page.last().map(|device| show::field(device, "/id"));
+        let last = page.last().map(|last| show::field(last, name));
         let full = page.len() >= PAGE_ROWS_MAX as usize;
         all.extend(page);
         match last {
-            Some(last) if full => after = format!("&after={last}"),
+            Some(last) if full => {
+                let last: String = url::form_urlencoded::byte_serialize(last.as_bytes()).collect();
+                after = format!("&after={last}");
+            }
             _ => return Ok(Value::Array(all)),
         }
     }

@@ -12,6 +12,7 @@ mod release;
 mod rollout;
 mod rounds;
 mod serve;
+mod session;
 mod show;
 mod support;
 mod token;
@@ -50,6 +51,9 @@ enum Command {
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// List who is signed in at the dashboard, and end that early.
+    #[command(subcommand)]
+    Session(session::Command),
     /// Say whose signatures count for a hardware class.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -151,6 +155,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             Ok(())
         }
         Command::Token(command) => token::run(command, cli.json).await,
+        Command::Session(command) => session::run(command, cli.json).await,
         Command::Webhook(command) => webhook::run(command, cli.json).await,
         Command::Support(command) => support::run(command, cli.json).await,
         Command::Policy(command) => policy::run(command, cli.json).await,

@@ -33,6 +33,7 @@ pub mod rollout;
 pub mod second;
 pub mod session;
 pub mod share;
+pub mod signed_in;
 pub mod signers;
 pub mod stage;
 pub mod step;

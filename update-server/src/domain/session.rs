@@ -35,7 +35,7 @@ impl Login {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] when what it rests on is good no more.
-    fn caller(&self, admission: Option<&Admission>) -> Outcome<Caller> {
+    pub(super) fn caller(&self, admission: Option<&Admission>) -> Outcome<Caller> {
         let caller = match self {
             Self::Token(token) => token.holder(),
             Self::Person(person) => {
@@ -47,10 +47,18 @@ impl Login {
     }
 
     /// Its name in the audit log.
-    fn subject(&self) -> &str {
+    pub(super) fn subject(&self) -> &str {
         match self {
             Self::Token(token) => &token.id,
             Self::Person(person) => &person.subject,
+        }
+    }
+
+    /// What people call whoever it is.
+    pub(super) fn person_name(&self) -> &str {
+        match self {
+            Self::Token(token) => &token.person,
+            Self::Person(person) => &person.name,
         }
     }
 

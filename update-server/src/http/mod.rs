@@ -22,6 +22,7 @@ mod releases;
 mod rollouts;
 mod routes;
 mod serve;
+mod sessions;
 mod tags;
 mod tls;
 mod tokens;

@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     cohorts, devices, documents, image_file, incidents, lifetimes, locks, operations, owners, policies,
-    releases, rollouts, tokens, tuf, web_app, webhooks,
+    releases, rollouts, sessions, tokens, tuf, web_app, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -28,6 +28,7 @@ use super::{
         web_app::index, web_app::file,
         operations::health, operations::metrics, operations::audit, operations::audit_head, get,
         tokens::list, tokens::create, tokens::revoke,
+        sessions::list, sessions::end,
         policies::list, policies::set,
         releases::list, releases::upload, releases::get,
         documents::list, documents::add, documents::get,

@@ -11,7 +11,7 @@ use axum::routing::{MethodFilter, on};
 use super::gate::{Access, Gate, pass};
 use super::{
     App, cohorts, dashboard, devices, documents, hawkbit, image_file, incidents, lifetimes, locks, openapi,
-    operations, owners, policies, releases, rollouts, tokens, tuf, web_app, webhooks,
+    operations, owners, policies, releases, rollouts, sessions, tokens, tuf, web_app, webhooks,
 };
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
@@ -91,6 +91,20 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Access::Token(Administer),
             NONE,
             webhooks::remove,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/sessions",
+            Access::Token(Administer),
+            NONE,
+            sessions::list,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/sessions/end",
+            Access::Token(Administer),
+            TEXT,
+            sessions::end,
         )
         .add(
             Method::GET,
@@ -463,6 +477,7 @@ fn pages(all: Routes) -> Routes {
     const FORM: usize = FORM_BYTES_MAX;
     const SEE: Access = Access::Session(Read);
     const DO: Access = Access::Session(Operate);
+    const ADMINISTER: Access = Access::Session(Administer);
     all.page("/", Access::Public, dashboard::root)
         .page("/dashboard/assets/{file}", Access::Public, dashboard::asset)
         .page("/dashboard/sign-in", Access::SignIn, dashboard::sign_in::show)
@@ -520,6 +535,13 @@ fn pages(all: Routes) -> Routes {
         .page("/dashboard/releases", SEE, dashboard::releases::list)
         .page("/dashboard/releases/{digest}", SEE, dashboard::releases::show)
         .page("/dashboard/audit", SEE, dashboard::audit::show)
+        .page("/dashboard/sessions", ADMINISTER, dashboard::sessions::list)
+        .form(
+            "/dashboard/sessions/end",
+            ADMINISTER,
+            FORM,
+            dashboard::sessions::end,
+        )
 }
 
 /// hawkBit's device interface, for devices by others: there at all only where an operator turned it on. A server has one

@@ -3,10 +3,11 @@
 use sqlx::any::AnyRow;
 
 use super::tokens::token;
-use super::{Change, Store, column};
+use super::{Change, Look, Store, column};
 use crate::domain::access::Token;
 use crate::domain::admission::Person;
 use crate::domain::session::{Kept, Login};
+use crate::domain::signed_in::Lasting;
 use crate::failure::Outcome;
 
 /// What a session rests on, as it is kept.
@@ -22,23 +23,82 @@ fn login(row: &AnyRow, issuer: Option<String>) -> Outcome<Login> {
     }
 }
 
+/// What sessions rest on, with when they began and end.
+macro_rules! rests_on {
+    () => {
+        "SELECT t.*, s.issuer AS issuer, s.subject AS subject, s.person AS session_person, s.admitted AS admitted, \
+         s.created_at AS begun_at, s.expires_at AS expires_at \
+         FROM sessions s LEFT JOIN tokens t ON t.id = s.token "
+    };
+}
+
 impl Store {
+    /// Sessions that are not over at this time, of at most so many logins behind one: by login, oldest first.
+    pub(crate) async fn sessions(
+        &self,
+        after: &str,
+        logins: u32,
+        now: i64,
+    ) -> Outcome<Vec<(Login, Lasting)>> {
+        let rows = sqlx::query(concat!(
+            rests_on!(),
+            "WHERE s.expires_at > $1 AND s.login IN (SELECT DISTINCT login FROM sessions \
+             WHERE expires_at > $1 AND login > $2 ORDER BY login LIMIT $3) ORDER BY s.login, s.created_at, s.hash"
+        ))
+        .bind(now)
+        .bind(after)
+        .bind(i64::from(logins))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        let lasting = |row: &AnyRow| -> Outcome<Lasting> {
+            Ok(Lasting {
+                since: column(row, "begun_at")?,
+                until: column(row, "expires_at")?,
+            })
+        };
+        rows.iter()
+            .map(|row| Ok((login(row, column(row, "issuer")?)?, lasting(row)?)))
+            .collect()
+    }
+
     /// What a session rests on, and when it ends.
     pub(crate) async fn session(&self, kept: &Kept) -> Outcome<Option<(Login, i64)>> {
-        let row = sqlx::query(
-            "SELECT t.*, s.issuer AS issuer, s.subject AS subject, s.person AS session_person, \
-             s.admitted AS admitted, s.expires_at AS expires_at \
-             FROM sessions s LEFT JOIN tokens t ON t.id = s.token WHERE s.hash = $1",
-        )
-        .bind(kept.as_str())
-        .fetch_optional(&mut *self.reader().await?)
-        .await?;
+        let row = sqlx::query(concat!(rests_on!(), "WHERE s.hash = $1"))
+            .bind(kept.as_str())
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
         row.map(|row| Ok((login(&row, column(&row, "issuer")?)?, column(&row, "expires_at")?)))
             .transpose()
     }
 }
 
+impl Look {
+    /// What the sessions of a login rest on that are not over at this time, oldest first.
+    pub(crate) async fn sessions_of(&mut self, of: &str, now: i64) -> Outcome<Vec<Login>> {
+        let rows = sqlx::query(concat!(
+            rests_on!(),
+            "WHERE s.login = $1 AND s.expires_at > $2 ORDER BY s.created_at, s.hash"
+        ))
+        .bind(of)
+        .bind(now)
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter()
+            .map(|row| login(row, column(row, "issuer")?))
+            .collect()
+    }
+}
+
 impl Change {
+    /// Ends every session of a login.
+    pub(crate) async fn delete_sessions_of(&mut self, login: &str) -> Outcome<()> {
+        sqlx::query("DELETE FROM sessions WHERE login = $1")
+            .bind(login)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
     /// Removes sessions that are over, and the oldest of this login until one more has room.
     pub(crate) async fn make_room_for_session(&mut self, login: &Login, most: i64, now: i64) -> Outcome<()> {
         for table in [

@@ -17,6 +17,7 @@ const PUBLISH: Access = Access::Token(Permission::Publish);
 const READ: Access = Access::Token(Permission::Read);
 const SEE: Access = Access::Session(Permission::Read);
 const DO: Access = Access::Session(Permission::Operate);
+const MANAGE: Access = Access::Session(Permission::Administer);
 
 /// Every route there is, and who may use it. A new route must be put here, deliberately.
 const EXPECTED: &[(&str, &str, Access)] = &[
@@ -43,6 +44,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/rollouts/{id}", READ),
     ("GET", "/api/v1/rollouts/{id}/devices", READ),
     ("GET", "/api/v1/rollouts/{id}/preview", READ),
+    ("GET", "/api/v1/sessions", ADMINISTER),
     ("GET", "/api/v1/tokens", ADMINISTER),
     ("GET", "/api/v1/tuf", READ),
     ("GET", "/api/v1/webhooks", ADMINISTER),
@@ -63,6 +65,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("GET", "/dashboard/rollouts/{id}/devices", SEE),
     ("GET", "/dashboard/rollouts/{id}/live", SEE),
     ("GET", "/dashboard/rollouts/{id}/{step}", DO),
+    ("GET", "/dashboard/sessions", MANAGE),
     ("GET", "/dashboard/sign-in", SignIn),
     ("GET", "/dashboard/sign-in/callback", SignIn),
     ("GET", "/dashboard/sign-in/provider", SignIn),
@@ -92,6 +95,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/rollouts/{id}/pause", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/resume", OPERATE),
     ("POST", "/api/v1/rollouts/{id}/widen", OPERATE),
+    ("POST", "/api/v1/sessions/end", ADMINISTER),
     ("POST", "/api/v1/tokens", ADMINISTER),
     ("POST", "/api/v1/tuf", PUBLISH),
     ("POST", "/api/v1/webhooks", ADMINISTER),
@@ -99,6 +103,7 @@ const EXPECTED: &[(&str, &str, Access)] = &[
     ("POST", "/dashboard/rollouts", DO),
     ("POST", "/dashboard/rollouts/{id}/devices/{device}/retry", DO),
     ("POST", "/dashboard/rollouts/{id}/{step}", DO),
+    ("POST", "/dashboard/sessions/end", MANAGE),
     ("POST", "/dashboard/sign-in", SignIn),
     ("POST", "/dashboard/sign-out", SEE),
     ("POST", "/device/v1/check-in", Lock),
@@ -145,6 +150,7 @@ fn body(path: &str) -> Vec<u8> {
         "/api/v1/devices" | "/api/v1/cohorts/{cohort}/devices" => json!({ "devices": ["ab".repeat(16)] }),
         "/api/v1/cohorts" => json!({ "name": "mine" }),
         "/api/v1/rollouts" => json!({ "release": "ab".repeat(32), "to": "all" }),
+        "/api/v1/sessions/end" => json!({ "login": "token:abababababababab" }),
         "/api/v1/webhooks" => json!({ "url": "https://example.com/" }),
         "/api/v1/support/{class}" => json!({ "ends_on": "2032-12-31" }),
         "/api/v1/devices/{id}/wishes" => json!({ "updates": "none" }),
@@ -176,7 +182,7 @@ pub(crate) async fn token(harness: &Harness, role: Role) -> (String, String) {
 pub(crate) async fn state(harness: &Harness) -> Vec<Value> {
     let mut state = Vec::new();
     for path in [
-        "audit", "devices", "policies", "releases", "rollouts", "tokens", "tuf",
+        "audit", "devices", "policies", "releases", "rollouts", "sessions", "tokens", "tuf",
     ] {
         state.push(harness.get(&format!("/api/v1/{path}")).await);
     }

@@ -171,6 +171,49 @@ async fn the_commands_tell_the_whole_story() {
 }
 
 #[tokio::test]
+async fn who_is_signed_in_is_put_out_by_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let token = server.token();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", token.as_str()),
+    ];
+    let list = ["session", "list", "--json"];
+    assert_eq!(said(&command(&list, &with).await), serde_json::json!([]));
+    let body = crate::visit::form(&[("token", &token)]);
+    let signed_in = Operator::new(token.clone())
+        .http
+        .post(format!("{}/dashboard/sign-in", server.url))
+        .header("origin", &server.url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert!(signed_in.status().is_success() || signed_in.status().is_redirection());
+    let listed = said(&command(&list, &with).await);
+    let login = format!("token:{}", &token[4..20]);
+    assert_eq!(listed[0]["login"], login.as_str());
+    assert_eq!(listed[0]["sessions"].as_array().unwrap().len(), 1);
+    let table = command(&["session", "list"], &with).await;
+    let since = listed[0]["sessions"][0]["since_ms"].to_string();
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains(&login) && table.contains(&since), "{table}");
+
+    let end = ["session", "end", &login, "--json"];
+    assert_eq!(said(&command(&end, &with).await)["ended"], 1);
+    assert_eq!(said(&command(&list, &with).await), serde_json::json!([]));
+    let again = command(&end, &with).await;
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        String::from_utf8(again.stderr)
+            .unwrap()
+            .contains("nobody is signed in")
+    );
+}
+
+#[tokio::test]
 async fn failures_have_their_own_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path()).await;

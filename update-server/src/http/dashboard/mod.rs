@@ -18,6 +18,7 @@ mod page;
 pub(super) mod provider;
 pub(super) mod releases;
 pub(super) mod rollouts;
+pub(super) mod sessions;
 pub(super) mod sign_in;
 pub(super) mod steps;
 mod written;

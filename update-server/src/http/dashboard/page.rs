@@ -30,6 +30,8 @@ pub(super) struct Viewer {
     pub(super) mark: String,
     /// Whether to show what only operators may do.
     pub(super) operates: bool,
+    /// Whether to show what only administrators may see.
+    pub(super) administers: bool,
 }
 
 impl Page {
@@ -64,6 +66,7 @@ impl Viewer {
             role: caller.role().as_str(),
             mark: session.mark().expose(str::to_owned),
             operates: caller.may(Permission::Operate),
+            administers: caller.may(Permission::Administer),
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use latchkey_server::domain::access::Role;
 use latchkey_server::http::{App, Peer, routes};
 use latchkey_server::limits::{SESSION_LIFE_MS, SESSIONS_PER_LOGIN_MAX};
+use serde_json::json;
 
 use crate::access::token;
 use crate::support::{Answer, Harness};
@@ -69,6 +70,88 @@ async fn when_too_many_guess_they_are_put_off_and_good_tokens_are_not() {
         sign_in(&harness, &harness.admin, "").await.leads_to(),
         "/dashboard"
     );
+}
+
+#[tokio::test]
+async fn an_administrator_sees_who_is_signed_in_and_ends_that_at_the_dashboard_and_by_the_api() {
+    let harness = Harness::new().await;
+    let (id, secret) = token(&harness, Role::Operator).await;
+    let begun = harness.service.now_ms();
+    let one = Visit::with(&harness, &secret).await;
+    harness.clock.advance_ms(60_000);
+    let two = Visit::with(&harness, &secret).await;
+    let admin = Visit::new(&harness).await;
+    let login = format!("token:{id}");
+
+    let listed = harness.get("/api/v1/sessions").await;
+    let theirs = listed.as_array().unwrap().iter();
+    let theirs = theirs.clone().find(|somebody| somebody["login"] == login);
+    let lasts = |since: i64| json!({ "since_ms": since, "until_ms": since + SESSION_LIFE_MS });
+    let expected = json!({
+        "login": login, "person": "operator", "role": "operator",
+        "sessions": [lasts(begun), lasts(begun + 60_000)],
+    });
+    assert_eq!(theirs, Some(&expected));
+    let page = admin.see("/dashboard/sessions").await;
+    assert!(
+        page.contains(&format!("name=\"login\" value=\"{login}\"")),
+        "{page}"
+    );
+    let home = |page: &str| page.contains("href=\"/dashboard/sessions\"");
+    assert!(home(&page) && !home(&one.see("/dashboard").await));
+
+    let ended = admin.send("/dashboard/sessions/end", &[("login", &login)]).await;
+    assert_eq!(ended.leads_to(), "/dashboard/sessions");
+    assert!(!is_in(&one).await && !is_in(&two).await);
+    assert!(is_in(&admin).await, "nobody else");
+    let again = admin.send("/dashboard/sessions/end", &[("login", &login)]).await;
+    assert_eq!(again.page_problem(), "not-found");
+
+    // The token is good still; the API ends what it begins, too, in the administrator's name.
+    let three = Visit::with(&harness, &secret).await;
+    let body = json!({ "login": login }).to_string();
+    let answer = harness
+        .call(Method::POST, "/api/v1/sessions/end", body.clone())
+        .await;
+    assert_eq!(answer.json(), json!({ "login": login, "ended": 1 }));
+    assert!(!is_in(&three).await);
+    let again = harness.call(Method::POST, "/api/v1/sessions/end", body).await;
+    assert_eq!(again.problem(), "not-found");
+    let audit = harness.get("/api/v1/audit").await;
+    let audit = audit.as_array().unwrap().iter();
+    let ends: Vec<_> = audit.filter(|line| line["action"] == "session.end").collect();
+    assert_eq!(ends.len(), 2, "what ended nothing is no line");
+    assert_eq!(ends[0]["subject"], id);
+    let detail = json!({ "login": login, "person": "operator", "sessions": 2 });
+    assert_eq!(ends[0]["detail"], detail);
+    assert_eq!(ends[0]["actor"], ends[1]["actor"]);
+    assert!(ends[0]["actor"].as_str().unwrap().contains("first administrator"));
+}
+
+#[tokio::test]
+async fn who_is_signed_in_is_listed_login_by_login_and_none_whose_time_is_over() {
+    let harness = Harness::new().await;
+    let mut logins = Vec::new();
+    for _ in 0..3 {
+        let (id, secret) = token(&harness, Role::Viewer).await;
+        for _ in 0..2 {
+            Visit::with(&harness, &secret).await;
+        }
+        logins.push(format!("token:{id}"));
+    }
+    logins.sort();
+    let mut after = String::new();
+    for login in &logins {
+        let page = harness.get(&format!("/api/v1/sessions?limit=1{after}")).await;
+        let page = page.as_array().unwrap();
+        assert_eq!((page.len(), page[0]["login"].as_str()), (1, Some(login.as_str())));
+        assert_eq!(page[0]["sessions"].as_array().unwrap().len(), 2);
+        after = format!("&after={login}");
+    }
+    let end = harness.get(&format!("/api/v1/sessions?limit=1{after}")).await;
+    assert_eq!(end, json!([]));
+    harness.clock.advance_ms(SESSION_LIFE_MS);
+    assert_eq!(harness.get("/api/v1/sessions").await, json!([]));
 }
 
 #[tokio::test]

@@ -49,6 +49,30 @@ async fn people_come_in_with_the_role_of_their_group_and_by_name() {
 }
 
 #[tokio::test]
+async fn an_administrator_puts_out_one_person_and_nobody_else() {
+    let scene = Scene::new().await;
+    scene.op.knows(person("4711", "ana", &["lock-ops"]));
+    let ana = scene.visit().await;
+    scene.op.knows(person("47", "ana", &["everybody"]));
+    let other = scene.visit().await;
+    let login = format!("person:4711 {}", scene.op.issuer);
+    let listed = scene.harness.get("/api/v1/sessions").await;
+    let roles = |login: &str| {
+        let all = listed.as_array().unwrap().iter();
+        let theirs = all.filter(|somebody| somebody["login"] == login);
+        theirs
+            .map(|somebody| somebody["role"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(roles(&login), [json!("operator")]);
+    let body = json!({ "login": login }).to_string();
+    let path = "/api/v1/sessions/end";
+    let answer = scene.harness.call(Method::POST, path, body).await;
+    assert_eq!(answer.json()["ended"], 1);
+    assert!(!is_in(&ana).await && is_in(&other).await);
+}
+
+#[tokio::test]
 async fn the_form_says_where_to_sign_in_and_leads_back_to_the_page() {
     let scene = Scene::new().await;
     let form = scene
