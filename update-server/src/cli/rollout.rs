@@ -293,7 +293,7 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
             })
         }
         Command::List { server } => {
-            let rollouts = server.get("/api/v1/rollouts").await?;
+            let rollouts = all_pages(&server, "/api/v1/rollouts", "").await?;
             answer(&rollouts, as_json, |rollouts| show::listing(rollouts, ROLLOUT))
         }
         Command::Status { id, server } => {

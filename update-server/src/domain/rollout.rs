@@ -20,6 +20,7 @@ use super::second::{Asked, What};
 use super::share::{Place, Share};
 use super::spelled;
 use super::stage::{Advance, Reach, STAGES_MAX, Stages};
+use super::story::Which;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{LISTED_DEVICES_MAX, OPEN_ROLLOUTS_MAX};
 use crate::store::Change;
@@ -312,12 +313,16 @@ impl Service {
         Ok((rollout, progress, health))
     }
 
-    /// All rollouts, newest first.
+    /// A page of rollouts, newest first: those that were made before the rollout `after`, or the newest.
     ///
     /// # Errors
-    /// Storage.
-    pub async fn rollouts(&self) -> Outcome<Vec<Rollout>> {
-        self.store.rollouts().await
+    /// [`Kind::NotFound`] when there is no rollout `after`; storage.
+    pub async fn rollouts(&self, after: Option<&str>, limit: u32) -> Outcome<Vec<Rollout>> {
+        let before = match after {
+            Some(id) => self.store.rollout(id).await?.ok_or_else(|| unknown(id))?.number,
+            None => i64::MAX,
+        };
+        self.store.rollouts_before(Which::default(), before, limit).await
     }
 }
 

@@ -116,6 +116,17 @@ const fn at_once() -> bool {
     true
 }
 
+/// Which rollouts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// Only those that were made before this one: the last of the page before.
+    after: Option<String>,
+    /// At most so many; 1000 at most.
+    limit: Option<u32>,
+}
+
 /// Which of a rollout's devices to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -188,13 +199,19 @@ enum To {
     List,
 }
 
-/// All rollouts, newest first.
+/// Rollouts, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/rollouts", tag = "rollouts", security(("token" = [])),
+    get, path = "/api/v1/rollouts", tag = "rollouts", security(("token" = [])), params(Page),
     responses((status = 200, body = Vec<RolloutView>), (status = "4XX", body = Document)),
 )]
-pub(super) async fn list(State(app): State<App>) -> Outcome<Json<Vec<RolloutView>>> {
-    let rollouts = app.service.rollouts().await?;
+pub(super) async fn list(
+    State(app): State<App>,
+    Asked(page): Asked<Page>,
+) -> Outcome<Json<Vec<RolloutView>>> {
+    let rollouts = app
+        .service
+        .rollouts(page.after.as_deref(), limit(page.limit))
+        .await?;
     Ok(Json(rollouts.into_iter().map(Into::into).collect()))
 }
 

@@ -135,13 +135,6 @@ impl Store {
         find(&mut *self.reader().await?, id).await
     }
 
-    pub(crate) async fn rollouts(&self) -> Outcome<Vec<Rollout>> {
-        let rows = sqlx::query("SELECT * FROM rollouts ORDER BY number DESC")
-            .fetch_all(&mut *self.reader().await?)
-            .await?;
-        rows.iter().map(rollout).collect()
-    }
-
     pub(crate) async fn running_rollouts(&self) -> Outcome<Vec<Rollout>> {
         let rows = sqlx::query("SELECT * FROM rollouts WHERE state = 'running' ORDER BY number")
             .fetch_all(&mut *self.reader().await?)

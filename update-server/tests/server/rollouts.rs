@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use latchkey_directive::{BootOutcome, Event};
 use latchkey_image::Hardware;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Draft, Harness, Lock, version};
 
@@ -173,6 +173,42 @@ async fn a_lock_that_reverted_is_not_offered_the_image_again_until_a_new_rollout
         Some(release),
         "a new rollout is a new try"
     );
+}
+
+#[tokio::test]
+async fn rollouts_come_in_pages_newest_first() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(harness.roll_out(release).await);
+    }
+    made.reverse();
+    let ids = |page: &Value| -> Vec<String> {
+        let rollouts = page.as_array().unwrap().iter();
+        rollouts
+            .map(|rollout| rollout["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids(&harness.get("/api/v1/rollouts").await), made);
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = ids(&harness.get(&format!("/api/v1/rollouts?limit=2{after}")).await);
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = format!("&after={last}");
+        seen.extend(page);
+    }
+    assert_eq!(seen, made);
+    for (asked, problem) in [
+        ("after=nobody", "not-found"),
+        ("limit=x", "invalid"),
+        ("before=1", "invalid"),
+    ] {
+        let path = format!("/api/v1/rollouts?{asked}");
+        let answer = harness.call(Method::GET, &path, Body::empty()).await;
+        assert_eq!(answer.problem(), problem, "{asked}");
+    }
 }
 
 #[tokio::test]
