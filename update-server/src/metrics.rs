@@ -59,6 +59,7 @@ pub struct Metrics {
     image_bytes: Counter,
     image_links: Counter,
     tuf_expiry: Family<RoleLabel, Gauge>,
+    tuf_readable: Gauge,
 }
 
 impl Default for Metrics {
@@ -76,6 +77,7 @@ impl Default for Metrics {
             image_bytes: Counter::default(),
             image_links: Counter::default(),
             tuf_expiry: Family::default(),
+            tuf_readable: Gauge::default(),
         };
         metrics.registered()
     }
@@ -134,6 +136,11 @@ impl Metrics {
             Unit::Seconds,
             self.tuf_expiry.clone(),
         );
+        registry.register(
+            "tuf_readable",
+            "1, or 0 while the TUF repository is damaged or cannot be read; its expiry is not told then",
+            self.tuf_readable.clone(),
+        );
         self
     }
 
@@ -181,7 +188,8 @@ impl Metrics {
         self.image_links.inc();
     }
 
-    /// Everything, as text. `devices`, `alarmed` and `tuf` are what is so at this moment.
+    /// Everything, as text. `devices`, `alarmed` and `tuf` are what is so at this moment; `None` is a repository that
+    /// cannot be read.
     ///
     /// # Errors
     /// Formatting failed.
@@ -189,7 +197,7 @@ impl Metrics {
         &self,
         devices: &[(State, i64)],
         alarmed: i64,
-        tuf: &[Standing],
+        tuf: Option<&[Standing]>,
     ) -> Result<String, std::fmt::Error> {
         for state in State::ALL {
             let count = devices
@@ -200,7 +208,12 @@ impl Metrics {
             self.devices.get_or_create(&KindLabel { kind }).set(count);
         }
         self.alarmed.set(alarmed);
-        for file in tuf {
+        self.tuf_readable.set(i64::from(tuf.is_some()));
+        if tuf.is_none() {
+            // What was so at an earlier look is not told of a repository that cannot be read now.
+            self.tuf_expiry.clear();
+        }
+        for file in tuf.unwrap_or_default() {
             let role = Fixed(file.role.as_str());
             let expires = i64::try_from(file.expires.unix_s()).unwrap_or(i64::MAX);
             self.tuf_expiry.get_or_create(&RoleLabel { role }).set(expires);

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::devices::limit;
 use super::payload::Asked;
-use super::problem::Document;
+use super::problem::{self, Document};
 use crate::domain::audit::Recorded;
 use crate::domain::audit::chain::Anchor;
 use crate::failure::{Failure, Outcome};
@@ -76,11 +76,12 @@ pub(super) async fn health(State(app): State<App>) -> Response {
 pub(super) async fn metrics(State(app): State<App>) -> Outcome<Response> {
     let devices = app.service.device_counts().await?;
     let alarmed = app.service.alarmed_devices().await?;
-    let tuf = app.service.tuf().await?.files;
+    // Whoever watches has to hear of all the rest, the more so when this is damaged.
+    let tuf = app.service.tuf().await.inspect_err(problem::log).ok();
     let text = app
         .service
         .metrics
-        .render(&devices, alarmed, &tuf)
+        .render(&devices, alarmed, tuf.as_ref().map(|tuf| tuf.files.as_slice()))
         .map_err(Failure::storage)?;
     let kind = [(
         header::CONTENT_TYPE,

@@ -14,6 +14,7 @@ use latchkey_tuf::{
 use serde_json::{Value, json};
 
 use crate::access::token;
+use crate::audit::tamper;
 use crate::kill::{Plug, chance, moment};
 use crate::program::{Operator, Server};
 use crate::support::{Answer, Draft, Harness, START_MS, release_key};
@@ -710,7 +711,9 @@ async fn when_each_file_expires_is_told_as_a_metric() {
     let gauges = async |harness: &Harness| -> Vec<String> {
         let told = harness.call(Method::GET, "/metrics", Body::empty()).await.body;
         let told = String::from_utf8(told.to_vec()).unwrap();
-        let lines = told.lines().filter(|line| line.starts_with("latchkey_tuf_"));
+        let lines = told
+            .lines()
+            .filter(|line| line.starts_with("latchkey_tuf_expiry"));
         lines.map(str::to_owned).collect()
     };
     assert_eq!(gauges(&Harness::ready().await).await, [""; 0], "no repository");
@@ -744,4 +747,23 @@ async fn when_each_file_expires_is_told_as_a_metric() {
         .collect();
     assert_eq!(changed.len(), 1, "{changed:?}");
     assert!(changed[0].0.contains("timestamp\"}"), "{changed:?}");
+
+    // One that is damaged is told of, with all the rest.
+    let all = async || {
+        let answer = harness.call(Method::GET, "/metrics", Body::empty()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    assert!(all().await.contains("latchkey_tuf_readable 1\n"));
+    tamper(
+        harness.folder.path().to_str().unwrap(),
+        "UPDATE tuf_files SET document = 'no document' WHERE role = 'root'",
+    )
+    .await;
+    let damaged = harness.call(Method::GET, "/api/v1/tuf", Body::empty()).await;
+    assert!(damaged.status.is_server_error());
+    let told = all().await;
+    assert!(told.contains("latchkey_tuf_readable 0\n"), "{told}");
+    assert!(told.contains("latchkey_devices{kind=\"approved\"} 0\n"), "{told}");
+    assert_eq!(gauges(&harness).await, [""; 0], "what was so before is not told");
 }
