@@ -16,16 +16,16 @@ use crate::domain::share::{Place, Share};
 use crate::domain::watch::Standing;
 use crate::failure::{Failure, Outcome};
 
-/// How device `d` has fared with rollout `r`, whose offer to it is `o`: what it reported since the rollout was made,
-/// less what an operator has forgiven it.
+/// How device `d` has fared with rollout `r`, whose offer to it is `o`: what it reported since the rollout was made, by
+/// the order in which both came to the database, less what an operator has forgiven it.
 macro_rules! fared {
     () => {
         "o.standing AS standing, o.since AS offer_since, o.forgiven_boot AS forgiven_boot, r.created_at AS made_at, \
          (SELECT COUNT(*) FROM reports p WHERE p.device = d.id AND p.image = r.release \
-          AND p.received_at >= r.created_at AND p.event = 'reverted') \
+          AND p.rollouts >= r.number AND p.event = 'reverted') \
           - COALESCE(o.forgiven_reverts, 0) AS reverts, \
          (SELECT COUNT(*) FROM reports p WHERE p.device = d.id AND p.image = r.release \
-          AND p.received_at >= r.created_at AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
+          AND p.rollouts >= r.number AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
           - COALESCE(o.forgiven_refusals, 0) AS refusals, \
          (SELECT MAX(p.received_at) FROM reports p WHERE p.device = d.id AND p.image = r.release \
           AND p.event IN ('refused-by-app', 'refused-by-bootloader')) AS refused_at, \
@@ -174,17 +174,17 @@ impl Store {
              COUNT(CASE WHEN d.running_digest = $1 AND d.running_confirmed = 0 THEN 1 END) AS on_trial, \
              COUNT(CASE WHEN d.running_digest = $1 AND d.running_confirmed = 1 THEN 1 END) AS confirmed, \
              COUNT(CASE WHEN EXISTS (SELECT 1 FROM reports p WHERE p.device = d.id AND p.image = $1 \
-              AND p.received_at >= $2 AND p.event = 'requested') THEN 1 END) AS requested, \
+              AND p.rollouts >= $2 AND p.event = 'requested') THEN 1 END) AS requested, \
              COUNT(CASE WHEN EXISTS (SELECT 1 FROM reports p WHERE p.device = d.id AND p.image = $1 \
-              AND p.received_at >= $2 AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
+              AND p.rollouts >= $2 AND p.event IN ('refused-by-app', 'refused-by-bootloader')) \
               THEN 1 END) AS refused, \
              COUNT(CASE WHEN EXISTS (SELECT 1 FROM reports p WHERE p.device = d.id AND p.image = $1 \
-              AND p.received_at >= $2 AND p.event = 'reverted') THEN 1 END) AS reverted \
+              AND p.rollouts >= $2 AND p.event = 'reverted') THEN 1 END) AS reverted \
              FROM devices d WHERE d.vendor = $3 AND d.class = $4 AND d.state = 'approved' AND ($5 = 'all' OR \
              EXISTS (SELECT 1 FROM rollout_devices m WHERE m.rollout = $6 AND m.device = d.id))",
         )
         .bind(rollout.release.to_string())
-        .bind(rollout.created_at)
+        .bind(rollout.number)
         .bind(release.vendor.to_string())
         .bind(release.class.to_string())
         .bind(audience(rollout))

@@ -49,7 +49,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 18] = [
+const MIGRATIONS: [(i64, &str, &str); 19] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -92,6 +92,11 @@ const MIGRATIONS: [(i64, &str, &str); 18] = [
     (16, "rounds", include_str!("../../migrations/0016_rounds.sql")),
     (17, "hawkbit", include_str!("../../migrations/0017_hawkbit.sql")),
     (18, "cohorts", include_str!("../../migrations/0018_cohorts.sql")),
+    (
+        19,
+        "reports order",
+        include_str!("../../migrations/0019_reports_order.sql"),
+    ),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
@@ -433,7 +438,8 @@ mod tests {
              INSERT INTO rollout_tallies VALUES ('r', -3, 7, 0, -1); \
              INSERT INTO rollout_offers VALUES ('r', 'd1', 'confirmed', 150, NULL), ('r', 'd2', 'reverted', 90, 300); \
              INSERT INTO reports VALUES ('d2', 1, 'reverted', 'aa', 0, 250), ('d2', 2, 'reverted', 'aa', 0, 350), \
-             ('d2', 3, 'refused-by-app', 'aa', 0, 260);",
+             ('d2', 3, 'refused-by-app', 'aa', 0, 260), ('d1', 1, 'requested', 'aa', 0, 9), \
+             ('d1', 2, 'requested', 'aa', 0, 10);",
         )
         .execute(&old)
         .await
@@ -458,5 +464,13 @@ mod tests {
         let forgiven = "SELECT forgiven_reverts, forgiven_refusals, forgiven_boot FROM rollout_offers \
                         WHERE device = 'd2'";
         assert_eq!(row(forgiven).await, [1, 1, 60], "what came before the other try");
+        let before = "SELECT MAX(sequence) FROM reports WHERE rollouts = 0";
+        let after = "SELECT COUNT(*) FROM reports WHERE rollouts = 1";
+        assert_eq!(
+            row(before).await,
+            [1],
+            "by their times, as nothing else is known of them"
+        );
+        assert_eq!(row(after).await, [4]);
     }
 }

@@ -68,8 +68,8 @@ impl Record {
 
     pub(crate) async fn insert_report(&mut self, device: DeviceId, report: &Kept) -> Outcome<()> {
         sqlx::query(
-            "INSERT INTO reports (device, sequence, event, image, reason, received_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO reports (device, sequence, event, image, reason, received_at, rollouts) \
+             VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(number), 0) FROM rollouts))",
         )
         .bind(device.to_string())
         .bind(report.sequence)

@@ -176,6 +176,42 @@ async fn a_lock_that_reverted_is_not_offered_the_image_again_until_a_new_rollout
 }
 
 #[tokio::test]
+async fn what_was_reported_before_a_rollout_was_made_does_not_count_and_what_came_after_does_whatever_clocks_say()
+ {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    // The next rollout is made in the same moment as the report before it came; then by an instance whose clock is
+    // behind, then by one whose clock is ahead of the one that hears of the next report.
+    for (before, after) in [(0, 0), (-60_000, 0), (60_000, -60_000)] {
+        harness.clock.advance_ms(before);
+        let rollout = harness.roll_out(release).await;
+        harness.clock.advance_ms(after);
+        let progress = async || {
+            let rollout = harness.get(&format!("/api/v1/rollouts/{rollout}")).await;
+            (
+                rollout["progress"]["requested"].clone(),
+                rollout["progress"]["reverted"].clone(),
+            )
+        };
+        assert_eq!(progress().await, (json!(0), json!(0)), "{before} {after}");
+        assert_eq!(
+            harness.offered(&mut lock).await,
+            Some(release),
+            "what was before does not count: {before} {after}"
+        );
+        harness.report(&mut lock, Event::Requested, release, 0).await;
+        harness.report(&mut lock, Event::Reverted, release, 100).await;
+        assert_eq!(
+            harness.offered(&mut lock).await,
+            None,
+            "what came after counts: {before} {after}"
+        );
+        assert_eq!(progress().await, (json!(1), json!(1)), "{before} {after}");
+    }
+}
+
+#[tokio::test]
 async fn rollouts_come_in_pages_newest_first() {
     let harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
