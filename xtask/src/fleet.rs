@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{command, setup, workspace};
+use crate::{command, lab, setup};
 
 /// Which fleet.
 #[derive(Args)]
@@ -37,17 +37,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.database == "postgres" {
         setup::postgres()?;
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(workspace::root()).args(["build", "--quiet"]);
-    build.args(["--package", "latchkey-fleet", "--package", "latchkey-server"]);
     let profile = if options.release {
-        build.arg("--release");
+        lab::build_programs(&["--release"])?;
         "release"
     } else {
+        lab::build_programs(&[])?;
         "debug"
     };
-    command::run(&mut build)?;
     // cargo puts them beside this one, or beside this one's folder.
     let this = std::env::current_exe().context("this program does not know where it lies")?;
     let target = this.parent().and_then(|folder| folder.parent());

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 
 use crate::{command, setup, workspace};
@@ -49,7 +50,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             .args(["build", "--quiet", "--release", "--locked", "--target", TARGET])
             .env("RUSTFLAGS", INSTRUMENT),
     )?;
-    targets.iter().try_for_each(|name| fuzz(options, &folder, name))
+    // One to a core.
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    targets.chunks(at_once).try_for_each(|some| {
+        thread::scope(|scope| {
+            let folder = &folder;
+            let begin = |name| scope.spawn(move || fuzz(options, folder, name));
+            let runs: Vec<_> = some.iter().map(String::as_str).map(begin).collect();
+            runs.into_iter()
+                .try_for_each(|run| run.join().map_err(|_| anyhow!("the fuzzer's own run broke"))?)
+        })
+    })
 }
 
 fn fuzz(options: &Options, folder: &Path, name: &str) -> Result<()> {

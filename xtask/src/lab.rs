@@ -24,17 +24,25 @@ pub(crate) fn build(variants: &[Variant]) -> Result<Builds> {
         })?;
     }
     web::build(&web::Options::default())?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    eprintln!("building latchkey, latchkey-server and latchkey-sign");
-    let mut programs = Command::new(cargo);
-    programs.current_dir(workspace::root()).args(["build", "--quiet"]);
     // The server with the owners' web app in it, as operators have it.
-    programs.args(["--features", "latchkey-server/web-app"]);
-    for package in ["latchkey-command", "latchkey-server", "latchkey-sign"] {
-        programs.args(["--package", package]);
-    }
-    command::run(&mut programs)?;
+    build_programs(&["--features", "latchkey-server/web-app"])?;
     Ok(builds)
+}
+
+/// Builds the programs that run on the host. Always all: cargo would build what they stand on anew for each choice.
+pub(crate) fn build_programs(options: &[&str]) -> Result<()> {
+    eprintln!("building latchkey, latchkey-server, latchkey-sign and latchkey-fleet");
+    let mut build = vec!["build", "--quiet"];
+    for package in [
+        "latchkey-command",
+        "latchkey-server",
+        "latchkey-sign",
+        "latchkey-fleet",
+    ] {
+        build.extend(["--package", package]);
+    }
+    build.extend(options);
+    command::cargo(&build)
 }
 
 /// Builds the program that drives nuki-rs, in a workspace of its own.
