@@ -41,6 +41,13 @@ pub const ADVISORY_BYTES_MAX: usize = 64 * 1024;
 /// Longest bill of materials of a release, in bytes.
 pub const SBOM_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The longest `.swu` of a release, in bytes: an image, and what SWUpdate is told of it.
+pub const SWU_BYTES_MAX: usize = IMAGE_BYTES_MAX + 128 * 1024;
+
+/// The longest document of a release, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = SBOM_BYTES_MAX;
+const _: () = assert!(DOCUMENT_BYTES_MAX >= SWU_BYTES_MAX && DOCUMENT_BYTES_MAX >= ADVISORY_BYTES_MAX);
+
 /// How long a client may take to send its request head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 

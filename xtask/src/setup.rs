@@ -24,6 +24,7 @@ pub(crate) fn everything() -> Result<()> {
     postgres()?;
     npm()?;
     clock()?;
+    swupdate()?;
     peers().map(drop)
 }
 
@@ -137,6 +138,53 @@ pub(crate) fn clock() -> Result<()> {
         &["faketime"],
         "the fleet's hours pass in moments, for the server too",
     )
+}
+
+/// SWUpdate as Debian builds it, which the server's updates are installed with; and openssl and cpio, which its files are
+/// made with. It is unpacked into a folder and not installed, since that would start its services; only the libraries
+/// that it stands on are installed.
+pub(crate) fn swupdate() -> Result<()> {
+    for program in ["cpio", "openssl"] {
+        if !command::succeeds(Command::new("which").arg(program)) {
+            debian(&[program], "files for SWUpdate are made with it")?;
+        }
+    }
+    let folder = workspace::scratch().join("swupdate");
+    if command::succeeds(Command::new(folder.join("usr/bin/swupdate")).arg("--version")) {
+        return Ok(());
+    }
+    let why = "SWUpdate is a client of the server's, by others";
+    on_debian(&["swupdate"], why)?;
+    eprintln!(
+        "setup: unpacking Debian's swupdate into {} ({why})",
+        folder.display()
+    );
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    apt(&["update"])?;
+    command::output(
+        Command::new("apt-get")
+            .current_dir(&folder)
+            .args(["--quiet", "download", "swupdate"]),
+    )?;
+    let package = fs::read_dir(&folder)?
+        .next()
+        .context("apt-get downloaded no swupdate")??
+        .path();
+    command::output(
+        Command::new("dpkg-deb")
+            .arg("--extract")
+            .args([&package, &folder]),
+    )?;
+    let needs = command::output(
+        Command::new("dpkg-deb")
+            .arg("--field")
+            .arg(&package)
+            .arg("Depends"),
+    )?;
+    apt(&["satisfy", "--yes", "--no-install-recommends", needs.trim()])
 }
 
 /// PostgreSQL's programs, for clusters that tests make and end themselves. The cluster that Debian makes on its own is
@@ -257,15 +305,20 @@ fn environment(name: &str, list: &str) -> Result<PathBuf> {
 /// # Errors
 /// When this is no Debian, nobody may install, or a package is not to be had; the message names the packages.
 pub(crate) fn debian(packages: &[&str], why: &str) -> Result<()> {
-    if !Path::new("/etc/debian_version").exists() {
-        bail!(
-            "{why}: please install {} by hand, then run this again",
-            packages.join(", ")
-        );
-    }
+    on_debian(packages, why)?;
     eprintln!("setup: installing Debian's {} ({why})", packages.join(", "));
     apt(&["update"])?;
     apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
+fn on_debian(packages: &[&str], why: &str) -> Result<()> {
+    if Path::new("/etc/debian_version").exists() {
+        return Ok(());
+    }
+    bail!(
+        "{why}: please install {} by hand, then run this again",
+        packages.join(", ")
+    );
 }
 
 fn apt(arguments: &[&str]) -> Result<()> {

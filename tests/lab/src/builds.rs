@@ -171,6 +171,18 @@ pub fn peer_program(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// SWUpdate, as Debian has it.
+///
+/// # Errors
+/// It is not there; the message says what fetches it.
+pub fn swupdate_program() -> Result<PathBuf> {
+    let program = checkout().join(".latchkey/swupdate/usr/bin/swupdate");
+    if !program.is_file() {
+        bail!("{} is missing: run `cargo xtask setup`", program.display());
+    }
+    Ok(program)
+}
+
 /// Where `tests/nuki-rs` is built.
 pub const NUKI_RS_TARGET: &str = "target/nuki-rs";
 

@@ -27,7 +27,7 @@ pub use bluez::Bluez;
 pub use browser::{AccessibleNode, Browser, Choice, Scheme};
 pub use builds::{
     Builds, HAWKBIT_TARGET, NUKI_RS_TARGET, TOUGH_TARGET, Variant, hawkbit_program, nuki_rs_program,
-    owner_program, peer_program, server_program, sign_program, tough_program,
+    owner_program, peer_program, server_program, sign_program, swupdate_program, tough_program,
 };
 pub use chip::{Chip, Records, Stage};
 pub use console::{Console, Silence};

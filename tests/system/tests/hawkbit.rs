@@ -9,15 +9,15 @@ use latchkey_lab::{Release, Server, SignedImage, hawkbit_program};
 use serde_json::Value;
 
 /// A server with a device by others.
-struct Site {
-    server: Server,
-    id: String,
-    token: String,
-    folder: tempfile::TempDir,
+pub(crate) struct Site {
+    pub(crate) server: Server,
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// Small, and plausible to the lock's check.
-fn image(major: u8) -> SignedImage {
+pub(crate) fn image(major: u8) -> SignedImage {
     let entry = latchkey_image::Hardware::EMULATOR.slot.address + 0x200 + 0x41;
     let mut payload = [0x2004_0000_u32.to_le_bytes(), entry.to_le_bytes()].concat();
     payload.resize(50_000, major);
@@ -25,7 +25,7 @@ fn image(major: u8) -> SignedImage {
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Server::start(&folder.path().join("server")).unwrap();
         server.serve_hawkbit().unwrap();
@@ -46,7 +46,7 @@ impl Site {
     }
 
     /// One call of the device, which ends what it installs so; gives what it printed.
-    fn visit(&self, ends: &str) -> String {
+    pub(crate) fn visit(&self, ends: &str) -> String {
         let output = Command::new(hawkbit_program().unwrap())
             .args([self.server.url(), &self.id, &self.token])
             .arg(self.downloads())
@@ -63,13 +63,21 @@ impl Site {
         self.server.roll_out(image).unwrap()
     }
 
-    fn health(&self, rollout: &str) -> Value {
+    pub(crate) fn health(&self, rollout: &str) -> Value {
         self.server.operator(&["rollout", "status", rollout]).unwrap()["health"].clone()
     }
 
-    fn runs(&self) -> Value {
+    pub(crate) fn runs(&self) -> Value {
         self.server.device(&self.id).unwrap()["told"]["version"].clone()
     }
+}
+
+/// The one file that a visit downloaded.
+pub(crate) fn downloaded(said: &str) -> Vec<u8> {
+    let mut files = said.lines().filter_map(|line| line.strip_prefix("file "));
+    let (file, more) = (files.next().unwrap(), files.next());
+    assert_eq!(more, None, "{said}");
+    fs::read(file).unwrap()
 }
 
 #[test]
@@ -81,13 +89,7 @@ fn the_crate_hawkbit_tells_what_it_runs_installs_and_confirms() {
     let rollout = site.rolls_out(&image);
     let said = site.visit("success");
     assert!(said.contains("closed"), "{said}");
-    let files: Vec<_> = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("file "))
-        .collect();
-    assert_eq!(files.len(), 1);
-    let file = fs::read(files[0]).unwrap();
-    assert!(file == image.bytes, "byte for byte what was signed");
+    assert!(downloaded(&said) == image.bytes, "byte for byte what was signed");
     assert_eq!(site.health(&rollout)["confirmed"], 1);
     assert_eq!(site.runs(), "2.0.0+0");
     let said = site.visit("success");

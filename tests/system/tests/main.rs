@@ -25,6 +25,7 @@ mod radio_attacks;
 mod soak;
 mod stolen_server;
 mod strangers;
+mod swupdate;
 mod tuf;
 mod update_by_phone;
 mod updates_and_radio;

@@ -12,7 +12,7 @@ use super::client::Server;
 use super::show;
 use crate::domain::document::DocumentKind;
 use crate::domain::release::ReleaseKind;
-use crate::limits::SBOM_BYTES_MAX;
+use crate::limits::DOCUMENT_BYTES_MAX;
 
 /// Pieces in which an image is handed to the network, so that progress can be seen.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -37,16 +37,21 @@ pub(super) enum Command {
         #[command(flatten)]
         server: Server,
     },
-    /// Add a bill of materials or an advisory to a release. Those added before stay, as earlier versions.
+    /// Add a bill of materials, an advisory or a file for SWUpdate to a release. Those added before stay, as earlier
+    /// versions.
     Attach {
         /// The release: its digest, or the beginning of it (8 digits at least).
         release: String,
         /// A bill of materials: CycloneDX or SPDX, in JSON.
-        #[arg(long, value_name = "FILE", required_unless_present = "advisory")]
+        #[arg(long, value_name = "FILE", required_unless_present_any = ["advisory", "swu"])]
         sbom: Option<PathBuf>,
         /// An advisory: what the release mends and what is to be done, as text.
         #[arg(long, value_name = "FILE")]
         advisory: Option<PathBuf>,
+        /// A file for SWUpdate (.swu): sw-description, its signature, and this release's image. Devices that speak
+        /// hawkBit's interface are given it in place of the image.
+        #[arg(long, value_name = "FILE")]
+        swu: Option<PathBuf>,
         #[command(flatten)]
         server: Server,
     },
@@ -61,7 +66,7 @@ pub(super) enum Command {
     Document {
         /// The release: its digest, or the beginning of it (8 digits at least).
         release: String,
-        /// sbom or advisory.
+        /// sbom, advisory or swu.
         kind: DocumentKind,
         /// This version instead of the newest.
         #[arg(long = "version", value_name = "N")]
@@ -119,14 +124,19 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
             release,
             sbom,
             advisory,
+            swu,
             server,
         } => {
             let digest = full_digest(&server, &release).await?;
-            let files = [(DocumentKind::Sbom, sbom), (DocumentKind::Advisory, advisory)];
+            let files = [
+                (DocumentKind::Sbom, sbom),
+                (DocumentKind::Advisory, advisory),
+                (DocumentKind::Swu, swu),
+            ];
             let mut added = Vec::new();
             for (kind, file) in files {
                 let Some(file) = file else { continue };
-                let bytes = read_file_up_to(&file, SBOM_BYTES_MAX)?;
+                let bytes = read_file_up_to(&file, DOCUMENT_BYTES_MAX)?;
                 let length = bytes.len() as u64;
                 let path = format!("/api/v1/releases/{digest}/documents/{kind}");
                 added.push(server.post_bytes(&path, bytes.into(), length).await?);

@@ -1,9 +1,10 @@
-//! What belongs to a release beside its image: its bill of materials, and the advisory that says which weaknesses it
-//! mends.
+//! What belongs to a release beside its image: its bill of materials, the advisory that says which weaknesses it mends,
+//! and the image once more as SWUpdate takes it.
 //!
-//! Both may be written after the release, and again: a weakness is found in a component, an advisory gets a number. So
-//! each is a row of versions that are added and never changed. A bill of materials is taken as it is, but only when it
-//! is JSON of a form that tools read; what is in it is not judged here.
+//! Each may be written after the release, and again: a weakness is found in a component, an advisory gets a number, a
+//! signer's certificate runs out. So each is a row of versions that are added and never changed. A bill of materials is
+//! taken as it is, but only when it is JSON of a form that tools read; what is in it is not judged here. A `.swu` is made
+//! and signed by who makes the release, and taken when it holds that release's image and nothing else (`swu.rs`).
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -13,10 +14,10 @@ use serde::Deserialize;
 use super::access::Caller;
 use super::audit::Entry;
 use super::release::Published;
-use super::spelled;
+use super::{spelled, swu};
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{ADVISORY_BYTES_MAX, SBOM_BYTES_MAX};
+use crate::limits::{ADVISORY_BYTES_MAX, SBOM_BYTES_MAX, SWU_BYTES_MAX};
 use crate::objects::FileHash;
 
 spelled! {
@@ -26,6 +27,8 @@ spelled! {
         Advisory = "advisory",
         /// What a release is made of, for tools.
         Sbom = "sbom",
+        /// The image with a signed description, for devices that run SWUpdate.
+        Swu = "swu",
     }
 }
 
@@ -38,7 +41,7 @@ pub struct ReleaseDocument {
     pub kind: DocumentKind,
     /// Counts up from 1 for each release and kind.
     pub version: i64,
-    /// `text`, `CycloneDX 1.6`, `SPDX-2.3`.
+    /// `text`, `CycloneDX 1.6`, `SPDX-2.3`, `SWUpdate crc`.
     pub format: String,
     /// SHA-256 of the file.
     pub file: FileHash,
@@ -63,11 +66,12 @@ impl Service {
         kind: DocumentKind,
         file: Bytes,
     ) -> Outcome<(ReleaseDocument, Published)> {
+        let image = self.release(release).await?.file;
         let format = match kind {
             DocumentKind::Advisory => advisory(&file)?,
             DocumentKind::Sbom => sbom(&file)?,
+            DocumentKind::Swu => archive(&file, &image)?,
         };
-        self.release(release).await?;
         let size = u32::try_from(file.len()).map_err(Failure::storage)?;
         let hash = self.objects.put(file).await?;
         let now = self.clock.now_ms();
@@ -224,6 +228,15 @@ fn sbom(file: &[u8]) -> Outcome<String> {
              JSON",
         )),
     }
+}
+
+fn archive(file: &[u8], image: &FileHash) -> Outcome<String> {
+    if file.len() > SWU_BYTES_MAX {
+        return Err(too_large(SWU_BYTES_MAX));
+    }
+    let form =
+        swu::check(file, image).map_err(|why| invalid(format!("this is no .swu of this release: {why}")))?;
+    Ok(form.to_string())
 }
 
 #[cfg(test)]

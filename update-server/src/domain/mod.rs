@@ -38,6 +38,7 @@ pub mod signers;
 pub mod stage;
 pub mod step;
 pub mod story;
+mod swu;
 pub mod throttle;
 pub mod tuf;
 pub mod watch;

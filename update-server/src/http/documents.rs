@@ -1,4 +1,4 @@
-//! Documents of releases in the operator API: bills of materials and advisories.
+//! Documents of releases in the operator API: bills of materials, advisories, files for SWUpdate.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -24,7 +24,7 @@ pub(super) struct DocumentView {
     kind: DocumentKind,
     /// Counts up from 1 for each release and kind.
     version: i64,
-    /// `text`, `CycloneDX 1.6`, `SPDX-2.3`.
+    /// `text`, `CycloneDX 1.6`, `SPDX-2.3`, `SWUpdate crc`.
     format: String,
     /// SHA-256 of the file, 64 hex digits.
     sha256: String,
@@ -82,17 +82,18 @@ pub(super) async fn list(
     Ok(Json(documents.into_iter().map(Into::into).collect()))
 }
 
-/// Add a document to a release: the next version of its bill of materials or of its advisory. Versions before stay. The
-/// newest again is 200 and changes nothing.
+/// Add a document to a release: the next version of its bill of materials, of its advisory, or of its file for SWUpdate.
+/// Versions before stay. The newest again is 200 and changes nothing.
 #[utoipa::path(
     post, path = "/api/v1/releases/{digest}/documents/{kind}", tag = "documents", security(("token" = [])),
     params(
         ("digest" = String, Path, description = "Image digest, 64 lower-case hex digits"),
-        ("kind" = DocumentKind, Path, description = "`sbom` or `advisory`"),
+        ("kind" = DocumentKind, Path, description = "`sbom`, `advisory` or `swu`"),
     ),
     request_body(
         content_type = "application/octet-stream",
-        description = "sbom: CycloneDX or SPDX in JSON, at most 4194304 bytes. advisory: text in UTF-8, at most 65536",
+        description = "sbom: CycloneDX or SPDX in JSON, at most 4194304 bytes. advisory: text in UTF-8, at most 65536. \
+                       swu: a cpio archive of sw-description, sw-description.sig and the release's image file, at most 524288",
     ),
     responses(
         (status = 201, body = DocumentView, description = "Added"),
@@ -122,11 +123,11 @@ pub(super) async fn add(
     get, path = "/api/v1/releases/{digest}/documents/{kind}", tag = "documents", security(("token" = [])),
     params(
         ("digest" = String, Path, description = "Image digest, 64 lower-case hex digits"),
-        ("kind" = DocumentKind, Path, description = "`sbom` or `advisory`"),
+        ("kind" = DocumentKind, Path, description = "`sbom`, `advisory` or `swu`"),
         Which,
     ),
     responses(
-        (status = 200, description = "The file: JSON, or text in UTF-8"),
+        (status = 200, description = "The file: JSON, text in UTF-8, or an archive"),
         (status = 304, description = "The client has it"),
         (status = "4XX", body = Document),
     ),
@@ -144,6 +145,7 @@ pub(super) async fn get(
     let media = match document.kind {
         DocumentKind::Advisory => "text/plain; charset=utf-8",
         DocumentKind::Sbom => "application/json",
+        DocumentKind::Swu => "application/octet-stream",
     };
     let tag = tags::of(&document.file.0);
     let fixed = [

@@ -16,8 +16,8 @@ use super::{
 use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
-    DEVICE_BODY_BYTES_MAX, FORM_BYTES_MAX, HAWKBIT_BODY_BYTES_MAX, IMAGE_BYTES_MAX, METADATA_BODY_BYTES_MAX,
-    OPERATOR_BODY_BYTES_MAX, SBOM_BYTES_MAX,
+    DEVICE_BODY_BYTES_MAX, DOCUMENT_BYTES_MAX, FORM_BYTES_MAX, HAWKBIT_BODY_BYTES_MAX, IMAGE_BYTES_MAX,
+    METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX,
 };
 
 /// A route, for whoever wants to check them all.
@@ -184,7 +184,7 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Method::POST,
             "/api/v1/releases/{digest}/documents/{kind}",
             Access::Token(Publish),
-            SBOM_BYTES_MAX,
+            DOCUMENT_BYTES_MAX,
             documents::add,
         )
         .add(

@@ -1,5 +1,5 @@
-//! Bills of materials and advisories: added to a release, again as further versions, never changed; by the API and by
-//! the program's commands.
+//! Bills of materials, advisories and files for SWUpdate: added to a release, again as further versions, never changed; by
+//! the API and by the program's commands.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -13,8 +13,32 @@ const SBOM: &str =
     r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"name":"curve25519-dalek"}]}"#;
 const ADVISORY: &str = "CVE-2026-1: whoever is near can open the door.\nInstall 1.2.0 now.\n";
 
+/// An archive of these members, as cpio writes the form `newc`.
+pub(crate) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, bytes) in members.iter().chain(&[("TRAILER!!!", &b""[..])]) {
+        let mut numbers = [0; 13];
+        (numbers[1], numbers[6], numbers[11]) = (0o10_0644, bytes.len(), name.len() + 1);
+        let numbers: String = numbers.iter().map(|number| format!("{number:08x}")).collect();
+        for part in [format!("070701{numbers}{name}\0").as_bytes(), bytes] {
+            archive.extend_from_slice(part);
+            archive.resize(archive.len().next_multiple_of(4), 0);
+        }
+    }
+    archive
+}
+
+/// A `.swu` of this image: who signed it is not the server's business.
+pub(crate) fn swu(image: &[u8], signature: &[u8]) -> Vec<u8> {
+    archive(&[
+        ("sw-description", b"software = {};"),
+        ("sw-description.sig", signature),
+        ("app.img", image),
+    ])
+}
+
 impl Harness {
-    async fn attach(&self, release: &str, kind: &str, file: impl Into<Body>) -> Answer {
+    pub(crate) async fn attach(&self, release: &str, kind: &str, file: impl Into<Body>) -> Answer {
         let path = format!("/api/v1/releases/{release}/documents/{kind}");
         self.call(Method::POST, &path, file).await
     }
@@ -112,6 +136,65 @@ async fn what_is_no_document_of_a_release_is_refused_by_name() {
         let answer = harness.call(Method::GET, &path, Body::empty()).await;
         assert!(answer.status.is_client_error(), "{path}: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_swu_is_taken_with_the_very_image_of_its_release() {
+    let harness = Harness::ready().await;
+    let (draft, other) = (Draft::new(2, 7), Draft::new(3, 7));
+    let release = harness.publish(&draft).await.to_string();
+    let before = harness.actions().await;
+    let (image, text) = (draft.file(), &b"software = {};"[..]);
+    let mut bent = image.clone();
+    bent[700] ^= 1;
+    let (description, signature) = (("sw-description", text), ("sw-description.sig", text));
+    for (file, why) in [
+        (swu(&other.file(), b""), "not this release"),
+        (swu(&bent, b""), "not this release"),
+        (image.clone(), "no header"),
+        (Vec::new(), "no header"),
+        (
+            archive(&[description, ("app.img", &image)]),
+            "not `sw-description.sig`",
+        ),
+        (
+            archive(&[description, signature, ("app.img", &image), ("run.sh", b"")]),
+            "has more than",
+        ),
+        (
+            archive(&[description, signature, ("../app.img", &image)]),
+            "no plain name",
+        ),
+    ] {
+        let answer = harness.attach(&release, "swu", file).await;
+        assert_eq!(answer.problem(), "invalid");
+        let detail = answer.json()["detail"].to_string();
+        assert!(
+            detail.contains(why) && detail.contains("Nothing was added"),
+            "{detail}"
+        );
+    }
+    let long = swu(&image, &vec![0; 512 * 1024]);
+    assert_eq!(harness.attach(&release, "swu", long).await.problem(), "too-large");
+    assert_eq!(harness.actions().await, before);
+
+    let file = swu(&image, b"a signature");
+    let added = harness.attach(&release, "swu", file.clone()).await;
+    assert_eq!(
+        (added.status, added.json()["format"].as_str()),
+        (StatusCode::CREATED, Some("SWUpdate newc"))
+    );
+    let path = format!("/api/v1/releases/{release}/documents/swu");
+    let got = harness.call(Method::GET, &path, Body::empty()).await;
+    assert_eq!(
+        (&got.body[..], got.header(header::CONTENT_TYPE)),
+        (&file[..], "application/octet-stream")
+    );
+    assert_eq!(
+        harness.actions().await.len(),
+        before.len() + 1,
+        "and it is in the audit log"
+    );
 }
 
 #[tokio::test]

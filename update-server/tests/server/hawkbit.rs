@@ -7,8 +7,10 @@ use axum::http::{Method, Request, StatusCode, header};
 use latchkey_image::ImageDigest;
 use latchkey_server::http::{Access, InTheClear, Peer};
 use serde_json::{Value, json};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use crate::documents::swu;
 use crate::support::{Answer, Draft, Harness, Lock};
 
 /// Every route of the interface, below a device's own path.
@@ -65,6 +67,23 @@ impl<'h> Stranger<'h> {
 
     async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, Body::empty()).await
+    }
+
+    /// The one file that an action tells it to install: its description, and its path below the device's own.
+    async fn told_to_install(&self, action: u64) -> (Value, String) {
+        let deployment = self.get(&format!("/deploymentBase/{action}")).await.json();
+        let chunks = deployment["deployment"]["chunks"].as_array().unwrap();
+        let artifacts = chunks[0]["artifacts"].as_array().unwrap();
+        assert_eq!(
+            (chunks.len(), artifacts.len()),
+            (1, 1),
+            "some clients take no more"
+        );
+        let links = &artifacts[0]["_links"];
+        assert_eq!(links["download"], links["download-http"]);
+        let own = format!("https://updates.example.com/base{BASE}{}", self.id);
+        let link = links["download"]["href"].as_str().unwrap();
+        (artifacts[0].clone(), link.strip_prefix(&own).unwrap().to_owned())
     }
 
     async fn tells(&self, version: &str, counter: u32) -> Answer {
@@ -274,27 +293,13 @@ async fn a_device_is_asked_what_it_runs_and_told_what_to_install() {
 
     let deployment = stranger.get("/deploymentBase/1?c=-1").await;
     assert_eq!(deployment.status, StatusCode::OK, "{deployment:?}");
-    let deployment = deployment.json();
-    assert_eq!(deployment["id"], "1");
-    let chunks = deployment["deployment"]["chunks"].as_array().unwrap();
-    let artifacts = chunks[0]["artifacts"].as_array().unwrap();
-    assert_eq!(
-        (chunks.len(), artifacts.len()),
-        (1, 1),
-        "some clients take no more"
-    );
-    let artifact = &artifacts[0];
+    assert_eq!(deployment.json()["id"], "1");
+    let (artifact, path) = stranger.told_to_install(1).await;
+    let path = &path;
     assert_eq!(artifact["size"], file.len());
     assert_eq!(artifact["hashes"]["sha256"], hex::encode(Sha256::digest(&file)));
     assert_eq!(artifact["hashes"]["sha1"].as_str().unwrap().len(), 40);
     assert_eq!(artifact["hashes"]["md5"].as_str().unwrap().len(), 32);
-    assert_eq!(
-        artifact["_links"]["download"],
-        artifact["_links"]["download-http"]
-    );
-    let link = artifact["_links"]["download"]["href"].as_str().unwrap();
-    let path = link.strip_prefix("https://updates.example.com/base").unwrap();
-    let path = path.strip_prefix(&format!("{BASE}{}", stranger.id)).unwrap();
     assert_eq!(stranger.get(path).await.body, file);
     let head = stranger.call(Method::HEAD, path, Body::empty()).await;
     assert_eq!(head.header(header::CONTENT_LENGTH), file.len().to_string());
@@ -334,6 +339,56 @@ async fn a_device_is_asked_what_it_runs_and_told_what_to_install() {
         stranger.get("/deploymentBase/1").await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn a_release_with_a_swu_is_offered_as_that() {
+    let harness = Harness::with_hawkbit().await;
+    let (release, image) = published(&harness, 2).await;
+    harness.roll_out(release).await;
+    let stranger = Stranger::told(&harness).await;
+    assert_eq!(stranger.offered().await, Some(1));
+    let (_, as_image) = stranger.told_to_install(1).await;
+    let (first, second) = (swu(&image, b"signed"), swu(&image, b"signed again"));
+    let release = release.to_string();
+    let mut paths = vec![(as_image, image)];
+    for file in [first, second] {
+        let added = harness.attach(&release, "swu", file.clone()).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{added:?}");
+        let (artifact, path) = stranger.told_to_install(1).await;
+        assert!(path.ends_with(".swu"), "{path}: SWUpdate goes by that");
+        assert_eq!(artifact["size"], file.len());
+        assert_eq!(artifact["hashes"]["sha256"], hex::encode(Sha256::digest(&file)));
+        assert_eq!(artifact["hashes"]["sha1"], hex::encode(Sha1::digest(&file)));
+        paths.push((path, file));
+    }
+    for (path, file) in &paths {
+        assert_eq!(
+            stranger.get(path).await.body,
+            *file,
+            "{path}: links given before stay good"
+        );
+        let head = stranger.call(Method::HEAD, path, Body::empty()).await;
+        assert_eq!(head.header(header::CONTENT_LENGTH), file.len().to_string());
+        assert!(head.body.is_empty());
+        let range = Request::builder()
+            .uri(format!("{BASE}{}{path}", stranger.id))
+            .header(header::AUTHORIZATION, format!("TargetToken {}", stranger.token))
+            .header(header::RANGE, "bytes=1000-");
+        let rest = harness.send(range.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (rest.status, &rest.body[..]),
+            (StatusCode::PARTIAL_CONTENT, &file[1000..])
+        );
+    }
+    assert_eq!(stranger.says(1, "closed", "success").await.status, StatusCode::OK);
+    for (path, _) in &paths {
+        assert_eq!(
+            stranger.get(path).await.status,
+            StatusCode::NOT_FOUND,
+            "it is over"
+        );
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Service;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::device::Device;
+use crate::domain::document::DocumentKind;
 use crate::domain::release::Release;
 use crate::domain::spelled;
 use crate::failure::{Failure, Kind, Outcome};
@@ -73,7 +74,7 @@ pub enum Wanted {
     Cancel(i64),
 }
 
-/// The one file that an action is about, with the hashes that such clients ask for. SHA-256 is the one that counts.
+/// A file that an action hands out. SHA-256 is the hash that counts.
 #[derive(Clone, Debug)]
 pub struct Artifact {
     /// What it is called.
@@ -141,7 +142,7 @@ impl Service {
         if self.hawkbit_wanted(device, number).await? != Wanted::Install(number) {
             return Err(no_action(number));
         }
-        let (release, artifact) = self.hawkbit_artifact(device, number).await?;
+        let (release, artifact) = self.hawkbit_offered(device, number).await?;
         let size = u64::from(artifact.size);
         let file = self.objects.read(&artifact.file, size, 0..size).await?;
         let pieces: Vec<_> = file.try_collect().await?;
@@ -173,21 +174,50 @@ impl Service {
         })
     }
 
-    /// The file of an open action.
+    /// The file of this name of an open action. One that was offered stays to be had while the action is open, also when
+    /// a newer was attached meanwhile: a download that was cut off goes on with the same bytes.
     ///
     /// # Errors
     /// [`Kind::NotFound`]; storage.
-    pub async fn hawkbit_artifact(&self, device: &Device, number: i64) -> Outcome<(Release, Artifact)> {
+    pub async fn hawkbit_artifact(&self, device: &Device, number: i64, name: &str) -> Outcome<Artifact> {
+        let action = self.hawkbit_open(device, number).await?;
+        let (image, archives) = self.hawkbit_files(&self.release(action.release).await?).await?;
+        let mut files = archives.into_iter().chain([image]);
+        files.find(|file| file.name == name).ok_or_else(|| {
+            Failure::new(
+                Kind::NotFound,
+                format!("action {number} has no such file; `deploymentBase/{number}` has a link to its file"),
+            )
+        })
+    }
+
+    /// The one file that an open action tells a device to install: several would be too many for some clients. SWUpdate
+    /// takes nothing but a `.swu`, so where a release has one it is that.
+    async fn hawkbit_offered(&self, device: &Device, number: i64) -> Outcome<(Release, Artifact)> {
         let action = self.hawkbit_open(device, number).await?;
         let release = self.release(action.release).await?;
+        let (image, mut archives) = self.hawkbit_files(&release).await?;
+        Ok((release, archives.pop().unwrap_or(image)))
+    }
+
+    /// What a release is to be had as: its image, and each version of its `.swu`, the newest last.
+    async fn hawkbit_files(&self, release: &Release) -> Outcome<(Artifact, Vec<Artifact>)> {
         let class = Hardware::find(release.vendor, release.class).map_or("image", |class| class.class_name);
         let stem = format!("{class}-{}", release.version).replace('+', "-");
-        let artifact = Artifact {
+        let image = Artifact {
             name: format!("{stem}.img"),
             file: release.file,
             size: release.size,
         };
-        Ok((release, artifact))
+        let documents = self.store.documents(release.digest).await?.into_iter();
+        let archives = documents
+            .filter(|document| document.kind == DocumentKind::Swu)
+            .map(|archive| Artifact {
+                name: format!("{stem}.v{}.swu", archive.version),
+                file: archive.file,
+                size: archive.size,
+            });
+        Ok((image, archives.collect()))
     }
 
     /// Whether a device is to leave an action.

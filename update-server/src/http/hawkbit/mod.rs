@@ -120,7 +120,7 @@ pub(super) async fn cancel_feedback(
     app.service.hawkbit_cancel(&device, number).await
 }
 
-/// The file of an action that is open.
+/// A file of an action that is open.
 pub(super) async fn artifact(
     State(app): State<App>,
     Extension(device): Extension<Device>,
@@ -129,13 +129,7 @@ pub(super) async fn artifact(
     request: HeaderMap,
 ) -> Outcome<Response> {
     let number = action_number(&action)?;
-    let (_, artifact) = app.service.hawkbit_artifact(&device, number).await?;
-    if artifact.name != file {
-        return Err(Failure::new(
-            Kind::NotFound,
-            format!("the file of action {number} is {}", artifact.name),
-        ));
-    }
+    let artifact = app.service.hawkbit_artifact(&device, number, &file).await?;
     let stored = Stored {
         file: artifact.file,
         size: artifact.size,
