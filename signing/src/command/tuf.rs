@@ -53,12 +53,7 @@ fn read_key(path: &Path, allow_example: bool) -> Result<Key, Failure> {
 /// Writes what nobody has signed yet.
 fn write_new<R: Role>(role: R, path: &Path) -> Result<Document<R>, Failure> {
     let refused = |refusal: Refusal| Failure::refused(path, refusal);
-    if role.expires().is_over(tuf::now_s()) {
-        return Err(refused(Refusal::Expired {
-            role: R::NAME,
-            expires: role.expires(),
-        }));
-    }
+    role.check_fresh(tuf::now_s()).map_err(refused)?;
     let document = Document::new(role).map_err(refused)?;
     files::create(path, &document.to_file(), Access::Usual)?;
     Ok(document)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::canonical::canonical;
 use crate::key::lower_hex;
 use crate::metadata::{Hashes, Role, RoleName};
-use crate::{FILE_BYTES_MAX, Hash, Key, KeyId, MetaFile, Refusal};
+use crate::{FILE_BYTES_MAX, Hash, Key, KeyId, MetaFile, Refusal, Root};
 
 /// A metadata file. Nobody has verified it: see [`crate::Trusted`].
 #[derive(Clone, Debug)]
@@ -94,22 +94,19 @@ impl<R: Role> Document<R> {
         Ok(id)
     }
 
-    /// Which of these keys have signed it: each counts once, whatever the file holds.
-    pub fn signers<'k>(&self, keys: impl IntoIterator<Item = (&'k KeyId, &'k Key)>) -> Vec<KeyId> {
-        let signed = |(id, key): &(&KeyId, &Key)| {
-            let signature = self.signatures.get(*id);
-            signature.is_some_and(|signature| key.signed(&self.signed, signature))
+    /// Which of the keys that this root wants for its kind have signed it: each counts once, whatever the file holds.
+    #[must_use]
+    pub fn signers(&self, root: &Root) -> Vec<KeyId> {
+        let wanted = &root.signers(R::NAME).keyids;
+        let signed = |id: &&KeyId| {
+            let (key, signature) = (root.keys.get(*id), self.signatures.get(*id));
+            key.zip(signature)
+                .is_some_and(|(key, signature)| key.signed(&self.signed, signature))
         };
-        let mut signers: Vec<KeyId> = keys.into_iter().filter(signed).map(|(id, _)| *id).collect();
+        let mut signers: Vec<KeyId> = wanted.iter().filter(signed).copied().collect();
         signers.sort();
         signers.dedup();
         signers
-    }
-
-    /// How many signatures it carries, whatever they are worth.
-    #[must_use]
-    pub fn signature_count(&self) -> usize {
-        self.signatures.len()
     }
 
     /// Takes out every signature but those by these keys.

@@ -77,6 +77,21 @@ pub trait Role: Serialize + DeserializeOwned {
     fn expires(&self) -> Expires {
         self.common().expires
     }
+
+    /// Goes on only while it counts.
+    ///
+    /// # Errors
+    /// [`Refusal::Expired`].
+    fn check_fresh(&self, now_s: u64) -> Result<(), Refusal> {
+        let expires = self.expires();
+        if expires.is_over(now_s) {
+            return Err(Refusal::Expired {
+                role: Self::NAME,
+                expires,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What stands in every kind of metadata.

@@ -35,14 +35,7 @@ impl<R: Role> Trusted<R> {
     /// # Errors
     /// [`Refusal::Expired`].
     pub fn check_fresh(&self, now_s: u64) -> Result<(), Refusal> {
-        let expires = self.get().expires();
-        if expires.is_over(now_s) {
-            return Err(Refusal::Expired {
-                role: R::NAME,
-                expires,
-            });
-        }
-        Ok(())
+        self.get().check_fresh(now_s)
     }
 }
 
@@ -151,19 +144,15 @@ fn pinned(named: MetaFile, found: MetaFile, role: RoleName, by: RoleName) -> Res
 
 /// The one place where signatures are counted toward a threshold: keys are, each once.
 fn enough<R: Role>(root: &Root, document: &Document<R>) -> Result<Vec<crate::KeyId>, Refusal> {
-    let signers = root.signers(R::NAME);
-    let keys = signers
-        .keyids
-        .iter()
-        .filter_map(|id| Some((id, root.keys.get(id)?)));
-    let signed = document.signers(keys);
+    let signed = document.signers(root);
     let valid = u32::try_from(signed.len()).unwrap_or(u32::MAX);
-    if valid < signers.threshold {
+    let needed = root.signers(R::NAME).threshold;
+    if valid < needed {
         return Err(Refusal::TooFew {
             role: R::NAME,
             root: root.version,
             valid,
-            needed: signers.threshold,
+            needed,
         });
     }
     Ok(signed)

@@ -19,8 +19,6 @@ pub(crate) struct Count {
     pub(crate) answers: BTreeMap<(&'static str, u16), u64>,
     /// Each answer's time, in microseconds.
     pub(crate) took_us: Vec<u32>,
-    /// Bytes of images.
-    pub(crate) image_bytes: u64,
 }
 
 /// The way to the server.
@@ -50,10 +48,9 @@ impl Wire {
         std::mem::take(&mut self.count.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note(&self, what: &'static str, status: u16, started: Instant, image_bytes: usize) {
+    fn note(&self, what: &'static str, status: u16, started: Instant) {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count.answers.entry((what, status)).or_default() += 1;
-        count.image_bytes += image_bytes as u64;
         if status != 0 {
             count
                 .took_us
@@ -76,14 +73,14 @@ impl Wire {
         };
         match answered.await {
             Ok((status, body)) => {
-                self.note(what, status, started, 0);
+                self.note(what, status, started);
                 if body.len() > MAX_SEALED {
                     return Err(Failure::TooLong);
                 }
                 Ok((status, body.to_vec()))
             }
             Err(_) => {
-                self.note(what, 0, started, 0);
+                self.note(what, 0, started);
                 Err(Failure::Connection)
             }
         }
@@ -106,11 +103,11 @@ impl Wire {
         };
         match answered.await {
             Ok((head, body)) => {
-                self.note("image", head.status, started, body.len());
+                self.note("image", head.status, started);
                 Ok((head, body.to_vec()))
             }
             Err(_) => {
-                self.note("image", 0, started, 0);
+                self.note("image", 0, started);
                 Err(Failure::Connection)
             }
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use latchkey_tuf::{Document, Key, KeyId, Refusal, Role, RoleName, Root, Targets, Trusted, kind};
+use latchkey_tuf::{Document, Key, Refusal, Role, RoleName, Root, Targets, Trusted, kind};
 use serde_json::{Value, json};
 
 use super::{facts, read, read_root, with, with_signers};
@@ -87,16 +87,10 @@ fn add<R: Role>(
     json: bool,
 ) -> Result<(), Failure> {
     let path = &arguments.file;
-    let expires = document.claims().expires();
-    if expires.is_over(now_s()) {
-        return Err(Failure::refused(
-            path,
-            Refusal::Expired {
-                role: R::NAME,
-                expires,
-            },
-        ));
-    }
+    document
+        .claims()
+        .check_fresh(now_s())
+        .map_err(|refusal| Failure::refused(path, refusal))?;
     let key = PrivateKey::load(&arguments.key, &arguments.passphrase)?;
     secret::refuse_example(&key.public(), arguments.allow_example_keys, &arguments.key)?;
     let id = Key::new(key.public().as_bytes())
@@ -144,11 +138,7 @@ fn add<R: Role>(
 /// What a root still asks for.
 pub(super) fn missing<R: Role>(document: &Document<R>, root: &Root) -> Option<String> {
     let wanted = root.signers(R::NAME);
-    let keys = wanted
-        .keyids
-        .iter()
-        .filter_map(|id| Some((id, root.keys.get(id)?)));
-    let signed: Vec<KeyId> = document.signers(keys);
+    let signed = document.signers(root);
     let missing = usize::try_from(wanted.threshold)
         .unwrap_or(usize::MAX)
         .saturating_sub(signed.len());
