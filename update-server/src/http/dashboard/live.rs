@@ -4,8 +4,9 @@
 //! One channel in each process carries the pulse, and holds only the latest. What several look at is rendered once for
 //! all of them, one part at a time, and whether a session is still one is asked once for all its pages; so watching
 //! costs the database the same however many pages are open, and there are only so many readers. A reader that does
-//! not take what it is sent is dropped; it may come again. A stream ends when its session does, and when the server
-//! stops.
+//! not take what it is sent is dropped; it may come again. A reader has a page that was made just now, so it is sent
+//! only what was looked up after it came: what others were sent before may be older. A stream ends when its session
+//! does, and when the server stops.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -123,18 +124,19 @@ impl Live {
         self.places.close();
     }
 
-    async fn look(&self, part: &Part, pulse: u64, service: &Service) -> Outcome<Arc<str>> {
+    /// A part as it was at this pulse or an earlier one at which it was due; and at which.
+    async fn look(&self, part: &Part, pulse: u64, service: &Service) -> Outcome<(u64, Arc<str>)> {
         let due = part.due(pulse);
         let mut rendered = self.rendered.lock().await;
         if let Some((at, text)) = rendered.get(part)
             && *at >= due
         {
-            return Ok(text.clone());
+            return Ok((*at, text.clone()));
         }
         let text: Arc<str> = part.render(service).await?.into();
         bound(&mut rendered);
         rendered.insert(part.clone(), (pulse, text.clone()));
-        Ok(text)
+        Ok((pulse, text))
     }
 
     /// Whether a session is one at this pulse. Where that cannot be found out, it is none: its pages come again.
@@ -189,6 +191,7 @@ async fn follow(app: App, session: Session, part: Part) -> Shown<Response> {
     })?;
     let (to, mut from) = mpsc::channel::<Bytes>(1);
     let mut pulse = app.live.pulse.subscribe();
+    let came = *pulse.borrow_and_update();
     tokio::spawn(async move {
         let _place = place;
         if send(&to, Bytes::from_static(GREETING.as_bytes())).await.is_none() {
@@ -201,7 +204,9 @@ async fn follow(app: App, session: Session, part: Part) -> Shown<Response> {
                 return;
             }
             // A look that fails, fails for all; the next pulse comes.
-            if let Ok(text) = app.live.look(&part, now, &app.service).await
+            if now > came
+                && let Ok((at, text)) = app.live.look(&part, now, &app.service).await
+                && at > came
                 && last.as_ref() != Some(&text)
             {
                 if send(&to, message(&text)).await.is_none() {

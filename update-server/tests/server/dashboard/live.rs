@@ -60,6 +60,7 @@ async fn a_rollouts_page_is_told_what_changes() {
     let mut reader = Reader::open(&visit, &format!("/dashboard/rollouts/{rollout}/live"))
         .await
         .unwrap();
+    app.refresh_dashboards();
     let first = reader.next().await.unwrap();
     assert!(first.starts_with("data: ") && first.ends_with("\n\n"));
     assert!(
@@ -79,8 +80,15 @@ async fn a_rollouts_page_is_told_what_changes() {
             Body::empty(),
         )
         .await;
+    // Whoever comes now has a page that says so, and is not sent what others were sent before.
+    let mut late = Reader::open(&visit, &format!("/dashboard/rollouts/{rollout}/live"))
+        .await
+        .unwrap();
     app.refresh_dashboards();
-    assert!(reader.next().await.unwrap().contains("aborted"));
+    for reader in [&mut reader, &mut late] {
+        let next = reader.next().await.unwrap();
+        assert!(next.contains("aborted"), "{next}");
+    }
 }
 
 #[tokio::test]
@@ -91,6 +99,7 @@ async fn a_stream_ends_with_its_session_and_with_the_server() {
     let other = Visit::new(&harness).await;
     let mut reader = Reader::open(&visit, "/dashboard/live").await.unwrap();
     let mut others = Reader::open(&other, "/dashboard/live").await.unwrap();
+    app.refresh_dashboards();
     reader.next().await.unwrap();
     others.next().await.unwrap();
     harness
