@@ -213,6 +213,16 @@ impl Server {
         self.operator(&["device", "expect", device]).map(drop)
     }
 
+    /// Names a set of locks for rollouts to begin with.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn create_cohort(&self, name: &str, devices: &[String]) -> Result<()> {
+        let mut create = vec!["cohort", "create", name];
+        create.extend(devices.iter().flat_map(|device| ["--device", device.as_str()]));
+        self.operator(&create).map(drop)
+    }
+
     /// What the server knows of a lock.
     ///
     /// # Errors
