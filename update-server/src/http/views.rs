@@ -122,7 +122,8 @@ pub(super) struct ToldView {
     floor: u32,
     /// What it said against an install: `battery`, `busy`, `quiet-hours`, `owner` or `other`; absent: nothing.
     hold: Option<&'static str>,
-    boot: BootView,
+    /// Absent for a device that speaks hawkBit's interface: nothing is known of its boot loader.
+    boot: Option<BootView>,
 }
 
 /// What a lock's bootloader said.
@@ -156,7 +157,10 @@ impl From<Device> for DeviceView {
                 .and_then(|(vendor, class)| class_name(vendor, class)),
             last_seen_ms: device.last_seen,
             battery_percent: device.battery_percent,
-            told: device.facts.as_ref().map(ToldView::from),
+            told: device
+                .facts
+                .as_ref()
+                .map(|facts| ToldView::of(facts, device.token.is_none())),
             offered: device.offered.map(|(image, _)| image.to_string()),
             offered_since_ms: device.offered.map(|(_, since)| since),
             updates: device.wishes.updates,
@@ -167,8 +171,9 @@ impl From<Device> for DeviceView {
     }
 }
 
-impl From<&Facts> for ToldView {
-    fn from(facts: &Facts) -> Self {
+impl ToldView {
+    /// Of a lock, or of a device that is none.
+    fn of(facts: &Facts, lock: bool) -> Self {
         Self {
             running: facts.running.image.to_string(),
             version: facts.running.version.to_string(),
@@ -176,14 +181,14 @@ impl From<&Facts> for ToldView {
             confirmed: facts.running.confirmed,
             floor: facts.floor.0,
             hold: facts.hold.map(hold_name),
-            boot: BootView {
+            boot: lock.then(|| BootView {
                 outcome: outcome_name(facts.boot.outcome),
                 reason: facts.boot.reason,
                 reason_text: reason_text(facts.boot.reason),
                 about: hex::encode(facts.boot.about),
                 starts_left: facts.boot.starts_left,
                 since_ms: facts.boot_since,
-            },
+            }),
         }
     }
 }

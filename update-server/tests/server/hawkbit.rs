@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::documents::swu;
 use crate::support::{Answer, Draft, Harness, Lock};
+use crate::visit::Visit;
 
 /// Every route of the interface, below a device's own path.
 const ROUTES: [(&str, &str); 7] = [
@@ -321,6 +322,13 @@ async fn a_device_is_asked_what_it_runs_and_told_what_to_install() {
     assert_eq!(
         (&told["running"], &told["security_counter"]),
         (&json!(release.to_string()), &json!(2))
+    );
+    assert_eq!(told["boot"], json!(null), "nobody said how it starts");
+    let visit = Visit::new(&harness).await;
+    let page = visit.see(&format!("/dashboard/devices/{}", stranger.id)).await;
+    assert!(
+        page.contains("confirmed by its own word") && !page.contains("Last start"),
+        "{page}"
     );
     assert_eq!(stranger.polls().await, json!({}));
     let events: Vec<_> = stranger
@@ -674,6 +682,38 @@ async fn who_asks_without_end_and_who_guesses_is_told_to_come_back() {
         "right or wrong"
     );
     assert_eq!(other.get("").await.status, StatusCode::OK, "from elsewhere");
+}
+
+#[tokio::test]
+async fn who_reports_without_end_is_heard_once_it_ends() {
+    let harness = Harness::with_hawkbit().await;
+    let (release, _) = published(&harness, 2).await;
+    let rollout = harness.roll_out(release).await;
+    let stranger = Stranger::told(&harness).await;
+    assert_eq!(stranger.offered().await, Some(1));
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(stranger.says(1, "proceeding", "none").await.status);
+    }
+    assert_eq!(answers.first(), Some(&StatusCode::OK));
+    assert_eq!(answers.last(), Some(&StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(stranger.says(1, "rejected", "none").await.problem(), "busy");
+    assert_eq!(
+        stranger.says(2, "closed", "success").await.problem(),
+        "busy",
+        "it has no such action"
+    );
+    assert_eq!(
+        stranger.says(1, "closed", "success").await.status,
+        StatusCode::OK,
+        "a client may say so only once"
+    );
+    assert_eq!(health(&harness, &rollout).await["confirmed"], 1);
+    assert_eq!(
+        stranger.says(1, "closed", "success").await.problem(),
+        "busy",
+        "again is too often"
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Kind, Outcome};
 use crate::store::Record;
 
 use super::action::{Progress, no_action};
-use super::overtaken;
+use super::{overtaken, too_often};
 
 /// What a device says of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,16 +74,22 @@ impl Service {
     /// [`Kind::NotFound`] for an action that it never had; [`Kind::Gone`] for one that has ended otherwise;
     /// [`Kind::Busy`]; storage.
     pub async fn hawkbit_feedback(&self, device: &Device, number: i64, said: Said) -> Outcome<()> {
+        let now = self.clock.now_ms();
+        let paid = self.throttle.device_pays(device.id, now);
+        if paid.is_err() && !self.hawkbit_ends(device, number, said).await? {
+            return Err(too_often());
+        }
         let mut record = self.store.record_of(device.id).await?;
         let action = record.hawkbit_action(device.id, number).await?;
         let action = action.ok_or_else(|| no_action(number))?;
         let (progress, event) = match said {
-            Said::Remark => (action.progress, Event::Requested),
+            Said::Remark if action.progress.is_open() => return record.commit().await,
+            Said::Remark => return Err(ended(number)),
             Said::Underway => (Progress::Requested, Event::Requested),
             Said::Done => (Progress::Confirmed, Event::Confirmed),
             Said::Failed => (Progress::Refused, Event::RefusedByApp),
         };
-        if !action.progress.is_open() && (said == Said::Remark || action.progress != progress) {
+        if !action.progress.is_open() && action.progress != progress {
             return Err(ended(number));
         }
         if action.progress == progress {
@@ -92,7 +98,6 @@ impl Service {
         }
         record.put_hawkbit_progress(device.id, number, progress).await?;
         if said == Said::Done {
-            let now = self.clock.now_ms();
             let release = self.release(action.release).await?;
             let told = Told {
                 version: release.version,
@@ -106,6 +111,18 @@ impl Service {
             self.presence.recorded(device.id, seen);
         }
         self.hawkbit_report(record, device, event, action.release).await
+    }
+
+    /// Whether this ends an action that is open. Clients may say so only once, so it is heard from those too that have
+    /// said too much before.
+    async fn hawkbit_ends(&self, device: &Device, number: i64, said: Said) -> Outcome<bool> {
+        match said {
+            Said::Remark | Said::Underway => Ok(false),
+            Said::Done | Said::Failed => {
+                let action = self.store.hawkbit_action(device.id, number).await?;
+                Ok(action.is_some_and(|action| action.progress.is_open()))
+            }
+        }
     }
 
     /// The device leaves an action, as it was told.

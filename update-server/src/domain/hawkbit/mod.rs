@@ -93,14 +93,10 @@ impl Service {
     /// Takes a request of such a device: counted as a check-in is. These clients number nothing, so they are numbered
     /// here.
     fn hawkbit_admit(&self, device: &Device, now: i64) -> Outcome<Seen> {
-        let busy = || {
-            Failure::new(
-                Kind::Busy,
-                "this device asks too often; nothing was done, come back later",
-            )
-        };
-        self.throttle.device_pays(device.id, now).map_err(|_| busy())?;
-        self.hawkbit_seen(device, now).ok_or_else(busy)
+        self.throttle
+            .device_pays(device.id, now)
+            .map_err(|_| too_often())?;
+        self.hawkbit_seen(device, now).ok_or_else(too_often)
     }
 
     /// `None` when another request of this device was quicker.
@@ -119,6 +115,13 @@ impl Service {
         self.presence.admit(device.id, seen, device.sequence).ok()?;
         Some(seen)
     }
+}
+
+fn too_often() -> Failure {
+    Failure::new(
+        Kind::Busy,
+        "this device asks too often; nothing was done, come back later",
+    )
 }
 
 fn overtaken() -> Failure {

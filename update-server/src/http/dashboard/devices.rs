@@ -214,9 +214,14 @@ struct Told {
     counter: String,
     confirmed: bool,
     floor: String,
-    boot: &'static str,
-    boot_reason: Option<&'static str>,
-    boot_since: Moment,
+    /// Nothing is known of the boot loader of a device that speaks hawkBit's interface.
+    boot: Option<Boot>,
+}
+
+struct Boot {
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    since: Moment,
 }
 
 struct OfferRow {
@@ -278,9 +283,11 @@ impl DevicePage {
                 counter: facts.running.counter.to_string(),
                 confirmed: facts.running.confirmed,
                 floor: facts.floor.to_string(),
-                boot: outcome_name(facts.boot.outcome),
-                boot_reason: reason_text(facts.boot.reason),
-                boot_since: Moment(facts.boot_since),
+                boot: device.token.is_none().then(|| Boot {
+                    outcome: outcome_name(facts.boot.outcome),
+                    reason: reason_text(facts.boot.reason),
+                    since: Moment(facts.boot_since),
+                }),
             }),
             installs,
             explanation,

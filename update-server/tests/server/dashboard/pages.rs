@@ -97,6 +97,7 @@ async fn a_lock_by_its_page() {
     let page = visit.see(&place).await;
     assert!(page.contains("1.2.0+0 is offered to it."), "{page}");
     assert!(page.contains(": offered") && page.contains("1.1.0+0, confirmed by its own self-test"));
+    assert!(page.contains("<dt>Last start</dt><dd>steady"), "{page}");
     // The code of an image that is too old, as the bootloader has it.
     harness.report(&mut lock, Event::Reverted, release, 0).await;
     let page = visit.see(&place).await;
