@@ -322,6 +322,8 @@ fn a_failing_release_is_rolled_out_by_clicks_and_halts_itself_before_ones_eyes()
 
     // The server dies and comes back; the page finds it again by itself.
     operator.click("nav a[href='/dashboard/rollouts']");
+    operator.see("table", "halted itself");
+    operator.picture("dashboard-rollouts");
     operator.click("tbody a");
     operator.see("#now .legend", "3 reverted");
     server.restart().unwrap();
