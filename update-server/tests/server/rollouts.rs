@@ -230,7 +230,7 @@ async fn rollouts_come_in_pages_newest_first() {
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let page = ids(&harness.get(&format!("/api/v1/rollouts?limit=2{after}")).await);
-        assert!(page.len() <= 2);
+        assert!(page.len() <= 2 && seen.len() <= made.len(), "{seen:?}");
         let Some(last) = page.last() else { break };
         after = format!("&after={last}");
         seen.extend(page);
