@@ -6,18 +6,24 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    let rows = if env::var_os("CARGO_FEATURE_WEB_APP").is_some() {
+    let (rows, trial) = if env::var_os("CARGO_FEATURE_WEB_APP").is_some() {
         rows()?
     } else {
-        String::new()
+        (String::new(), false)
     };
     fs::write(
         Path::new(&out).join("web_app.rs"),
-        format!("/// Every file.\nconst BUILT_IN: &[File] = &[\n{rows}];\n"),
+        format!(
+            "/// Every file.\nconst BUILT_IN: &[File] = &[\n{rows}];\n\
+             /// Whether it was built for trying things out.\nconst TRIAL: bool = {trial};\n"
+        ),
     )
 }
 
-fn rows() -> io::Result<String> {
+/// What stands beside the page's files when it was not built with `--release`.
+const TRIAL: &str = "TRIAL";
+
+fn rows() -> io::Result<(String, bool)> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
     let folder = Path::new(&root).join("../.latchkey/web");
     println!("cargo:rerun-if-changed={}", folder.display());
@@ -36,10 +42,12 @@ fn rows() -> io::Result<String> {
                 .map_err(|_| io::Error::other("a file's name is no text"))?,
         );
     }
+    let trial = names.iter().any(|name| name == TRIAL);
+    names.retain(|name| name != TRIAL);
     names.sort();
     let row = |name: String| {
         let path = folder.join(&name);
         format!("    File {{ name: {name:?}, bytes: include_bytes!({path:?}) }},\n")
     };
-    Ok(names.into_iter().map(row).collect())
+    Ok((names.into_iter().map(row).collect(), trial))
 }

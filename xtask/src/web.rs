@@ -60,6 +60,10 @@ pub(crate) fn build(options: &Options) -> Result<PathBuf> {
         }
     }
     list(&folder)?;
+    if !options.release {
+        // The server does not start with such a page, unless it is told to take example keys.
+        fs::write(folder.join("TRIAL"), "not for owners of locks in the field\n")?;
+    }
     Ok(folder)
 }
 

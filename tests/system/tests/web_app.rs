@@ -6,8 +6,9 @@ mod daily;
 mod losses;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use latchkey_lab::{Browser, Owner, Scheme, Server, SignedImage, Variant};
+use latchkey_lab::{Browser, Owner, Scheme, Server, SignedImage, Variant, server_program};
 use latchkey_phone::request::{Act, Report};
 use latchkey_phone::session::News;
 use latchkey_protocol::gatt;
@@ -291,4 +292,16 @@ fn an_invitation_by_the_page_opens_in_the_command_and_the_other_way_about() {
     let log = visit.see("#log", "Carol");
     assert!(log.contains("Bob"), "{log}");
     visit.nothing_amiss();
+}
+
+#[test]
+fn a_page_for_trying_things_out_is_served_by_no_server_for_locks_in_the_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = Command::new(server_program().unwrap());
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+    let refused = serve.arg(folder.path().join("data")).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success(), "{said}");
+    assert!(said.contains("cargo xtask web --release"), "{said}");
+    assert!(!folder.path().join("data").exists(), "nothing was begun");
 }

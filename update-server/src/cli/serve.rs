@@ -22,7 +22,7 @@ use crate::courier::Courier;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
 use crate::domain::hours::Zone;
-use crate::http::{self, App, Door, InTheClear, OverTls, Tls};
+use crate::http::{self, App, Door, InTheClear, OverTls, Tls, WebApp};
 use crate::limits;
 use crate::objects::Objects;
 use crate::online::OnlineKey;
@@ -211,6 +211,13 @@ struct Started<'a> {
 
 pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     start_logging(options.log, options.log_format);
+    if WebApp::is_for_trial() && !options.allow_example_keys {
+        return Err(CliError::failed(
+            "the owners' web app in this program was built for trying things out and may trust the example keys, so \
+             nothing was started; run `cargo xtask web --release --policy FILE`, build the server again, or start with \
+             --allow-example-keys to try things out",
+        ));
+    }
     make_folder(&options.place.folder.data)?;
     let key_path = options.director.path(&options.place.folder.data);
     let tuf_path = options.tuf.path(&options.place.folder.data);

@@ -152,6 +152,12 @@ impl WebApp {
         Self::new(BUILT_IN)
     }
 
+    /// Whether that was built for trying things out, and may trust keys that everyone has.
+    #[must_use]
+    pub const fn is_for_trial() -> bool {
+        TRIAL
+    }
+
     /// These files.
     #[must_use]
     pub fn new(files: &[File]) -> Self {
@@ -220,5 +226,5 @@ fn kind(name: &str) -> &'static str {
     }
 }
 
-// `BUILT_IN`, by the build script.
+// `BUILT_IN` and `TRIAL`, by the build script.
 include!(concat!(env!("OUT_DIR"), "/web_app.rs"));
