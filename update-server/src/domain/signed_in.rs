@@ -1,8 +1,8 @@
 //! Who is signed in at the dashboard, and ending that early: an administrator's, for whoever must be out at once.
 //!
-//! What is ended is everything that was begun with one [login](super::session::Login): a person's at the provider, or a token's. Whoever still
-//! has a good token, or a group that has a role, can sign in anew; that is taken away at its own place. Shows no secret
-//! and nothing made from one.
+//! What is ended is everything that was begun with one [login](super::session::Login): a person's at the provider, or
+//! a token's. Whoever still has a good token, or a group that has a role, can sign in anew; that is taken away at its own
+//! place. Shows no secret and nothing made from one.
 
 use super::access::{Caller, Role};
 use super::audit::Entry;
