@@ -25,11 +25,13 @@ impl PublicKey {
     /// Takes the 32 bytes of RFC 8032; `None` when they are no key, or one under which anything verifies.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; DIRECTOR_KEY_LENGTH]) -> Option<Self> {
+        // A second spelling of the same point would be a second name for the same device.
+        if !is_canonical(bytes) {
+            return None;
+        }
         VerifyingKey::from_bytes(bytes)
             .ok()
             .filter(|key| !key.is_weak())
-            // A second spelling of the same point would be a second name for the same device.
-            .filter(|key| key.to_edwards().compress().as_bytes() == bytes)
             .map(Self)
     }
 
@@ -47,6 +49,12 @@ impl PublicKey {
         id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         DeviceId(id)
     }
+}
+
+/// Whether a point's y coordinate is spelled below the prime 2²⁵⁵ − 19 (RFC 8032, section 5.1.3). Where x is zero its
+/// sign could be spelled twice too; these points are weak keys.
+fn is_canonical([low, middle @ .., high]: &[u8; 32]) -> bool {
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
 /// The message does not fit the buffer, or [`MAX_SEALED`].

@@ -1,6 +1,6 @@
 //! What must hold of every sealed message, whatever the other side sends.
 
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
 use minicbor::{Decode, Encode};
 use proptest::prelude::*;
@@ -387,5 +387,34 @@ proptest! {
             reason,
         };
         prop_assert_eq!(opened(&sealed(&report, &device()), &device()), Ok(report));
+    }
+}
+
+/// Every y from the prime up has a second spelling below; so says the point itself when it is spelled again.
+#[test]
+fn a_key_spelled_in_a_second_way_is_none() {
+    let mut found = 0;
+    for (low, high) in (0xed..=0xff).flat_map(|low| [(low, 0x7f), (low, 0xff)]) {
+        let mut bytes = [0xff; 32];
+        (bytes[0], bytes[31]) = (low, high);
+        let Ok(key) = VerifyingKey::from_bytes(&bytes) else {
+            continue;
+        };
+        found += 1;
+        assert_ne!(key.to_edwards().compress().as_bytes(), &bytes);
+        assert!(PublicKey::from_bytes(&bytes).is_none(), "{low:02x}…{high:02x}");
+    }
+    assert!(found > 4, "more than the weak ones");
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_key_is_taken_exactly_when_it_is_spelled_as_its_point(mut bytes: [u8; 32], near_prime: bool) {
+        if near_prime {
+            bytes[1..31].fill(0xff);
+        }
+        let key = VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak());
+        let is_spelled_so = key.is_some_and(|key| key.to_edwards().compress().as_bytes() == &bytes);
+        proptest::prop_assert_eq!(PublicKey::from_bytes(&bytes).is_some(), is_spelled_so);
     }
 }
