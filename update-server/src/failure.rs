@@ -79,6 +79,17 @@ impl Failure {
         self
     }
 
+    /// The same for another who asked: each gets one of their own.
+    #[must_use]
+    pub fn once_more(&self) -> Self {
+        Self {
+            kind: self.kind,
+            detail: self.detail.clone(),
+            code: self.code,
+            cause: self.cause.as_ref().map(|cause| cause.to_string().into()),
+        }
+    }
+
     /// A failure of database or image store. Whoever asked learns that nothing was acknowledged and so
     /// nothing may be taken as done; the cause goes to the log.
     pub fn storage(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

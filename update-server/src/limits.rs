@@ -108,6 +108,9 @@ pub fn busy_again_s() -> u32 {
 /// How long a request waits for a place at the database.
 pub const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
+/// Most devices that one statement is about; a power of two.
+pub const STATEMENT_ROWS_MAX: usize = 64;
+
 /// Most rollouts of one hardware class that run or are paused at one time; each is looked at in every check-in.
 pub const OPEN_ROLLOUTS_MAX: i64 = 100;
 

@@ -163,7 +163,7 @@ impl Service {
     }
 
     pub(crate) async fn decide_for(&self, id: DeviceId, facts: &Facts, moment: &Moment) -> Outcome<Decision> {
-        let candidates = self.store.candidates(id, facts.vendor, facts.class).await?;
+        let candidates = self.store.candidates(id).await?;
         Ok(decide(facts, moment, candidates))
     }
 
@@ -201,9 +201,7 @@ impl Service {
         let now = self.clock.now_ms();
         if !batch.is_empty() {
             let mut record = self.store.record().await?;
-            for (device, seen) in &batch {
-                record.put_seen(*device, *seen).await?;
-            }
+            record.put_seen(&batch).await?;
             record.commit().await?;
         }
         self.presence.written(&batch, now);

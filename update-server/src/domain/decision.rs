@@ -9,6 +9,8 @@
 mod tests;
 mod verdict;
 
+use std::sync::Arc;
+
 use latchkey_directive::{BootOutcome, BootReport, Hold, Running};
 use latchkey_image::{SecurityCounter, Uuid};
 
@@ -95,7 +97,7 @@ pub struct Candidate {
     /// Since when its bootloader had said what an operator forgave when giving the device another try.
     pub forgiven_boot: Option<i64>,
     /// What it rolls out.
-    pub release: Release,
+    pub release: Arc<Release>,
     /// On what terms.
     pub terms: Terms,
     /// How much of its audience the rollout reaches.

@@ -1,13 +1,19 @@
 //! Who may get what: the rollouts whose audience a device is in, and the devices in a rollout's audience.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use latchkey_directive::DeviceId;
-use latchkey_image::Uuid;
+use latchkey_image::{ImageDigest, Uuid};
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::devices::device;
-use super::releases::release;
+use super::releases::{self, release};
 use super::rollouts::{audience, share, terms};
-use super::{Store, column, number, spelled_if_any};
+use super::statement::Statement;
+use super::together::Lookup;
+use super::{Readers, Store, column, number, spelled, spelled_if_any};
 use crate::domain::decision::{Candidate, Terms};
 use crate::domain::device::Device;
 use crate::domain::release::Release;
@@ -15,6 +21,10 @@ use crate::domain::rollout::{Progress, Rollout};
 use crate::domain::share::{Place, Share};
 use crate::domain::watch::Standing;
 use crate::failure::{Failure, Outcome};
+use crate::ids;
+
+/// Most releases that are kept in memory.
+const RELEASES_KEPT: usize = 1_000;
 
 /// How device `d` has fared with rollout `r`, whose offer to it is `o`: what it reported since the rollout was made, by
 /// the order in which both came to the database, less what an operator has forgiven it.
@@ -48,7 +58,7 @@ fn candidate(
     rollout: String,
     (cohorts_reached, share): (u16, Share),
     terms: Terms,
-    release: Release,
+    release: Arc<Release>,
 ) -> Outcome<Candidate> {
     Ok(Candidate {
         share,
@@ -72,43 +82,90 @@ fn cohort(row: &AnyRow) -> Outcome<Option<u16>> {
     stored.map(|_| number(row, "cohort")).transpose()
 }
 
+/// The running rollouts whose audience devices are in, newest first, with what each has reported about them.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    readers: Readers,
+    statement: Statement,
+    /// Those that were rolled out lately, which never change.
+    releases: Mutex<HashMap<ImageDigest, Arc<Release>>>,
+}
+
+impl Candidates {
+    pub(super) fn of(readers: &Readers) -> Self {
+        Self {
+            readers: readers.clone(),
+            // Devices by their names, before anything else: without statistics PostgreSQL would go from a release to
+            // all devices of its hardware.
+            statement: Statement::listing(
+                "WITH d AS MATERIALIZED (SELECT id, vendor, class FROM devices WHERE id IN (",
+                1,
+                concat!(
+                    ")) SELECT d.id AS device, r.id AS rollout, r.release AS release, \
+                     r.cohorts_reached AS cohorts_reached, r.share AS share, r.battery_min AS battery_min, \
+                     r.not_before AS not_before, r.hours AS hours, ",
+                    fared!(),
+                    " FROM d JOIN releases l ON l.vendor = d.vendor AND l.class = d.class \
+                     JOIN rollouts r ON r.release = l.digest AND r.state = 'running' \
+                     LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = d.id \
+                     WHERE r.audience = 'all' OR EXISTS \
+                     (SELECT 1 FROM rollout_devices m WHERE m.rollout = r.id AND m.device = d.id) \
+                     ORDER BY r.number DESC"
+                ),
+            ),
+            releases: Mutex::default(),
+        }
+    }
+
+    async fn release(&self, reader: &mut AnyConnection, digest: ImageDigest) -> Outcome<Arc<Release>> {
+        let known = self.releases().get(&digest).cloned();
+        if let Some(release) = known {
+            return Ok(release);
+        }
+        let release = releases::find(reader, digest).await?;
+        let release = Arc::new(release.ok_or_else(|| Failure::storage("a rollout's release is gone"))?);
+        let mut releases = self.releases();
+        if releases.len() >= RELEASES_KEPT {
+            releases.clear();
+        }
+        releases.insert(digest, release.clone());
+        Ok(release)
+    }
+
+    /// A panic elsewhere leaves the map as whole as it was.
+    fn releases(&self) -> MutexGuard<'_, HashMap<ImageDigest, Arc<Release>>> {
+        self.releases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lookup for Candidates {
+    type Found = Vec<Candidate>;
+
+    async fn find(&self, devices: &[DeviceId]) -> Outcome<HashMap<DeviceId, Vec<Candidate>>> {
+        let mut reader = self.readers.acquire().await?;
+        let query = self
+            .statement
+            .about(devices, |query, id| query.bind(id.to_string()));
+        let rows = query.fetch_all(&mut *reader).await?;
+        let mut found: HashMap<DeviceId, Vec<Candidate>> = HashMap::new();
+        for row in &rows {
+            let device = spelled(row, "device", ids::device)?;
+            let rollout: String = column(row, "rollout")?;
+            let reached = (number(row, "cohorts_reached")?, share(row, "share")?);
+            let release = self
+                .release(&mut reader, spelled(row, "release", ids::digest)?)
+                .await?;
+            let candidate = candidate(row, device, rollout, reached, terms(row)?, release)?;
+            found.entry(device).or_default().push(candidate);
+        }
+        Ok(found)
+    }
+}
+
 impl Store {
     /// The running rollouts whose audience a device is in, newest first, with what it has reported about each.
-    pub(crate) async fn candidates(
-        &self,
-        device: DeviceId,
-        vendor: Uuid,
-        class: Uuid,
-    ) -> Outcome<Vec<Candidate>> {
-        let rows = sqlx::query(
-            concat!(
-                "SELECT r.id AS rollout, r.cohorts_reached AS cohorts_reached, r.share AS share, r.battery_min AS battery_min, \
-                 r.not_before AS not_before, r.hours AS hours, l.*, ",
-                fared!(),
-                " FROM rollouts r JOIN devices d ON d.id = $1 JOIN releases l ON l.digest = r.release \
-                 LEFT JOIN rollout_offers o ON o.rollout = r.id AND o.device = d.id \
-                 WHERE r.state = 'running' AND l.vendor = $2 AND l.class = $3 AND (r.audience = 'all' OR EXISTS \
-                 (SELECT 1 FROM rollout_devices m WHERE m.rollout = r.id AND m.device = d.id)) \
-                 ORDER BY r.number DESC"
-            ),
-        )
-        .bind(device.to_string())
-        .bind(vendor.to_string())
-        .bind(class.to_string())
-        .fetch_all(&mut *self.reader().await?)
-        .await?;
-        let candidates = rows.iter().map(|row| {
-            let rollout: String = column(row, "rollout")?;
-            candidate(
-                row,
-                device,
-                rollout,
-                (number(row, "cohorts_reached")?, share(row, "share")?),
-                terms(row)?,
-                release(row)?,
-            )
-        });
-        candidates.collect()
+    pub(crate) async fn candidates(&self, device: DeviceId) -> Outcome<Vec<Candidate>> {
+        Ok(self.candidates.find(device).await?.unwrap_or_default())
     }
 
     /// A page of a rollout's audience: each device, the rollout as its candidate, and since when its offer stands so.
@@ -139,6 +196,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&mut *self.reader().await?)
         .await?;
+        let release = Arc::new(release.clone());
         let members = rows.iter().map(|row| {
             let device = device(row)?;
             let id = rollout.id.clone();

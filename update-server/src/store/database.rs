@@ -23,7 +23,7 @@ const WRITERS: u32 = 8;
 /// SQLite: readers never wait for the writer. A commit is in the log file, and [`super::log`] brings that to disk
 /// before the commit is reported.
 const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
-                             PRAGMA busy_timeout = 5000;";
+                             PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;";
 const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000;";
 
 /// PostgreSQL: the same, whatever the server's defaults are; a stricter default stays. Nobody waits for ever for a

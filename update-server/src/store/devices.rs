@@ -1,11 +1,16 @@
 //! Rows of devices.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use latchkey_directive::{BootReport, DeviceId, Hold, PublicKey, Running};
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::{Change, Look, Record, Store, column, foreign, number, spelled, spelled_if_any};
+use super::statement::Statement;
+use super::together::Lookup;
+use super::{Change, Look, Readers, Record, Store, column, foreign, number, spelled, spelled_if_any};
 use crate::domain::access::Hash;
 use crate::domain::clone::Evidence;
 use crate::domain::decision::Facts;
@@ -16,6 +21,7 @@ use crate::domain::presence::Seen;
 use crate::domain::wishes::{Updates, Wishes};
 use crate::failure::Outcome;
 use crate::ids;
+use crate::limits::STATEMENT_ROWS_MAX;
 
 pub(super) fn device(row: &AnyRow) -> Outcome<Device> {
     let vendor = spelled_if_any(row, "vendor", ids::uuid)?;
@@ -77,6 +83,39 @@ fn facts(row: &AnyRow, (vendor, class): (Uuid, Uuid), boot_since: i64) -> Outcom
     })
 }
 
+/// Devices, each with all that is known of it.
+#[derive(Debug)]
+pub(super) struct Devices {
+    readers: Readers,
+    statement: Statement,
+}
+
+impl Devices {
+    pub(super) fn of(readers: &Readers) -> Self {
+        Self {
+            readers: readers.clone(),
+            statement: Statement::listing("SELECT * FROM devices WHERE id IN (", 1, ")"),
+        }
+    }
+}
+
+impl Lookup for Devices {
+    type Found = Device;
+
+    async fn find(&self, devices: &[DeviceId]) -> Outcome<HashMap<DeviceId, Device>> {
+        let mut reader = self.readers.acquire().await?;
+        let query = self
+            .statement
+            .about(devices, |query, id| query.bind(id.to_string()));
+        let rows = query.fetch_all(&mut *reader).await?;
+        drop(reader);
+        let devices = rows.iter().map(device);
+        devices
+            .map(|device| device.map(|device| (device.id, device)))
+            .collect()
+    }
+}
+
 async fn find(connection: &mut AnyConnection, id: DeviceId) -> Outcome<Option<Device>> {
     let row = sqlx::query("SELECT * FROM devices WHERE id = $1")
         .bind(id.to_string())
@@ -87,7 +126,7 @@ async fn find(connection: &mut AnyConnection, id: DeviceId) -> Outcome<Option<De
 
 impl Store {
     pub(crate) async fn device(&self, id: DeviceId) -> Outcome<Option<Device>> {
-        find(&mut *self.reader().await?, id).await
+        self.devices.find(id).await
     }
 
     pub(crate) async fn devices(
@@ -301,6 +340,15 @@ impl Change {
     }
 }
 
+/// Both databases call the columns of a list of values so.
+static PUT_SEEN: LazyLock<Statement> = LazyLock::new(|| {
+    Statement::listing(
+        "UPDATE devices SET sequence = c.column2, last_seen = c.column3, battery = c.column4 FROM (VALUES",
+        5,
+        ") AS c WHERE devices.id = c.column1 AND devices.sequence < c.column2 AND devices.numbering = c.column5",
+    )
+});
+
 impl Record {
     /// Keeps what a check-in told; `false` when a later one was quicker, or its numbers were set back meanwhile.
     pub(crate) async fn put_facts(
@@ -340,19 +388,19 @@ impl Record {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Keeps when a device called.
-    pub(crate) async fn put_seen(&mut self, id: DeviceId, seen: Seen) -> Outcome<()> {
-        sqlx::query(
-            "UPDATE devices SET sequence = $1, last_seen = $2, battery = $3 \
-             WHERE id = $4 AND sequence < $1 AND numbering = $5",
-        )
-        .bind(seen.sequence)
-        .bind(seen.at)
-        .bind(seen.battery_percent.map(i64::from))
-        .bind(id.to_string())
-        .bind(seen.numbering)
-        .execute(&mut *self.0)
-        .await?;
+    /// Keeps when devices called; none is named twice.
+    pub(crate) async fn put_seen(&mut self, calls: &[(DeviceId, Seen)]) -> Outcome<()> {
+        for calls in calls.chunks(STATEMENT_ROWS_MAX) {
+            let query = PUT_SEEN.about(calls, |query, (id, seen)| {
+                query
+                    .bind(id.to_string())
+                    .bind(seen.sequence)
+                    .bind(seen.at)
+                    .bind(seen.battery_percent.map(i64::from))
+                    .bind(seen.numbering)
+            });
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 }

@@ -131,6 +131,8 @@ impl Log {
 pub(super) mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use latchkey_directive::DeviceId;
+
     use super::*;
     use crate::store::Store;
 
@@ -245,12 +247,19 @@ pub(super) mod tests {
     async fn a_store_whose_disk_failed_is_neither_written_nor_read() {
         let folder = tempfile::tempdir().unwrap();
         let url = Store::url_of_file(&folder.path().join("x.db")).unwrap();
-        let mut store = Store::open(&url).await.unwrap();
-        break_disk(store.log.as_mut().unwrap());
+        let store = Store::open(&url).await.unwrap();
+        let (_folder, mut log) = log();
+        break_disk(&mut log);
+        let store = Store::of(store.kind, Some(log), store.writers, store.readers.pool);
+        let device = DeviceId([1; 16]);
         store.check().await.unwrap();
+        store.device(device).await.unwrap();
+        store.candidates(device).await.unwrap();
         assert!(store.record().await.unwrap().commit().await.is_err());
         assert!(store.record().await.is_err());
         assert!(store.look().await.is_err());
         assert!(store.check().await.is_err(), "whoever watches it hears of it");
+        assert!(store.device(device).await.is_err());
+        assert!(store.candidates(device).await.is_err());
     }
 }

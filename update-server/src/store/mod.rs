@@ -24,7 +24,9 @@ mod releases;
 mod reports;
 mod rollouts;
 mod sessions;
+mod statement;
 mod stories;
+mod together;
 mod tokens;
 mod tuf;
 mod webhooks;
@@ -39,17 +41,20 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Row as _, SqlSafeStr as _, Transaction};
 
 use crate::domain::audit::Entry;
+use crate::domain::decision::Candidate;
+use crate::domain::device::Device;
 use crate::failure::{Failure, Outcome};
 
 use database::{Database, Kind};
 use log::Log;
+use together::Together;
 
 pub use database::shown;
 #[cfg(test)]
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 19] = [
+const MIGRATIONS: [(i64, &str, &str); 20] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -97,6 +102,11 @@ const MIGRATIONS: [(i64, &str, &str); 19] = [
         "reports order",
         include_str!("../../migrations/0019_reports_order.sql"),
     ),
+    (
+        20,
+        "rollouts by state",
+        include_str!("../../migrations/0020_rollouts_by_state.sql"),
+    ),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.
@@ -112,7 +122,24 @@ pub struct Store {
     /// SQLite's, whose commits have yet to be brought to disk.
     log: Option<Arc<Log>>,
     writers: AnyPool,
-    readers: AnyPool,
+    readers: Readers,
+    devices: Together<Device>,
+    candidates: Together<Vec<Candidate>>,
+}
+
+/// The connections that only read.
+#[derive(Clone, Debug)]
+struct Readers {
+    pool: AnyPool,
+    log: Option<Arc<Log>>,
+}
+
+impl Readers {
+    /// Takes one, while what is committed can be brought to disk.
+    async fn acquire(&self) -> Outcome<PoolConnection<Any>> {
+        sound(self.log.as_ref())?;
+        Ok(self.pool.acquire().await?)
+    }
 }
 
 /// A look at what is there before it is changed: nobody else changes it meanwhile.
@@ -151,13 +178,22 @@ impl Store {
                     format!("cannot see to it that what is written to {shown} is on disk")
                 })?),
             };
-        let readers = database.readers()?;
-        Ok(Self {
-            kind: database.kind,
+        Ok(Self::of(database.kind, log, writers, database.readers()?))
+    }
+
+    fn of(kind: Kind, log: Option<Arc<Log>>, writers: AnyPool, readers: AnyPool) -> Self {
+        let readers = Readers {
+            pool: readers,
+            log: log.clone(),
+        };
+        Self {
+            kind,
             log,
             writers,
+            devices: Together::by(devices::Devices::of(&readers)),
+            candidates: Together::by(candidates::Candidates::of(&readers)),
             readers,
-        })
+        }
     }
 
     /// The URL of a database in a file.
@@ -219,18 +255,12 @@ impl Store {
             Kind::Sqlite => "BEGIN IMMEDIATE",
         };
         let transaction = self.writers.begin_with(statement).await?;
-        self.sound()?;
+        sound(self.log.as_ref())?;
         Ok(transaction)
     }
 
     async fn reader(&self) -> Outcome<PoolConnection<Any>> {
-        self.sound()?;
-        Ok(self.readers.acquire().await?)
-    }
-
-    /// Goes on only while what is committed can be brought to disk.
-    fn sound(&self) -> Outcome<()> {
-        self.log.as_ref().map_or(Ok(()), |log| log.check())
+        self.readers.acquire().await
     }
 
     /// Waits until everything that was read before is on disk: what rests on it may be acknowledged then.
@@ -254,7 +284,7 @@ impl Store {
 
     /// Waits for what is under way and closes the connections.
     pub async fn close(&self) {
-        self.readers.close().await;
+        self.readers.pool.close().await;
         self.writers.close().await;
     }
 }
@@ -341,6 +371,11 @@ async fn commit(transaction: Transaction<'static, Any>, log: Option<Arc<Log>>) -
         Some(log) => log.commit(transaction).await,
         None => Ok(transaction.commit().await?),
     }
+}
+
+/// Goes on only while what is committed can be brought to disk.
+fn sound(log: Option<&Arc<Log>>) -> Outcome<()> {
+    log.map_or(Ok(()), |log| log.check())
 }
 
 /// PostgreSQL shows nothing to others before it is on disk.

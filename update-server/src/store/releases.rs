@@ -33,6 +33,14 @@ pub(super) fn release(row: &AnyRow) -> Outcome<Release> {
     })
 }
 
+pub(super) async fn find(connection: &mut AnyConnection, digest: ImageDigest) -> Outcome<Option<Release>> {
+    let row = sqlx::query("SELECT * FROM releases WHERE digest = $1")
+        .bind(digest.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(release).transpose()
+}
+
 /// A release with the same digest, or with the same version for the same hardware.
 async fn rival(connection: &mut AnyConnection, newcomer: &Release) -> Outcome<Option<Release>> {
     let row = sqlx::query(
@@ -49,11 +57,7 @@ async fn rival(connection: &mut AnyConnection, newcomer: &Release) -> Outcome<Op
 
 impl Store {
     pub(crate) async fn release(&self, digest: ImageDigest) -> Outcome<Option<Release>> {
-        let row = sqlx::query("SELECT * FROM releases WHERE digest = $1")
-            .bind(digest.to_string())
-            .fetch_optional(&mut *self.reader().await?)
-            .await?;
-        row.as_ref().map(release).transpose()
+        find(&mut *self.reader().await?, digest).await
     }
 
     pub(crate) async fn releases(&self) -> Outcome<Vec<Release>> {

@@ -104,22 +104,26 @@ async fn no_lock_is_answered_by_walking_over_the_fleet() {
     let statements = statements.0.lock().unwrap().clone();
     let mut explained = 0;
     for statement in &statements {
-        if !["SELECT", "UPDATE", "INSERT"]
+        if !["SELECT", "UPDATE", "INSERT", "WITH"]
             .iter()
             .any(|verb| statement.starts_with(verb))
         {
             continue;
         }
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        for row in sqlx::query(explain).fetch_all(&mut database).await.unwrap() {
-            let step: String = row.get("detail");
-            let walks = LARGE
-                .iter()
-                .any(|table| step.starts_with("SCAN") && step.contains(table));
-            let aliased = ["SCAN d", "SCAN m", "SCAN n", "SCAN o", "SCAN p"].contains(&step.as_str());
-            assert!(!walks && !aliased, "{step}: {statement}");
-            explained += 1;
+        let rows = sqlx::query(explain).fetch_all(&mut database).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        for step in &steps {
+            let Some(scanned) = step.strip_prefix("SCAN ") else {
+                continue;
+            };
+            let is_large = LARGE.iter().any(|table| scanned.contains(table));
+            // A short list that the statement itself made is gone through by any name.
+            let is_list = steps.contains(&format!("MATERIALIZE {scanned}"));
+            let is_alias = ["d", "m", "n", "o", "p"].contains(&scanned) && !is_list;
+            assert!(!is_large && !is_alias, "{step}: {statement}");
         }
+        explained += steps.len();
     }
     assert!(
         explained >= 8,

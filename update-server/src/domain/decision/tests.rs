@@ -56,12 +56,16 @@ fn at_noon() -> Moment {
     }
 }
 
+fn brings(candidate: &mut Candidate) -> &mut Release {
+    Arc::make_mut(&mut candidate.release)
+}
+
 fn candidate(minor: u8, counter: u32) -> Candidate {
     Candidate {
         rollout: format!("to-1.{minor}"),
         made_at: 100,
         forgiven_boot: None,
-        release: Release {
+        release: Arc::new(Release {
             digest: ImageDigest([minor; 32]),
             vendor: VENDOR,
             class: CLASS,
@@ -74,7 +78,7 @@ fn candidate(minor: u8, counter: u32) -> Candidate {
             notes: None,
             published_at: 0,
             published_by: String::new(),
-        },
+        }),
         terms: Terms::default(),
         share: Share::ALL,
         place: Place::of(DeviceId([7; 16]), "to"),
@@ -145,8 +149,8 @@ fn what_runs_is_not_offered_again() {
 #[test]
 fn other_hardware_gets_nothing_whatever_the_rollout_says() {
     for change in [
-        |c: &mut Candidate| c.release.class = VENDOR,
-        |c: &mut Candidate| c.release.vendor = CLASS,
+        |c: &mut Candidate| brings(c).class = VENDOR,
+        |c: &mut Candidate| brings(c).vendor = CLASS,
     ] {
         let mut candidate = candidate(2, 6);
         change(&mut candidate);
@@ -157,7 +161,7 @@ fn other_hardware_gets_nothing_whatever_the_rollout_says() {
 #[test]
 fn a_stepping_stone_comes_first() {
     let mut far = candidate(9, 6);
-    far.release.min_version = Some(version(5));
+    brings(&mut far).min_version = Some(version(5));
     let decision = decide(&device(), &at_noon(), vec![far, candidate(5, 6)]);
     assert_eq!(decision.offer().map(|c| c.rollout.as_str()), Some("to-1.5"));
     assert!(matches!(decision.0[0].verdict, Verdict::NeedsStep { .. }));
@@ -238,8 +242,8 @@ fn a_chain_of_stepping_stones_is_walked_one_by_one() {
     // 1.4 needs 1.3, 1.3 needs 1.2; all three are rolled out, the newest first.
     let rollouts = || {
         let mut chain = vec![candidate(4, 6), candidate(3, 6), candidate(2, 6)];
-        chain[0].release.min_version = Some(version(3));
-        chain[1].release.min_version = Some(version(2));
+        brings(&mut chain[0]).min_version = Some(version(3));
+        brings(&mut chain[1]).min_version = Some(version(2));
         chain
     };
     let mut device = device();
@@ -257,7 +261,7 @@ fn a_chain_of_stepping_stones_is_walked_one_by_one() {
 #[test]
 fn what_the_owner_declined_is_not_offered_and_security_updates_stand_apart() {
     let mut security = candidate(2, 6);
-    security.release.kind = ReleaseKind::Security;
+    brings(&mut security).kind = ReleaseKind::Security;
     let feature = candidate(2, 6);
     let wishes = |updates| Moment {
         wishes: Wishes {
@@ -552,7 +556,7 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
         )| {
             let (share, security, ours) = reach;
             let mut made = candidate(minor, counter);
-            made.release.min_version = least.map(version);
+            brings(&mut made).min_version = least.map(version);
             made.reverts = reverts;
             made.refusals = refusals;
             made.refused_at = hours_ago.map(|hours| -hours * REST_MS);
@@ -563,10 +567,10 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
                 hours: by_night.then(|| "22:00-05:00".parse().unwrap()),
             };
             if security {
-                made.release.kind = ReleaseKind::Security;
+                brings(&mut made).kind = ReleaseKind::Security;
             }
             if !ours {
-                made.release.class = VENDOR;
+                brings(&mut made).class = VENDOR;
             }
             made
         },
