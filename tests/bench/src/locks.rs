@@ -47,8 +47,18 @@ impl Lock {
         Ok(request("POST", "/device/v1/enrol", &self.sealed(&message)?))
     }
 
-    /// Its next check-in: with news only the first time.
+    /// The public half of its key.
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    /// A request with its next check-in: with news only the first time.
     pub(crate) fn check_in(&mut self) -> anyhow::Result<Vec<u8>> {
+        Ok(request("POST", "/device/v1/check-in", &self.sealed_check_in()?))
+    }
+
+    /// Its next check-in.
+    pub(crate) fn sealed_check_in(&mut self) -> anyhow::Result<Vec<u8>> {
         self.sequence += 1;
         let mut nonce = [0x7e; 16];
         nonce[..8].copy_from_slice(&self.sequence.to_le_bytes());
@@ -78,7 +88,7 @@ impl Lock {
             echo: None,
             hold: None,
         };
-        Ok(request("POST", "/device/v1/check-in", &self.sealed(&message)?))
+        self.sealed(&message)
     }
 
     fn sealed<M: Purpose + minicbor::Encode<()>>(&self, message: &M) -> anyhow::Result<Vec<u8>> {

@@ -12,6 +12,7 @@
 mod load;
 mod locks;
 mod peers;
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,6 +60,8 @@ enum What {
     Server(Options),
     /// Serve a route that does nothing
     EmptyRoute { address: String },
+    /// Check and make a check-in's signatures, and nothing else
+    Signatures { seconds: u64 },
 }
 
 #[derive(Args)]
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         match Arguments::parse().what {
             What::Server(options) => measure(&options).await,
             What::EmptyRoute { address } => empty_route(&address).await,
+            What::Signatures { seconds } => signatures::exchange(Duration::from_secs(seconds)),
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -201,6 +205,8 @@ async fn measure(options: &Options) -> Result<()> {
         let fixed = load::request("GET", "/answer", &[]);
         let same = send_for(&nginx.address, std::iter::repeat(&fixed[..]), options).await?;
         numbers.add("nginx, by our generator", same.json());
+        let alone = peers::signatures(options.seconds).await?;
+        numbers.add("signatures alone", json!({ "per_second": alone }));
         let signed = sign(&mut locks, SIGNED_PER_SECOND * options.seconds as usize)?;
         for server in &servers {
             let measured = send(&server.peer, &signed, options).await?;

@@ -102,6 +102,19 @@ pub(crate) async fn empty_route() -> Result<Peer> {
     listening(child, address, Duration::from_secs(10)).await
 }
 
+/// How many check-ins' signatures one core checks and answers with its own in a second, when it does nothing else.
+pub(crate) async fn signatures(seconds: u64) -> Result<f64> {
+    let this = std::env::current_exe()?;
+    let mut alone = on_core(&this);
+    let alone = alone.args(["signatures", &seconds.to_string()]);
+    let output = alone.output().await.context("cannot start this program")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("signatures alone: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    said.trim().parse().context("signatures alone: no number")
+}
+
 /// goosebit from PyPI: another server for updates, which speaks hawkBit's device API.
 pub(crate) async fn goosebit(folder: &Path, python: &Path) -> Result<Peer> {
     const TABLES: &str = "import asyncio
