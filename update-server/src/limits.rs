@@ -108,6 +108,10 @@ pub fn busy_again_s() -> u32 {
 /// How long a request waits for a place at the database.
 pub const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
+/// How long the answer to a lookup may take, the wait for a place at the database included. Whoever asks next must not
+/// wait for a connection that has gone.
+pub const LOOKUP_TIME: Duration = DATABASE_WAIT.saturating_mul(2);
+
 /// Most devices that one statement is about; a power of two.
 pub const STATEMENT_ROWS_MAX: usize = 64;
 

@@ -3,7 +3,8 @@
 //! To find one device costs little beside the way to the database and back: two changes of thread for SQLite, a round
 //! trip for PostgreSQL. When many devices call at once, that way is made once for all of them. When one calls alone, it
 //! waits for nobody. Knows nothing about what is looked up. Keeps: a query begins after the question it answers, so an
-//! answer is never older than its question; and there is one query of a kind at a time, of so many devices at most.
+//! answer is never older than its question; there is one query of a kind at a time, of so many devices at most, and
+//! however it ends, those behind it are answered.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,10 +12,11 @@ use std::iter;
 
 use latchkey_directive::DeviceId;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tracing::{Instrument as _, Span};
 
 use crate::failure::{Failure, Outcome};
-use crate::limits::{REQUESTS_MAX, STATEMENT_ROWS_MAX};
+use crate::limits::{LOOKUP_TIME, REQUESTS_MAX, STATEMENT_ROWS_MAX};
 
 /// What is looked up of a device.
 pub(super) trait Lookup: Send + 'static {
@@ -72,7 +74,8 @@ async fn answer<L: Lookup>(lookup: L, mut questions: mpsc::Receiver<Question<L::
         devices.dedup();
         // In the log it stands with the first who asked.
         let span = asked.first().map_or_else(Span::none, |first| first.span.clone());
-        let found = lookup.find(&devices).instrument(span).await;
+        let found = timeout(LOOKUP_TIME, lookup.find(&devices).instrument(span)).await;
+        let found = found.unwrap_or_else(|late| Err(Failure::storage(late)));
         for Question { device, answer, .. } in asked.drain(..) {
             let told = match &found {
                 Ok(found) => Ok(found.get(&device).cloned()),
@@ -91,7 +94,7 @@ mod tests {
     use super::*;
     use crate::failure::Kind;
 
-    /// Finds each device's first byte where that is even; fails for 99.
+    /// Finds each device's first byte where that is even; fails for 99, and never ends for 98.
     #[derive(Clone, Default)]
     struct FirstBytes {
         queries: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -105,6 +108,9 @@ mod tests {
             self.queries.lock().unwrap().push(first.clone());
             // As a database does: others come meanwhile.
             tokio::task::yield_now().await;
+            if first.contains(&98) {
+                std::future::pending::<()>().await;
+            }
             if first.contains(&99) {
                 return Err(Failure::new(Kind::Busy, "later").because("a reason"));
             }
@@ -150,6 +156,20 @@ mod tests {
             assert_eq!(answer.unwrap_err().kind, Kind::Busy);
         }
         assert_eq!(together.find(device(2)).await.unwrap(), Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_never_ends_keeps_nobody_behind_it_waiting_for_ever() {
+        let together = Together::by(FirstBytes::default());
+        let stuck = together.find(device(98));
+        let behind = async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            together.find(device(2)).await
+        };
+        let (stuck, behind) = tokio::join!(stuck, behind);
+        assert_eq!(stuck.unwrap_err().kind, Kind::Storage);
+        assert_eq!(behind.unwrap(), Some(2));
     }
 
     #[tokio::test]
