@@ -1,0 +1,194 @@
+//! What is worth what devices say.
+
+use super::*;
+
+#[tokio::test]
+async fn failures_count_rest_and_halt() {
+    let harness = Harness::with_hawkbit().await;
+    let (release, _) = published(&harness, 2).await;
+    let halt = json!({ "release": release.to_string(), "to": "all", "halt": { "failures": 2 } });
+    let rollout = harness.roll_out_to(halt).await;
+    let (first, second) = (Stranger::told(&harness).await, Stranger::told(&harness).await);
+    let action = first.offered().await.unwrap();
+    assert_eq!(
+        first.says(action, "closed", "failure").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        first.says(action, "closed", "failure").await.status,
+        StatusCode::OK,
+        "it did not hear"
+    );
+    assert_eq!(health(&harness, &rollout).await["refused"], 1, "once");
+    assert_eq!(first.offered().await, None, "it is left alone for an hour");
+    harness.clock.advance_ms(3_600_000);
+    let again = first.offered().await.unwrap();
+    assert_ne!(again, action, "another try is another action");
+    assert_eq!(
+        first.says(action, "closed", "failure").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        first.offered().await,
+        Some(again),
+        "what is said of the old one is not said of it"
+    );
+
+    let action = second.offered().await.unwrap();
+    assert_eq!(
+        second.says(action, "canceled", "none").await.status,
+        StatusCode::OK
+    );
+    let status = harness.get(&format!("/api/v1/rollouts/{rollout}")).await;
+    assert_eq!(status["state"], "halted", "{status}");
+    assert_eq!(
+        first.get(&format!("/deploymentBase/{again}")).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(first.canceled().await, Some(again));
+}
+
+#[tokio::test]
+async fn what_runs_an_older_image_again_has_reverted() {
+    let harness = Harness::with_hawkbit().await;
+    let stranger = Stranger::told(&harness).await;
+    let (release, _) = published(&harness, 2).await;
+    let rollout = harness.roll_out(release).await;
+    assert_eq!(stranger.offered().await, Some(1));
+    stranger.says(1, "closed", "success").await;
+    assert_eq!(
+        stranger.tells("1.2.0", 2).await.status,
+        StatusCode::OK,
+        "nothing new"
+    );
+    assert_eq!(health(&harness, &rollout).await["confirmed"], 1);
+    assert_eq!(stranger.tells("1.1.0", 1).await.status, StatusCode::OK);
+    let health = health(&harness, &rollout).await;
+    assert_eq!(
+        (&health["confirmed"], &health["reverted"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(stranger.offered().await, None, "not again in this rollout");
+    assert_eq!(
+        stranger.reports().await[0],
+        ("reverted".to_owned(), release.to_string())
+    );
+}
+
+#[tokio::test]
+async fn hostile_feedback_changes_nothing() {
+    let harness = Harness::with_hawkbit().await;
+    let (release, _) = published(&harness, 2).await;
+    let rollout = harness.roll_out(release).await;
+    let (stranger, other) = (Stranger::told(&harness).await, Stranger::told(&harness).await);
+    assert_eq!(other.offered().await, Some(1));
+    assert_eq!(
+        stranger.says(1, "closed", "success").await.status,
+        StatusCode::NOT_FOUND,
+        "it is another's"
+    );
+    assert_eq!(
+        stranger
+            .get("/softwaremodules/1/artifacts/lock-emulator-1-1.2.0-0.img")
+            .await
+            .status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(stranger.offered().await, Some(1));
+    for action in ["0", "2", "-1", "01", "+1", "99999999999999999999", "x", "%2e%2e"] {
+        for path in [
+            format!("/deploymentBase/{action}"),
+            format!("/cancelAction/{action}"),
+            format!("/softwaremodules/{action}/artifacts/lock-emulator-1-1.2.0-0.img"),
+        ] {
+            assert_eq!(stranger.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+            harness.clock.advance_ms(60_000); // a device may not ask without end
+        }
+        let path = format!("/deploymentBase/{action}/feedback");
+        let answer = stranger
+            .call(Method::POST, &path, said("closed", "success"))
+            .await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let long = said("closed", &"x".repeat(70_000));
+    let path = "/deploymentBase/1/feedback";
+    assert_eq!(
+        stranger.call(Method::POST, path, long).await.problem(),
+        "too-large"
+    );
+    for body in [
+        String::new(),
+        "{}".to_owned(),
+        "[".repeat(60_000),
+        said("closed", "none"),
+        said("closed", "perhaps"),
+        said("done", "success"),
+        json!({ "status": { "execution": "closed" } }).to_string(),
+        json!({ "status": { "execution": ["closed"], "result": { "finished": "success" } } }).to_string(),
+    ] {
+        assert_eq!(stranger.call(Method::POST, path, body).await.problem(), "invalid");
+    }
+    for data in [
+        "",
+        "{}",
+        r#"{"data":{"version":"9.9.9"}}"#,
+        r#"{"data":{"version":"\u0000","counter":"1"}}"#,
+    ] {
+        assert_eq!(
+            stranger.call(Method::PUT, "/configData", data).await.problem(),
+            "invalid"
+        );
+    }
+    let health = health(&harness, &rollout).await;
+    assert_eq!((&health["confirmed"], &health["refused"]), (&json!(0), &json!(0)));
+    assert_eq!(stranger.says(1, "closed", "success").await.status, StatusCode::OK);
+    assert_eq!(
+        stranger.says(1, "closed", "success").await.status,
+        StatusCode::OK,
+        "said again"
+    );
+    for (execution, finished) in [
+        ("closed", "failure"),
+        ("proceeding", "none"),
+        ("rejected", "none"),
+    ] {
+        assert_eq!(
+            stranger.says(1, execution, finished).await.problem(),
+            "gone",
+            "{execution}"
+        );
+    }
+    assert_eq!(stranger.reports().await.len(), 1, "nothing counts twice");
+}
+
+#[tokio::test]
+async fn who_reports_without_end_is_heard_once_it_ends() {
+    let harness = Harness::with_hawkbit().await;
+    let (release, _) = published(&harness, 2).await;
+    let rollout = harness.roll_out(release).await;
+    let stranger = Stranger::told(&harness).await;
+    assert_eq!(stranger.offered().await, Some(1));
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(stranger.says(1, "proceeding", "none").await.status);
+    }
+    assert_eq!(answers.first(), Some(&StatusCode::OK));
+    assert_eq!(answers.last(), Some(&StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(stranger.says(1, "rejected", "none").await.problem(), "busy");
+    assert_eq!(
+        stranger.says(2, "closed", "success").await.problem(),
+        "busy",
+        "it has no such action"
+    );
+    assert_eq!(
+        stranger.says(1, "closed", "success").await.status,
+        StatusCode::OK,
+        "a client may say so only once"
+    );
+    assert_eq!(health(&harness, &rollout).await["confirmed"], 1);
+    assert_eq!(
+        stranger.says(1, "closed", "success").await.problem(),
+        "busy",
+        "again is too often"
+    );
+}
