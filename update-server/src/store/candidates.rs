@@ -12,7 +12,7 @@ use super::devices::device;
 use super::releases::{self, release};
 use super::rollouts::{audience, share, terms};
 use super::statement::Statement;
-use super::together::Lookup;
+use super::together::{Finds, Lookup};
 use super::{Readers, Store, column, number, spelled, spelled_if_any};
 use crate::domain::decision::{Candidate, Terms};
 use crate::domain::device::Device;
@@ -117,6 +117,20 @@ impl Candidates {
         }
     }
 
+    async fn candidate(
+        &self,
+        reader: &mut AnyConnection,
+        row: &AnyRow,
+        device: DeviceId,
+    ) -> Outcome<Candidate> {
+        let rollout: String = column(row, "rollout")?;
+        let reached = (number(row, "cohorts_reached")?, share(row, "share")?);
+        let release = self
+            .release(reader, spelled(row, "release", ids::digest)?)
+            .await?;
+        candidate(row, device, rollout, reached, terms(row)?, release)
+    }
+
     async fn release(&self, reader: &mut AnyConnection, digest: ImageDigest) -> Outcome<Arc<Release>> {
         let known = self.releases().get(&digest).cloned();
         if let Some(release) = known {
@@ -141,22 +155,24 @@ impl Candidates {
 impl Lookup for Candidates {
     type Found = Vec<Candidate>;
 
-    async fn find(&self, devices: &[DeviceId]) -> Outcome<HashMap<DeviceId, Vec<Candidate>>> {
+    async fn find(&self, devices: &[DeviceId]) -> Outcome<Finds<Vec<Candidate>>> {
         let mut reader = self.readers.acquire().await?;
         let query = self
             .statement
             .about(devices, |query, id| query.bind(id.to_string()));
         let rows = query.fetch_all(&mut *reader).await?;
-        let mut found: HashMap<DeviceId, Vec<Candidate>> = HashMap::new();
+        let mut found = Finds::new();
         for row in &rows {
             let device = spelled(row, "device", ids::device)?;
-            let rollout: String = column(row, "rollout")?;
-            let reached = (number(row, "cohorts_reached")?, share(row, "share")?);
-            let release = self
-                .release(&mut reader, spelled(row, "release", ids::digest)?)
-                .await?;
-            let candidate = candidate(row, device, rollout, reached, terms(row)?, release)?;
-            found.entry(device).or_default().push(candidate);
+            let candidates = found.entry(device).or_insert_with(|| Ok(Vec::new()));
+            match (
+                candidates.as_mut(),
+                self.candidate(&mut reader, row, device).await,
+            ) {
+                (Ok(candidates), Ok(candidate)) => candidates.push(candidate),
+                (Ok(_), Err(failure)) => *candidates = Err(failure),
+                (Err(_), _) => {}
+            }
         }
         Ok(found)
     }

@@ -1,6 +1,5 @@
 //! Rows of devices.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use latchkey_directive::{BootReport, DeviceId, Hold, PublicKey, Running};
@@ -9,7 +8,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::statement::Statement;
-use super::together::Lookup;
+use super::together::{Finds, Lookup};
 use super::{Change, Look, Readers, Record, Store, column, foreign, number, spelled, spelled_if_any};
 use crate::domain::access::Hash;
 use crate::domain::clone::Evidence;
@@ -102,17 +101,17 @@ impl Devices {
 impl Lookup for Devices {
     type Found = Device;
 
-    async fn find(&self, devices: &[DeviceId]) -> Outcome<HashMap<DeviceId, Device>> {
+    async fn find(&self, devices: &[DeviceId]) -> Outcome<Finds<Device>> {
         let mut reader = self.readers.acquire().await?;
         let query = self
             .statement
             .about(devices, |query, id| query.bind(id.to_string()));
         let rows = query.fetch_all(&mut *reader).await?;
         drop(reader);
-        let devices = rows.iter().map(device);
-        devices
-            .map(|device| device.map(|device| (device.id, device)))
-            .collect()
+        let finds = rows
+            .iter()
+            .map(|row| Ok((spelled(row, "id", ids::device)?, device(row))));
+        finds.collect()
     }
 }
 

@@ -18,17 +18,17 @@ use tracing::{Instrument as _, Span};
 use crate::failure::{Failure, Outcome};
 use crate::limits::{LOOKUP_TIME, REQUESTS_MAX, STATEMENT_ROWS_MAX};
 
+/// What there is, by the device.
+pub(super) type Finds<F> = HashMap<DeviceId, Outcome<F>>;
+
 /// What is looked up of a device.
 pub(super) trait Lookup: Send + 'static {
     /// What there is of one device.
     type Found: Clone + Send + 'static;
 
     /// Finds it for as many devices as are named: [`STATEMENT_ROWS_MAX`] at most, none twice. Those of which there is
-    /// nothing are left out.
-    fn find(
-        &self,
-        devices: &[DeviceId],
-    ) -> impl Future<Output = Outcome<HashMap<DeviceId, Self::Found>>> + Send;
+    /// nothing are left out; what cannot be read of one is that one's failure.
+    fn find(&self, devices: &[DeviceId]) -> impl Future<Output = Outcome<Finds<Self::Found>>> + Send;
 }
 
 struct Question<F> {
@@ -78,7 +78,11 @@ async fn answer<L: Lookup>(lookup: L, mut questions: mpsc::Receiver<Question<L::
         let found = found.unwrap_or_else(|late| Err(Failure::storage(late)));
         for Question { device, answer, .. } in asked.drain(..) {
             let told = match &found {
-                Ok(found) => Ok(found.get(&device).cloned()),
+                Ok(found) => match found.get(&device) {
+                    Some(Ok(found)) => Ok(Some(found.clone())),
+                    Some(Err(failure)) => Err(failure.once_more()),
+                    None => Ok(None),
+                },
                 Err(failure) => Err(failure.once_more()),
             };
             // Who asked may have gone by now.
@@ -103,7 +107,7 @@ mod tests {
     impl Lookup for FirstBytes {
         type Found = u8;
 
-        async fn find(&self, devices: &[DeviceId]) -> Outcome<HashMap<DeviceId, u8>> {
+        async fn find(&self, devices: &[DeviceId]) -> Outcome<Finds<u8>> {
             let first: Vec<u8> = devices.iter().map(|device| device.0[0]).collect();
             self.queries.lock().unwrap().push(first.clone());
             // As a database does: others come meanwhile.
@@ -115,7 +119,7 @@ mod tests {
                 return Err(Failure::new(Kind::Busy, "later").because("a reason"));
             }
             let even = devices.iter().filter(|device| device.0[0] % 2 == 0);
-            Ok(even.map(|device| (*device, device.0[0])).collect())
+            Ok(even.map(|device| (*device, Ok(device.0[0]))).collect())
         }
     }
 

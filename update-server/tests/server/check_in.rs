@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use latchkey_directive::{BootOutcome, CheckIn, Directive, Event, ProblemCode, Report, Sealed};
 use latchkey_image::SecurityCounter;
 
+use crate::audit::tamper;
 use crate::support::{Draft, Harness, Lock, version};
 
 const CHECK_IN: &str = "/device/v1/check-in";
@@ -51,6 +52,34 @@ async fn two_copies_at_once_get_one_directive() {
             .filter(|answer| answer.status == StatusCode::OK)
             .count();
         assert_eq!(given, 1);
+    }
+}
+
+/// Locks that call at once are looked up together.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_its_own_lock_s_misfortune() {
+    let harness = Harness::ready().await;
+    let data = harness.folder.path().to_str().unwrap();
+    let image = harness.publish(&Draft::new(2, 7)).await;
+    harness.roll_out(image).await;
+    let mut locks = [harness.lock().await, harness.lock().await];
+    locks.sort_by_key(|lock| lock.id().to_string());
+    for damage in [
+        "UPDATE rollout_offers SET standing = 'odd' WHERE device = (SELECT MIN(id) FROM devices)",
+        "UPDATE devices SET state = 'odd' WHERE id = (SELECT MIN(id) FROM devices)",
+    ] {
+        for lock in &mut locks {
+            harness.check_in(lock).await;
+        }
+        tamper(data, damage).await;
+        let [damaged, whole] = locks.each_mut().map(|lock| {
+            let message = lock.check_in();
+            harness.lock_says(CHECK_IN, lock.seal(&message))
+        });
+        let (damaged, whole) = tokio::join!(damaged, whole);
+        assert_eq!(damaged.lock_problem(), ProblemCode::Busy, "{damage}");
+        assert_eq!(whole.status, StatusCode::OK, "{damage}");
+        tamper(data, "UPDATE rollout_offers SET standing = 'offered'").await;
     }
 }
 
