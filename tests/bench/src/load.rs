@@ -3,6 +3,9 @@
 //! A check-in needs a fresh number and a fresh signature, which cost more than an answer from a cache does; so all are
 //! signed before the clock starts, and the generator only writes bytes and looks for the end of the answer.
 
+//! Either as many as the server answers, or so many in a second whatever it does; then an answer's time begins when its
+//! request was due, and a server that stands still for a moment pays for all who had to wait.
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,7 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+
+use crate::peers::{Peer, Stream};
 
 /// The longest answer that is looked at, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -46,64 +50,105 @@ impl Measured {
     }
 }
 
+/// How requests are sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    /// Over so many connections.
+    pub(crate) width: usize,
+    /// For so long.
+    pub(crate) time: Duration,
+    /// So many in a second; as many as are answered where it says nothing.
+    pub(crate) per_second: Option<f64>,
+}
+
+impl Load {
+    /// As many as are answered, until there are no more.
+    pub(crate) const fn all(width: usize) -> Self {
+        Self {
+            width,
+            time: Duration::from_secs(3600),
+            per_second: None,
+        }
+    }
+}
+
 /// What the connections share: the requests that are left, and what was counted.
-struct Shared<'r> {
-    requests: RefCell<Box<dyn Iterator<Item = &'r [u8]> + 'r>>,
-    until: Instant,
+struct Shared<'i, 'r> {
+    requests: RefCell<Box<dyn Iterator<Item = &'r [u8]> + 'i>>,
+    started: Instant,
+    load: Load,
+    sent: Cell<u32>,
     failed: Cell<u64>,
     took_us: RefCell<Vec<u32>>,
 }
 
-/// Sends requests over `width` connections for `time`, or until there are no more.
+impl<'r> Shared<'_, 'r> {
+    /// The next request, and when it is due; `None` when time is up or there are no more.
+    fn next(&self) -> Option<(Instant, &'r [u8])> {
+        let sent = self.sent.get();
+        let due = match self.load.per_second {
+            Some(rate) => self.started + Duration::from_secs_f64(f64::from(sent) / rate),
+            None => Instant::now(),
+        };
+        if due >= self.started + self.load.time {
+            return None;
+        }
+        self.sent.set(sent + 1);
+        let next = self.requests.borrow_mut().next();
+        next.map(|request| (due, request))
+    }
+}
+
+/// Sends requests to a peer.
 pub(crate) async fn send<'r>(
-    address: &str,
-    requests: impl Iterator<Item = &'r [u8]> + 'r,
-    width: usize,
-    time: Duration,
+    peer: &Peer,
+    requests: impl Iterator<Item = &'r [u8]>,
+    load: Load,
 ) -> Result<Measured> {
-    let started = Instant::now();
+    // Before the clock starts: connecting is not what is measured.
+    let streams = (0..load.width).map(|_| peer.connect());
+    let streams = futures_util::future::try_join_all(streams).await?;
     let shared = Rc::new(Shared {
         requests: RefCell::new(Box::new(requests)),
-        until: started + time,
+        started: Instant::now(),
+        load,
+        sent: Cell::new(0),
         failed: Cell::new(0),
         took_us: RefCell::default(),
     });
-    let connections = (0..width).map(|_| connection(address, shared.clone()));
+    let connections = streams.into_iter();
+    let connections = connections.map(|stream| connection(stream, shared.clone()));
     futures_util::future::try_join_all(connections).await?;
     let mut took_us = shared.took_us.take();
     took_us.sort_unstable();
     Ok(Measured {
-        rate: took_us.len() as f64 / started.elapsed().as_secs_f64(),
+        rate: took_us.len() as f64 / shared.started.elapsed().as_secs_f64(),
         failed: shared.failed.get(),
         took_us,
     })
 }
 
-async fn connection(address: &str, shared: Rc<Shared<'_>>) -> Result<()> {
-    let mut stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("nobody listens on {address}"))?;
-    stream.set_nodelay(true)?;
+async fn connection(mut stream: Box<dyn Stream>, shared: Rc<Shared<'_, '_>>) -> Result<()> {
     let mut answer = Vec::with_capacity(4096);
-    loop {
-        let started = Instant::now();
-        if started >= shared.until {
-            return Ok(());
+    while let Some((due, request)) = shared.next() {
+        // A timer is too coarse, and this core has nothing else to do.
+        while Instant::now() < due {
+            tokio::task::yield_now().await;
         }
-        let next = shared.requests.borrow_mut().next();
-        let Some(request) = next else { return Ok(()) };
         stream.write_all(request).await?;
+        stream.flush().await?;
         let status = read(&mut stream, &mut answer).await?;
         if !(200..300).contains(&status) {
             shared.failed.set(shared.failed.get() + 1);
         }
-        let us = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let us = u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX);
         shared.took_us.borrow_mut().push(us);
     }
+    Ok(())
 }
 
 /// Reads one answer whose length is said; gives its status.
-async fn read(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<u16> {
+async fn read(stream: &mut Box<dyn Stream>, answer: &mut Vec<u8>) -> Result<u16> {
     answer.clear();
     loop {
         if stream.read_buf(answer).await? == 0 {
@@ -141,12 +186,17 @@ fn head(answer: &[u8]) -> Result<Option<(u16, usize)>> {
 
 /// A request's bytes.
 pub(crate) fn request(method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    request_with(method, path, "", body)
+}
+
+/// A request's bytes, with further lines in its head, each with its end.
+pub(crate) fn request_with(method: &str, path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let length = if body.is_empty() {
         String::new()
     } else {
         format!("Content-Length: {}\r\n", body.len())
     };
-    let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: server\r\n{length}\r\n").into_bytes();
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: server\r\n{lines}{length}\r\n").into_bytes();
     bytes.extend(body);
     bytes
 }

@@ -4,14 +4,16 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::Method;
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio_rustls::TlsConnector;
 
 /// The core of whoever serves.
 const CORE: &str = "0";
@@ -19,17 +21,82 @@ const CORE: &str = "0";
 /// What nginx and the empty route answer: as long as a check-in's answer is.
 pub(crate) const ANSWER_BYTES: usize = 190;
 
+/// A connection, with TLS or without.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// A certificate of this run's own making.
+pub(crate) struct Certificate {
+    /// Where it is.
+    pub(crate) certificate: PathBuf,
+    /// Where its key is.
+    pub(crate) key: PathBuf,
+    /// What it is.
+    pub(crate) pem: String,
+    client: TlsConnector,
+}
+
+impl Certificate {
+    /// Makes one.
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone())?;
+        let client = ClientConfig::builder().with_root_certificates(roots);
+        let this = Self {
+            certificate: folder.join("server.pem"),
+            key: folder.join("server.key"),
+            pem: made.cert.pem(),
+            client: Arc::new(client.with_no_client_auth()).into(),
+        };
+        fs::write(&this.certificate, &this.pem)?;
+        fs::write(&this.key, made.signing_key.serialize_pem())?;
+        Ok(this)
+    }
+}
+
 /// A program that serves.
 pub(crate) struct Peer {
     /// `127.0.0.1:…`
     pub(crate) address: String,
-    child: Child,
+    /// With what it is spoken to by TLS.
+    tls: Option<TlsConnector>,
+    child: Option<Child>,
 }
 
 impl Peer {
+    /// A process that listens there, by TLS where it has a certificate.
+    pub(crate) fn new(address: &str, certificate: Option<&Certificate>, child: Child) -> Self {
+        Self {
+            address: address.to_owned(),
+            tls: certificate.map(|made| made.client.clone()),
+            child: Some(child),
+        }
+    }
+
+    /// A path's URL.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
+    }
+
+    /// A connection to it.
+    pub(crate) async fn connect(&self) -> Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(&self.address)
+            .await
+            .with_context(|| format!("nobody listens on {}", self.address))?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let name = ServerName::try_from("127.0.0.1")?;
+        Ok(Box::new(tls.connect(name, stream).await?))
+    }
+
     /// Its memory, in bytes.
     pub(crate) fn memory(&self) -> Option<u64> {
-        let pid = self.child.id()?;
+        let pid = self.child.as_ref()?.id()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -38,7 +105,7 @@ impl Peer {
 }
 
 /// A command on the servers' core.
-fn on_core(program: &Path) -> Command {
+pub(crate) fn on_core(program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command
         .args(["--cpu-list", CORE])
@@ -63,13 +130,14 @@ async fn listening(child: Child, address: String, patience: Duration) -> Result<
     if tokio::time::timeout(patience, knock).await.is_err() {
         bail!("nobody listens on {address} after {patience:?}");
     }
-    Ok(Peer { address, child })
+    Ok(Peer::new(&address, None, child))
 }
 
 /// nginx, with a short answer and an image as files: what a server costs that decides nothing. One process, without a
-/// master: the one that is measured is the one that is ended, and nothing is left behind.
-pub(crate) async fn nginx(folder: &Path, image: &[u8]) -> Result<Peer> {
-    let address = free_address()?;
+/// master: the one that is measured is the one that is ended, and nothing is left behind. The second speaks TLS and ends
+/// with the first.
+pub(crate) async fn nginx(folder: &Path, image: &[u8], certificate: &Certificate) -> Result<[Peer; 2]> {
+    let (address, by_tls) = (free_address()?, free_address()?);
     let root = folder.join("nginx");
     fs::create_dir_all(root.join("files"))?;
     fs::write(root.join("files/answer"), "x".repeat(ANSWER_BYTES))?;
@@ -80,8 +148,11 @@ pub(crate) async fn nginx(folder: &Path, image: &[u8]) -> Result<Peer> {
          http {{ access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000; open_file_cache max=10;
            client_body_temp_path {root}/a; proxy_temp_path {root}/b; fastcgi_temp_path {root}/c;
            uwsgi_temp_path {root}/d; scgi_temp_path {root}/e;
-           server {{ listen {address}; root {root}/files; }} }}",
-        root = root.display()
+           ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+           server {{ listen {address}; listen {by_tls} ssl; root {root}/files; }} }}",
+        root = root.display(),
+        certificate = certificate.certificate.display(),
+        key = certificate.key.display(),
     );
     let file = root.join("nginx.conf");
     fs::write(&file, configuration)?;
@@ -91,7 +162,13 @@ pub(crate) async fn nginx(folder: &Path, image: &[u8]) -> Result<Peer> {
         .stdout(Stdio::null())
         .spawn()
         .context("cannot start nginx")?;
-    listening(child, address, Duration::from_secs(10)).await
+    let plain = listening(child, address, Duration::from_secs(10)).await?;
+    let encrypted = Peer {
+        address: by_tls,
+        tls: Some(certificate.client.clone()),
+        child: None,
+    };
+    Ok([plain, encrypted])
 }
 
 /// An axum route that does nothing, in this program: what the framework costs.
@@ -165,79 +242,4 @@ asyncio.run(make())";
         .stderr(log)
         .spawn()?;
     listening(child, address, Duration::from_secs(60)).await
-}
-
-/// Ours.
-pub(crate) struct Server {
-    /// The process.
-    pub(crate) peer: Peer,
-    /// `sqlite` or `postgres`.
-    pub(crate) database: &'static str,
-    token: String,
-    http: reqwest::Client,
-}
-
-impl Server {
-    /// Starts it on a database of its own.
-    pub(crate) async fn start(
-        program: &Path,
-        data: PathBuf,
-        database: &'static str,
-        url: Option<&str>,
-    ) -> Result<Self> {
-        fs::create_dir_all(&data)?;
-        let log = fs::File::create(data.join("log"))?;
-        let mut child = on_core(program)
-            .args([
-                "serve",
-                "--json",
-                "--log",
-                "warn",
-                "--listen",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(&data)
-            .args(url.iter().flat_map(|url| ["--database", url]))
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("cannot start the server")?;
-        let mut line = String::new();
-        if let Some(said) = child.stdout.take() {
-            BufReader::new(said).read_line(&mut line).await?;
-        }
-        let started: Value = serde_json::from_str(&line)
-            .with_context(|| format!("the server does not start; see {}/log", data.display()))?;
-        let text = |name: &str| started[name].as_str().map(str::to_owned);
-        let url = text("listening").context("the server says no address")?;
-        Ok(Self {
-            peer: Peer {
-                address: url.trim_start_matches("http://").to_owned(),
-                child,
-            },
-            database,
-            token: text("admin_token").context("the server shows no token")?,
-            http: reqwest::Client::builder().no_proxy().build()?,
-        })
-    }
-
-    /// An operator's request.
-    pub(crate) async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: impl Into<reqwest::Body>,
-    ) -> Result<Value> {
-        let request = self
-            .http
-            .request(method, format!("http://{}{path}", self.peer.address));
-        let answer = request.bearer_auth(&self.token).body(body).send().await?;
-        let status = answer.status();
-        let bytes = answer.bytes().await?;
-        if !status.is_success() {
-            bail!("{path}: {status}: {}", String::from_utf8_lossy(&bytes));
-        }
-        Ok(serde_json::from_slice(&bytes)?)
-    }
 }
