@@ -47,6 +47,8 @@ globalThis.latchkey = (() => {
     // Why it cannot be clicked, or where.
     place(element) {
       if (!element.isConnected || !visible(element)) return "it is not seen any more";
+      // Without its style, and then with it, the same element lies in two places; a click in the first is lost.
+      if (document.readyState !== "complete") return "its page has not come to its end";
       if (element.matches(":disabled") || element.closest("[inert], [aria-disabled=true]")) return "it is disabled";
       const { left, top, width, height } = element.getClientRects()[0];
       const [x, y] = [left + width / 2, top + height / 2];

@@ -59,7 +59,7 @@ impl Certificate {
 /// A program that serves.
 pub(crate) struct Peer {
     /// `127.0.0.1:…`
-    pub(crate) address: String,
+    address: String,
     /// With what it is spoken to by TLS.
     tls: Option<TlsConnector>,
     child: Option<Child>,

@@ -5,7 +5,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use latchkey_directive::{
@@ -50,12 +49,7 @@ impl Operator {
         self.see("h1", "Fleet");
     }
 
-    /// Clicks when the page has its style: before that, what is under the pointer still moves.
     fn click(&mut self, selector: &str) {
-        let start = Instant::now();
-        while self.browser.evaluate("document.readyState").unwrap() != "complete" {
-            assert!(start.elapsed() < PATIENCE, "the page does not come to its end");
-        }
         self.browser.click(selector).unwrap();
     }
 
