@@ -366,6 +366,9 @@ impl Http {
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
+            // A connection kept may be closed by the provider just when it is asked again; a code is redeemed once, so
+            // nothing could be asked a second time.
+            .pool_max_idle_per_host(0)
             .timeout(PROVIDER_PATIENCE)
             .user_agent(concat!("latchkey-server/", env!("CARGO_PKG_VERSION")))
             .build()?;

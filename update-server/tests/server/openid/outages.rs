@@ -55,6 +55,14 @@ async fn answers_without_an_id_token() {
 }
 
 #[tokio::test]
+async fn a_provider_that_keeps_no_connection() {
+    let scene = Scene::new().await;
+    scene.op.play(Trick::OneAnswerAConnection);
+    session(&scene.sign_in().await);
+    session(&scene.sign_in().await);
+}
+
+#[tokio::test]
 async fn a_slow_provider_is_waited_for_in_bounds() {
     let mut scene = Scene::new().await;
     let provider = Provider::new(registration(&scene.op), CALLBACK).unwrap();

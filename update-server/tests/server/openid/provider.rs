@@ -1,10 +1,12 @@
 //! An OpenID provider that answers as its test wants: as it should, or as an attacker would have it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
@@ -51,6 +53,7 @@ pub(super) enum Trick {
     KeysInTheClear,
     LoginInTheClear,
     AnotherIssuersDescription,
+    OneAnswerAConnection,
 }
 
 struct Shared {
@@ -66,6 +69,8 @@ struct Shared {
     codes: HashMap<String, (String, String)>,
     /// How often it was asked for its keys.
     keys_asked: usize,
+    /// The connections on which it was asked.
+    connections: HashSet<SocketAddr>,
 }
 
 type Held = Arc<Mutex<Shared>>;
@@ -90,12 +95,15 @@ impl Op {
             kid: "first".to_owned(),
             codes: HashMap::new(),
             keys_asked: 0,
+            connections: HashSet::new(),
         }));
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(description))
             .route("/keys", get(keys))
             .route("/token", post(token))
-            .with_state(held.clone());
+            .layer(from_fn_with_state(held.clone(), connection))
+            .with_state(held.clone())
+            .into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { issuer, held }
     }
@@ -150,6 +158,23 @@ impl Op {
             .append_pair("state", &asked["state"]);
         query.append_pair("iss", &self.issuer).finish()
     }
+}
+
+async fn connection(
+    State(held): State<Held>,
+    ConnectInfo(other): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let used = {
+        let mut held = held.lock().unwrap();
+        !held.connections.insert(other) && held.trick == Trick::OneAnswerAConnection
+    };
+    if used {
+        // As a proxy says it, whose connection was closed under the question.
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    next.run(request).await
 }
 
 async fn description(State(held): State<Held>) -> Response {
