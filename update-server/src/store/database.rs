@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, AnyPool, Connection as _};
 use url::Url;
 
@@ -32,6 +33,9 @@ const POSTGRES_WRITER: &str = "SELECT set_config('synchronous_commit', 'on', fal
                                WHERE current_setting('synchronous_commit') = 'off'; \
                                SET lock_timeout = '5s'; SET statement_timeout = '20s'; \
                                SET idle_in_transaction_session_timeout = '30s';";
+/// PostgreSQL, while the tables are brought up to date: that takes as long as there are rows, and others wait for it.
+const POSTGRES_MIGRATOR: &str = "SET lock_timeout = 0; SET statement_timeout = 0; \
+                                 SET idle_in_transaction_session_timeout = 0;";
 const POSTGRES_READER: &str = "SET default_transaction_read_only = on; SET statement_timeout = '20s';";
 
 /// A connection that lay idle for so long is asked whether it still is one before it is used.
@@ -94,6 +98,21 @@ impl Database {
         self.pool(connections, setup).connect_with(self.options()?).await
     }
 
+    /// Brings the tables up to date, however long that takes.
+    pub(super) async fn migrate(&self, migrator: &Migrator, writers: &AnyPool) -> anyhow::Result<()> {
+        let mut connection = writers.acquire().await?;
+        match self.kind {
+            Kind::Sqlite => migrator.run(&mut *connection).await?,
+            Kind::Postgres => {
+                // So patient only for this.
+                connection.close_on_drop();
+                set_up(&mut connection, POSTGRES_MIGRATOR).await?;
+                migrator.run(&mut *connection).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The connections that only read, made as they are needed.
     pub(super) fn readers(&self) -> sqlx::Result<AnyPool> {
         let setup = match self.kind {
@@ -101,6 +120,17 @@ impl Database {
             Kind::Postgres => POSTGRES_READER,
         };
         Ok(self.pool(READERS, setup).connect_lazy_with(self.options()?))
+    }
+
+    /// SQLite: a connection that is never used. As long as it is open, the log file stays, whichever others are closed.
+    pub(super) async fn keeper(&self) -> sqlx::Result<AnyConnection> {
+        let mut connection = AnyConnection::connect_with(&self.options()?).await?;
+        set_up(&mut connection, SQLITE_READER).await?;
+        // From the first read on it holds a lock on the file until it is closed.
+        sqlx::query("SELECT COUNT(*) FROM sqlite_schema")
+            .execute(&mut connection)
+            .await?;
+        Ok(connection)
     }
 
     fn options(&self) -> sqlx::Result<AnyConnectOptions> {
@@ -111,8 +141,7 @@ impl Database {
         let remote = self.kind == Kind::Postgres;
         let options = match self.kind {
             Kind::Postgres => AnyPoolOptions::new(),
-            // The last connection to be closed takes the log file with it, and `super::log` would bring a file to disk
-            // that is not there any more: none is closed for being idle or old.
+            // On this machine, and as good as on the first day.
             Kind::Sqlite => AnyPoolOptions::new().idle_timeout(None).max_lifetime(None),
         };
         options
@@ -121,7 +150,12 @@ impl Database {
             .test_before_acquire(false)
             .before_acquire(move |connection, about| {
                 Box::pin(async move {
-                    Ok(!remote || about.idle_for < DOUBTED_AFTER || connection.ping().await.is_ok())
+                    if remote {
+                        return Ok(about.idle_for < DOUBTED_AFTER || connection.ping().await.is_ok());
+                    }
+                    // SQLite ends a transaction by itself when its disk is full, and the driver believes in it for ever:
+                    // this connection begins no other.
+                    Ok(!connection.is_in_transaction())
                 })
             })
             .after_connect(move |connection, _| Box::pin(set_up(connection, setup)))
@@ -199,15 +233,6 @@ mod tests {
             let error = Database::named(url).err().unwrap().to_string();
             assert!(error.contains(&format!("--database {url}")), "{error}");
         }
-    }
-
-    #[test]
-    fn sqlite_keeps_its_connections_and_with_them_its_log() {
-        let options = Database::named("sqlite:///x.db").unwrap().pool(1, SQLITE_WRITER);
-        assert_eq!(
-            (options.get_idle_timeout(), options.get_max_lifetime()),
-            (None, None)
-        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Connection as _, Transaction};
 use tokio::sync::Mutex;
 
 use crate::failure::{Failure, Outcome};
@@ -23,6 +23,9 @@ use crate::failure::{Failure, Outcome};
 #[derive(Debug)]
 pub(super) struct Log {
     file: File,
+    /// Keeps the file: the last connection to be closed takes it with it, and a file that is not there any more would
+    /// be brought to disk.
+    keeper: Mutex<Option<AnyConnection>>,
     /// Commits that SQLite works on: a reader may see them, and they are not counted yet.
     at_work: AtomicU64,
     /// Commits so far, and whoever else waited.
@@ -36,16 +39,16 @@ pub(super) struct Log {
 }
 
 /// A commit that SQLite works on. However that ends, it is counted then.
-struct AtWork<'l>(&'l Log);
+struct AtWork(Arc<Log>);
 
-impl<'l> AtWork<'l> {
-    fn begin(log: &'l Log) -> Self {
+impl AtWork {
+    fn begin(log: &Arc<Log>) -> Self {
         log.at_work.fetch_add(1, Ordering::SeqCst);
-        Self(log)
+        Self(log.clone())
     }
 }
 
-impl Drop for AtWork<'_> {
+impl Drop for AtWork {
     fn drop(&mut self) {
         self.0.committed.fetch_add(1, Ordering::SeqCst);
         self.0.at_work.fetch_sub(1, Ordering::SeqCst);
@@ -53,20 +56,29 @@ impl Drop for AtWork<'_> {
 }
 
 impl Log {
-    /// The log beside the database file at `path`, which is open: the file stays the same until it is closed.
-    pub(super) fn of(path: &str) -> std::io::Result<Self> {
+    /// The log beside the database file at `path`, which `keeper` has open: the file stays the same as long.
+    pub(super) fn of(path: &str, keeper: Option<AnyConnection>) -> std::io::Result<Self> {
         let file = File::options().write(true).open(format!("{path}-wal"))?;
         if let Some(folder) = Path::new(path).parent() {
             File::open(folder)?.sync_all()?;
         }
         Ok(Self {
             file,
+            keeper: Mutex::new(keeper),
             at_work: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             on_disk: AtomicU64::new(0),
             turn: Arc::default(),
             failed: AtomicBool::new(false),
         })
+    }
+
+    /// Lets the file go.
+    pub(super) async fn close(&self) {
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            // As when it is dropped, but awaited.
+            let _ = keeper.close().await;
+        }
     }
 
     /// Goes on only while everything that was committed could be brought to disk.
@@ -82,8 +94,12 @@ impl Log {
     /// Commits, and waits until that is on disk.
     pub(super) async fn commit(self: &Arc<Self>, transaction: Transaction<'static, Any>) -> Outcome<()> {
         let at_work = AtWork::begin(self);
-        transaction.commit().await?;
-        drop(at_work);
+        // SQLite goes on when whoever waits here has gone, and so it is counted when it is done.
+        let committed = tokio::spawn(async move {
+            let _at_work = at_work;
+            transaction.commit().await
+        });
+        committed.await.map_err(Failure::storage)??;
         self.sync().await
     }
 
@@ -140,8 +156,15 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.db");
         File::create(folder.path().join("x.db-wal")).unwrap();
-        let log = Log::of(path.to_str().unwrap()).unwrap();
+        let log = Log::of(path.to_str().unwrap(), None).unwrap();
         (folder, Arc::new(log))
+    }
+
+    /// Whether it is the file that SQLite writes.
+    pub(crate) fn is_the_log_of(store: &Store, path: &Path) -> bool {
+        let ours = store.log.as_ref().unwrap().file.metadata().unwrap();
+        let there = std::fs::metadata(path.with_extension("db-wal")).unwrap();
+        std::os::unix::fs::MetadataExt::ino(&ours) == std::os::unix::fs::MetadataExt::ino(&there)
     }
 
     /// From here on nothing comes to disk: a pipe cannot be synced. Gives the good file.
@@ -241,6 +264,23 @@ pub(super) mod tests {
         drop(AtWork::begin(&log)); // whoever committed has gone before it synced
         break_disk(&mut log);
         assert!(log.settled().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_counted_when_it_is_done_also_when_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Store::url_of_file(&folder.path().join("x.db")).unwrap();
+        let store = Store::open(&url).await.unwrap();
+        let log = store.log.clone().unwrap();
+        let before = log.committed.load(Ordering::SeqCst);
+        let mut commit = Box::pin(store.record().await.unwrap().commit());
+        assert!(futures_util::poll!(&mut commit).is_pending());
+        drop(commit);
+        assert_eq!(log.at_work.load(Ordering::SeqCst), 1, "SQLite works on it still");
+        while log.at_work.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(log.committed.load(Ordering::SeqCst), before + 1);
     }
 
     #[tokio::test]

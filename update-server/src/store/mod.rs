@@ -167,16 +167,16 @@ impl Store {
             .writers()
             .await
             .with_context(|| format!("cannot open the database {shown}"))?;
-        migrator(&MIGRATIONS)
-            .run(&writers)
+        database
+            .migrate(&migrator(&MIGRATIONS), &writers)
             .await
             .with_context(|| format!("cannot bring the tables of {shown} up to date"))?;
         let log =
             match database.kind {
                 Kind::Postgres => None,
-                Kind::Sqlite => Some(log_of(&writers).await.with_context(|| {
-                    format!("cannot see to it that what is written to {shown} is on disk")
-                })?),
+                Kind::Sqlite => Some(log_of(&writers, database.keeper().await?).await.with_context(
+                    || format!("cannot see to it that what is written to {shown} is on disk"),
+                )?),
             };
         Ok(Self::of(database.kind, log, writers, database.readers()?))
     }
@@ -282,9 +282,12 @@ impl Store {
         Ok(())
     }
 
-    /// Waits for what is under way and closes the connections.
+    /// Waits for what is under way and closes the connections. The writer is the last: it tidies up.
     pub async fn close(&self) {
         self.readers.pool.close().await;
+        if let Some(log) = &self.log {
+            log.close().await;
+        }
         self.writers.close().await;
     }
 }
@@ -339,7 +342,7 @@ impl Record {
 }
 
 /// The log of SQLite's file, with everything on disk that is in it so far.
-async fn log_of(writers: &AnyPool) -> anyhow::Result<Arc<Log>> {
+async fn log_of(writers: &AnyPool, keeper: AnyConnection) -> anyhow::Result<Arc<Log>> {
     let row = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'")
         .fetch_one(writers)
         .await?;
@@ -349,7 +352,7 @@ async fn log_of(writers: &AnyPool) -> anyhow::Result<Arc<Log>> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
         .fetch_all(writers)
         .await?;
-    let log = Arc::new(Log::of(&file)?);
+    let log = Arc::new(Log::of(&file, Some(keeper))?);
     log.sync().await?;
     Ok(log)
 }
@@ -452,6 +455,36 @@ mod tests {
         store.close().await;
         assert!(path.exists());
         Store::open(&url).await.unwrap().check().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn after_a_disk_was_full_it_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full.db");
+        let store = Store::open(&Store::url_of_file(&path).unwrap()).await.unwrap();
+        // The limit is one of the connection, and goes with it.
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&store.writers)
+            .await
+            .unwrap();
+        let long = "x".repeat(100_000);
+        let write = async || {
+            let mut record = store.record().await?;
+            sqlx::query(
+                "INSERT INTO tokens (id, name, role, hash, created_at) VALUES ('1', $1, 'viewer', 'h', 0)",
+            )
+            .bind(&long)
+            .execute(&mut *record.0)
+            .await?;
+            record.commit().await
+        };
+        let failure = format!("{:?}", write().await.unwrap_err());
+        assert!(failure.contains("full"), "{failure}");
+        write().await.unwrap();
+        assert!(
+            log::tests::is_the_log_of(&store, &path),
+            "what is brought to disk is what is written"
+        );
     }
 
     #[tokio::test]

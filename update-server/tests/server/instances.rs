@@ -8,7 +8,9 @@ use axum::http::StatusCode;
 use futures_util::future::join_all;
 use latchkey_directive::{Action, Directive, Event, ProblemCode, PublicKey, Receipt, Report, Sealed};
 use latchkey_image::ImageDigest;
+use latchkey_server::store::Store;
 use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::Notify;
 
 use crate::commands::{command, said};
@@ -381,4 +383,18 @@ async fn an_instance_with_another_director_key_does_not_start() {
     let replacing = Server::start_with(&own, &replace).await;
     assert_ne!(replacing.director(), pair.director);
     assert_eq!(pair.audited(0, "director.set").await, 2);
+}
+
+#[tokio::test]
+async fn an_instance_that_starts_waits_for_another_that_brings_the_tables_up_to_date() {
+    sqlx::any::install_default_drivers();
+    let url = databases::fresh_postgres().await;
+    let mut other = AnyConnection::connect(&url).await.unwrap();
+    let locked = "BEGIN; LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(locked).execute(&mut other).await.unwrap();
+    // Longer than whoever makes a change waits for a lock.
+    let holds = sqlx::raw_sql("SELECT pg_sleep(6); COMMIT").execute(&mut other);
+    let (held, opened) = tokio::join!(holds, Store::open(&url));
+    held.unwrap();
+    opened.unwrap().check().await.unwrap();
 }
