@@ -30,6 +30,7 @@ pub mod store;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -113,6 +114,8 @@ pub struct Service {
     metrics: Metrics,
     /// How far the audit log was followed for whoever looks at it.
     looking: tokio::sync::Mutex<Looking>,
+    /// Since when devices could call, in milliseconds since 1970: since the start, or since the database was back.
+    heard_since: AtomicI64,
 }
 
 impl Service {
@@ -130,6 +133,7 @@ impl Service {
             objects,
             director: keys.director,
             online: keys.online,
+            heard_since: AtomicI64::new(clock.now_ms()),
             clock,
             settings,
             presence: Presence::default(),

@@ -1,6 +1,9 @@
 //! Check-ins: a device says what it runs and asks what to do.
 
+use std::collections::BTreeMap;
+
 use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Install, ProblemCode, Sealed};
+use latchkey_image::ImageDigest;
 
 use super::decision::{Candidate, Decision, Facts, Moment, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
@@ -124,8 +127,15 @@ impl Service {
             let (image, confirmed) = (facts.running.image, Standing::Confirmed);
             record.put_standing(device.id, image, confirmed, now).await?;
         }
+        let against = says_against(device, facts, decision);
+        for (image, standing) in &against {
+            record.put_standing(device.id, *image, *standing, now).await?;
+        }
         record.commit().await?;
         self.presence.recorded(device.id, seen);
+        if !against.is_empty() {
+            self.watch_rollouts().await;
+        }
         Ok(true)
     }
 
@@ -207,6 +217,27 @@ impl Service {
         self.presence.written(&batch, now);
         Ok(())
     }
+}
+
+/// What a device's bootloader says, for the first time, against releases that the device was offered. No report may come
+/// of it: an image that was confirmed can still be taken back.
+fn says_against(device: &Device, facts: &Facts, decision: &Decision) -> BTreeMap<ImageDigest, Standing> {
+    if device
+        .facts
+        .as_ref()
+        .is_some_and(|before| before.boot == facts.boot)
+    {
+        return BTreeMap::new();
+    }
+    let judged = decision.0.iter().map(|judged| &judged.candidate);
+    judged
+        .filter(|candidate| candidate.standing.is_some())
+        .filter_map(|candidate| {
+            let image = candidate.release.digest;
+            let said = facts.says_against(image, candidate.made_at, candidate.forgiven_boot)?;
+            Some((image, said))
+        })
+        .collect()
 }
 
 /// Whether anything changed that a decision may rest on.

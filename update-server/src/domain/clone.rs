@@ -20,9 +20,9 @@
 //! is a device whose flash was set back; it raises the alarm.
 //!
 //! While the alarm lasts, nothing is offered to the key. It ends by revoking the key, or by [`Service::settle_device`].
-//! Where that sets the numbers back, those in between were used before, and what was said under them may still be
-//! somewhere. So from then on the device's check-ins count only when they repeat a challenge of this *numbering*:
-//! nothing that was signed before can pass for news, or for a copy. That costs such a device two calls instead of one.
+//! What both have said until then may still be somewhere, and where the numbers are set back, those in between were used
+//! before. So from then on the device's check-ins count only when they repeat a challenge of this *numbering*: nothing
+//! that was signed before can pass for news, or for a copy. That costs such a device two calls instead of one.
 
 use latchkey_directive::{DeviceId, Nonce, ProblemCode};
 use subtle::ConstantTimeEq as _;
@@ -45,7 +45,7 @@ pub(crate) enum Evidence {
 }
 
 impl Device {
-    /// Whether its numbers were set back, so that only what repeats a challenge counts.
+    /// Whether it had a copy once, so that only what repeats a challenge counts.
     pub(crate) const fn must_show_freshness(&self) -> bool {
         self.numbering > 0
     }
@@ -158,7 +158,7 @@ impl Service {
                 detail: serde_json::json!({ "alarmed_at_ms": since }),
             })
             .await?;
-        change.set_numbers_back(id).await?;
+        change.begin_numbering(id).await?;
         change.end_alarm(id).await?;
         let settled = change.device(id).await?.ok_or_else(|| unknown(id))?;
         change.commit().await?;

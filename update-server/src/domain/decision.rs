@@ -12,7 +12,7 @@ mod verdict;
 use std::sync::Arc;
 
 use latchkey_directive::{BootOutcome, BootReport, Hold, Running};
-use latchkey_image::{SecurityCounter, Uuid};
+use latchkey_image::{ImageDigest, SecurityCounter, Uuid};
 
 use super::hours::{Hours, Minute};
 use super::release::Release;
@@ -48,6 +48,23 @@ pub struct Facts {
     pub boot_since: i64,
     /// What spoke against an install when it called.
     pub hold: Option<Hold>,
+}
+
+impl Facts {
+    /// What its bootloader says against an image: that it has it back out, or refused it. What it said before a rollout
+    /// was made does not count there, and neither does what it was forgiven, by the time since when it had said so.
+    #[must_use]
+    pub fn says_against(&self, image: ImageDigest, made_at: i64, forgiven: Option<i64>) -> Option<Standing> {
+        let counts = self.boot_since >= made_at && forgiven != Some(self.boot_since);
+        if !counts || !image.0.starts_with(&self.boot.about) {
+            return None;
+        }
+        match self.boot.outcome {
+            BootOutcome::Reverted | BootOutcome::Rescued => Some(Standing::Reverted),
+            BootOutcome::Refused => Some(Standing::Refused),
+            BootOutcome::Steady | BootOutcome::Trial => None,
+        }
+    }
 }
 
 /// What else counts at the moment it asks.
@@ -324,14 +341,16 @@ fn rested(candidate: &Candidate) -> Option<i64> {
 }
 
 /// How often the device has reverted and refused the candidate. Its bootloader's word counts even before the
-/// report about it has come, but not what it said before the rollout was made, or what it was forgiven.
+/// report about it has come.
 fn attempts(device: &Facts, candidate: &Candidate) -> (u32, u32) {
-    let about_this = candidate.release.digest.0.starts_with(&device.boot.about);
-    let counts = device.boot_since >= candidate.made_at && candidate.forgiven_boot != Some(device.boot_since);
-    let told = u32::from(about_this && counts);
-    match device.boot.outcome {
-        BootOutcome::Reverted | BootOutcome::Rescued => (candidate.reverts.max(told), candidate.refusals),
-        BootOutcome::Refused => (candidate.reverts, candidate.refusals.max(told)),
-        BootOutcome::Steady | BootOutcome::Trial => (candidate.reverts, candidate.refusals),
-    }
+    let said = device.says_against(
+        candidate.release.digest,
+        candidate.made_at,
+        candidate.forgiven_boot,
+    );
+    let told = |standing| u32::from(said == Some(standing));
+    (
+        candidate.reverts.max(told(Standing::Reverted)),
+        candidate.refusals.max(told(Standing::Refused)),
+    )
 }

@@ -132,7 +132,7 @@ impl Service {
                 detail: serde_json::json!({ "device": device.to_string() }),
             })
             .await?;
-        if !change.retry_offer(id, device, now).await? {
+        if !change.retry_offer(&rollout, device, now).await? {
             return Err(Failure::new(
                 Kind::Conflict,
                 format!(

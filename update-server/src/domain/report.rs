@@ -88,7 +88,7 @@ impl Service {
             self.store.settled().await?;
             return Ok(News::Repeated);
         }
-        // Numbers that were set back were used before: a second use shows nothing there.
+        // What a copy said before it was done with can be sent again by anybody: it shows nothing any more.
         if !device.must_show_freshness() {
             let evidence = Evidence::Report(kept.sequence);
             self.raise_alarm(device, evidence, kept.received_at).await?;

@@ -141,6 +141,13 @@ pub struct Progress {
 }
 
 impl Rollout {
+    /// Since when its stage has been offered, as far as it is not paused: before that there is nothing to be watched.
+    #[must_use]
+    pub fn soaks_since(&self) -> i64 {
+        let offered = self.terms.not_before.unwrap_or(self.reached_at);
+        self.reached_at.max(self.judged_since).max(offered)
+    }
+
     /// What it reaches next, if anything.
     #[must_use]
     pub fn next_stage(&self) -> Option<Reach> {

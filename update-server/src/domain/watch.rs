@@ -3,8 +3,11 @@
 //!
 //! An offer's [`Standing`] is written with the check-in or report that it follows from. [`Service::watch_rollouts`]
 //! holds every running rollout against its [`super::gate::Gate`] and its [`super::stage::Stages`]: after each report of
-//! a failure, and by the clock, for silence and for what was cut short by a restart. The halt comes first; a rollout
+//! a failure, and by the clock, for silence and for what was cut short by a restart. A server that was away hears nobody
+//! at first, and takes that for nobody's silence. The halt comes first; a rollout
 //! that is to halt never grows.
+
+use std::sync::atomic::Ordering;
 
 use latchkey_directive::Event;
 
@@ -85,8 +88,20 @@ impl Service {
     /// Looks at every running rollout. Who calls this can do nothing when that fails; the clock will ask again.
     pub async fn watch_rollouts(&self) {
         if let Err(failure) = self.step_rollouts().await {
+            self.heard_nobody_until(self.clock.now_ms());
             tracing::error!(%failure, "the running rollouts could not be looked at; they are again in a while");
         }
+    }
+
+    /// Who calls while this server or its database is away is not silent. What began, or failed, at `now` has been away.
+    fn heard_nobody_until(&self, now: i64) {
+        self.heard_since.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether every device that can call has had the time to, twice.
+    fn could_be_called(&self, now: i64) -> bool {
+        let twice = i64::from(self.settings.check_in_interval_s).saturating_mul(2 * 1000);
+        now.saturating_sub(self.heard_since.load(Ordering::Relaxed)) >= twice
     }
 
     async fn step_rollouts(&self) -> Outcome<()> {
@@ -113,7 +128,10 @@ impl Service {
     }
 
     async fn next_step(&self, rollout: &Rollout, now: i64) -> Outcome<Option<Step>> {
-        let (health, stage_confirmed) = self.store.outcomes(rollout, now).await?;
+        let (mut health, stage_confirmed) = self.store.outcomes(rollout, now).await?;
+        if !self.could_be_called(now) {
+            health.silent = 0;
+        }
         if let Some(halt) = rollout.gate.judge(health) {
             let because = halt.to_string();
             return Ok(Some(Step {
@@ -131,7 +149,7 @@ impl Service {
             return Ok(None);
         };
         let reaching = rollout.reaching(next);
-        let due = advance.is_due(stage_confirmed, now.saturating_sub(rollout.reached_at));
+        let due = advance.is_due(stage_confirmed, now.saturating_sub(rollout.soaks_since()));
         Ok(due.then(|| Step {
             action: "rollout.widen",
             detail: serde_json::json!({

@@ -255,11 +255,10 @@ impl Change {
         Ok(())
     }
 
-    /// Where a number behind raised the alarm, sets the device's numbers back to it: another numbering begins.
-    pub(crate) async fn set_numbers_back(&mut self, id: DeviceId) -> Outcome<()> {
+    /// Begins another numbering; where a number behind raised the alarm, from that one.
+    pub(crate) async fn begin_numbering(&mut self, id: DeviceId) -> Outcome<()> {
         sqlx::query(
-            "UPDATE devices SET sequence = alarm_sequence, numbering = numbering + 1 \
-             WHERE id = $1 AND alarm_sequence IS NOT NULL",
+            "UPDATE devices SET sequence = COALESCE(alarm_sequence, sequence), numbering = numbering + 1 WHERE id = $1",
         )
         .bind(id.to_string())
         .execute(&mut *self.0)

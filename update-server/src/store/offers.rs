@@ -21,8 +21,8 @@ impl Store {
     /// What a rollout is judged by, and how many devices have confirmed since it reaches as far as it does. Outcomes are
     /// counted as they come, so only those open for longer than the limit are looked at here.
     ///
-    /// Silent is a device that is approved, whose offer stands or that has asked its bootloader for the release, and of
-    /// which nothing was heard within the limit, neither then nor since. Once and for all: who was silent already when
+    /// Silent is a device that is approved, that was told of the release when it called last or has asked its bootloader
+    /// for it, and of which nothing was heard within the limit, neither then nor since. Once and for all: who was silent already when
     /// the rollout was last started does not count.
     pub(crate) async fn outcomes(&self, rollout: &Rollout, now: i64) -> Outcome<(Health, u32)> {
         let mut reader = self.reader().await?;
@@ -33,12 +33,14 @@ impl Store {
         let silence_ms = rollout.gate.silence_ms;
         let silent = sqlx::query(
             "SELECT COUNT(*) AS silent FROM rollout_offers o JOIN devices d ON d.id = o.device \
-             WHERE o.rollout = $1 AND o.standing IN ('offered', 'requested') AND o.since < $2 \
-             AND COALESCE(d.last_seen, 0) < $2 AND (o.since >= $3 OR d.last_seen >= $3) AND d.state = 'approved'",
+             WHERE o.rollout = $1 AND (o.standing = 'requested' OR (o.standing = 'offered' AND d.offered = $4)) \
+             AND o.since < $2 AND COALESCE(d.last_seen, 0) < $2 AND (o.since >= $3 OR d.last_seen >= $3) \
+             AND d.state = 'approved'",
         )
         .bind(&rollout.id)
         .bind(now.saturating_sub(silence_ms))
         .bind(rollout.judged_since.saturating_sub(silence_ms))
+        .bind(rollout.release.to_string())
         .fetch_one(&mut *reader)
         .await?;
         let health = Health {
@@ -80,7 +82,13 @@ impl Store {
 impl Change {
     /// Gives a device that refused or reverted a rollout's release another try: what it did so far, and what its
     /// bootloader says of it now, count no more. Says whether there was anything to forgive.
-    pub(crate) async fn retry_offer(&mut self, rollout: &str, device: DeviceId, now: i64) -> Outcome<bool> {
+    pub(crate) async fn retry_offer(
+        &mut self,
+        Rollout { id, release, .. }: &Rollout,
+        device: DeviceId,
+        now: i64,
+    ) -> Outcome<bool> {
+        let rollout = id.as_str();
         hold_device(&mut self.0, device).await?;
         let row = sqlx::query(super::candidates::FARED)
             .bind(rollout)
@@ -89,7 +97,10 @@ impl Change {
             .await?;
         let Some(fared) = row else { return Ok(false) };
         let (reverts, refusals): (i64, i64) = (column(&fared, "reverts")?, column(&fared, "refusals")?);
-        let fared = (reverts, refusals) != (0, 0);
+        let (made_at, forgiven) = (column(&fared, "made_at")?, column(&fared, "forgiven_boot")?);
+        let facts = self.device(device).await?.and_then(|found| found.facts);
+        let said = facts.and_then(|facts| facts.says_against(*release, made_at, forgiven));
+        let fared = (reverts, refusals) != (0, 0) || said.is_some();
         let offers = offers(&mut self.0, device, Of::Rollout(rollout)).await?;
         match offers.first() {
             Some(offer) if offer.standing.is_failure() => {

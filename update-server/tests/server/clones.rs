@@ -374,6 +374,34 @@ async fn two_reports_under_one_number_raise_the_alarm_and_one_sent_twice_does_no
 }
 
 #[tokio::test]
+async fn a_report_that_raised_an_alarm_raises_none_once_that_was_settled() {
+    let harness = Harness::ready().await;
+    let mut lock = harness.lock().await;
+    let report = lock.report(Event::Requested, ImageDigest([3; 32]), 0);
+    let other = Report {
+        image: ImageDigest([4; 32]),
+        ..report
+    };
+    let captured = [lock.seal(&report), lock.seal(&other)];
+    for message in &captured {
+        harness.lock_says("/device/v1/report", message.clone()).await;
+    }
+    assert!(alarm(&harness, &lock).await.is_i64());
+    let settle = format!("/api/v1/devices/{}/settle", lock.id());
+    harness.call(Method::POST, &settle, Body::empty()).await;
+    for message in &captured {
+        harness.lock_says("/device/v1/report", message.clone()).await;
+    }
+    assert_eq!(alarm(&harness, &lock).await, Value::Null);
+    // The lock that is left goes on, by a call more.
+    assert_eq!(
+        call(&harness, &mut lock).await.lock_problem(),
+        ProblemCode::Replayed
+    );
+    harness.check_in(&mut lock).await;
+}
+
+#[tokio::test]
 async fn an_alarm_ends_when_it_is_settled_and_the_one_behind_can_be_the_one_to_stay() {
     let harness = Harness::ready().await;
     let (mut original, mut copy) = cloned(&harness).await;

@@ -6,7 +6,7 @@ use latchkey_directive::{Event, ProblemCode};
 use latchkey_image::ImageDigest;
 use serde_json::json;
 
-use crate::support::{Draft, Harness, Lock};
+use crate::support::{Draft, Harness, INTERVAL_S, Lock};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -150,5 +150,56 @@ async fn who_falls_silent_behind_a_pause_counts_and_who_was_silent_before_it_doe
         silent(&harness, &rollout).await,
         1,
         "nobody could know it of the other"
+    );
+}
+
+#[tokio::test]
+async fn who_was_told_nothing_when_it_called_last_is_not_silent() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut lock = harness.lock().await;
+    let rollout = roll_out(&harness, release).await;
+    let step = async |step: &str| {
+        let path = format!("/api/v1/rollouts/{rollout}/{step}");
+        harness.call(Method::POST, &path, Body::empty()).await
+    };
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    step("pause").await;
+    harness.clock.advance_ms(24 * HOUR_MS);
+    assert_eq!(harness.offered(&mut lock).await, None);
+    // Its battery is taken out, and only then the rollout goes on.
+    harness.clock.advance_ms(HOUR_MS);
+    step("resume").await;
+    harness.clock.advance_ms(2 * HOUR_MS);
+    assert_eq!(silent(&harness, &rollout).await, 0);
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &rollout).await, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_takes_nobody_for_silent_before_all_could_call() {
+    let mut harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut lock = harness.lock().await;
+    let halt = json!({ "failures": 1, "silence_hours": 2 });
+    let rollout = harness
+        .roll_out_to(json!({ "release": release.to_string(), "to": "all", "halt": halt }))
+        .await;
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    let path = format!("/api/v1/rollouts/{rollout}");
+    harness.clock.advance_ms(3 * HOUR_MS);
+    harness.restart().await;
+    harness.service.watch_rollouts().await;
+    assert_eq!(harness.get(&path).await["state"], "running");
+    harness.clock.advance_ms(2 * i64::from(INTERVAL_S) * 1000 - 1);
+    harness.service.watch_rollouts().await;
+    assert_eq!(harness.get(&path).await["state"], "running");
+    harness.clock.advance_ms(1);
+    harness.service.watch_rollouts().await;
+    assert_eq!(
+        harness.get(&path).await["state"],
+        "halted",
+        "it could have called"
     );
 }

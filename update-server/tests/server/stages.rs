@@ -2,11 +2,11 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use latchkey_directive::Event;
+use latchkey_directive::{BootOutcome, Event};
 use latchkey_image::ImageDigest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Draft, Harness, Lock};
+use crate::support::{Answer, Draft, Harness, Lock, START_MS};
 
 /// A rollout of version 2 to locks that all run version 1.
 struct Scene {
@@ -274,12 +274,105 @@ async fn the_next_stage_comes_by_itself_once_the_one_before_has_proven_itself() 
     );
     scene.post("resume", Value::Null).await;
     scene.harness.service.watch_rollouts().await;
+    assert_eq!(
+        scene.status().await["percent"],
+        60.0,
+        "what is offered again is watched as long again"
+    );
+    scene.harness.clock.advance_ms(2 * HOUR_MS);
+    scene.harness.service.watch_rollouts().await;
     assert_eq!(scene.status().await["percent"], 100.0);
     scene.harness.service.watch_rollouts().await;
     assert_eq!(scene.status().await["percent"], 100.0, "there is no more");
     let audit = scene.harness.get("/api/v1/audit").await;
     let by_itself = |line: &&Value| line["action"] == "rollout.widen" && line["actor"] == "gate";
     assert_eq!(audit.as_array().unwrap().iter().filter(by_itself).count(), 2);
+}
+
+#[tokio::test]
+async fn a_stage_is_watched_only_while_it_is_offered() {
+    const HOUR_MS: i64 = 3_600_000;
+    let advance = json!({ "confirmed": 1, "soak_hours": 24 });
+    for waits in ["on hold", "not yet", "halted"] {
+        let wanted = match waits {
+            "on hold" => json!({ "start": false }),
+            "not yet" => json!({ "terms": { "not_before_ms": START_MS + 48 * HOUR_MS } }),
+            _ => json!({ "halt": { "failures": 1 } }),
+        };
+        let mut all = json!({ "stages": [60, 100], "advance": advance });
+        all.as_object_mut()
+            .unwrap()
+            .extend(wanted.as_object().unwrap().clone());
+        let mut scene = Scene::with(20, all).await;
+        let confirms = scene.offered().await;
+        if waits == "halted" {
+            scene.report(confirms[0], Event::Confirmed).await;
+            scene.report(confirms[1], Event::Reverted).await;
+            assert_eq!(scene.status().await["state"], "halted");
+        }
+        scene.harness.clock.advance_ms(48 * HOUR_MS);
+        if waits != "not yet" {
+            scene.post("resume", Value::Null).await;
+        }
+        let offered = scene.offered().await;
+        scene.report(offered[0], Event::Confirmed).await;
+        scene.harness.service.watch_rollouts().await;
+        assert_eq!(
+            scene.status().await["percent"],
+            60.0,
+            "{waits}: nobody watched it"
+        );
+        scene.harness.clock.advance_ms(24 * HOUR_MS);
+        scene.harness.service.watch_rollouts().await;
+        assert_eq!(scene.status().await["percent"], 100.0, "{waits}");
+    }
+}
+
+/// What its bootloader says when it took an image back.
+fn took_back(lock: &mut Lock, release: ImageDigest, outcome: BootOutcome) {
+    lock.boot.outcome = outcome;
+    lock.boot.reason = 100;
+    lock.boot.about.copy_from_slice(&release.0[..16]);
+}
+
+#[tokio::test]
+async fn an_image_that_was_taken_back_after_it_was_confirmed_counts_against_it_without_a_report() {
+    let mut scene = Scene::new(3, 100.0, json!({ "failures": 2 })).await;
+    assert_eq!(scene.offered().await.len(), 3);
+    scene.report(0, Event::Confirmed).await;
+    took_back(&mut scene.locks[0], scene.release, BootOutcome::Rescued);
+    // And one that its owner installed by phone.
+    took_back(&mut scene.locks[1], scene.release, BootOutcome::Reverted);
+    scene.harness.check_in(&mut scene.locks[0]).await;
+    let health = scene.status().await["health"].clone();
+    assert_eq!(
+        (&health["confirmed"], &health["reverted"]),
+        (&json!(0), &json!(1))
+    );
+    scene.harness.check_in(&mut scene.locks[0]).await;
+    assert_eq!(scene.status().await["health"]["reverted"], 1, "once");
+    scene.harness.check_in(&mut scene.locks[1]).await;
+    let status = scene.status().await;
+    assert_eq!(
+        (&status["state"], &status["health"]["reverted"]),
+        (&json!("halted"), &json!(2))
+    );
+    scene.post("resume", Value::Null).await;
+    assert_eq!(scene.offered().await, [2]);
+    let retry = format!("devices/{}/retry", scene.locks[0].id());
+    assert_eq!(scene.post(&retry, Value::Null).await.status, StatusCode::OK);
+    assert_eq!(scene.offered().await, [0, 2]);
+    assert_eq!(scene.status().await["health"]["reverted"], 0, "forgiven");
+}
+
+#[tokio::test]
+async fn what_a_bootloader_said_of_an_image_that_was_never_offered_can_be_forgiven_too() {
+    let mut scene = Scene::new(1, 100.0, json!({})).await;
+    took_back(&mut scene.locks[0], scene.release, BootOutcome::Reverted);
+    assert!(scene.offered().await.is_empty());
+    let retry = format!("devices/{}/retry", scene.locks[0].id());
+    assert_eq!(scene.post(&retry, Value::Null).await.status, StatusCode::OK);
+    assert_eq!(scene.offered().await, [0]);
 }
 
 #[tokio::test]

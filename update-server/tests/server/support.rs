@@ -1,5 +1,6 @@
 //! A server in memory, locks that sign, and images worth publishing.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -165,6 +166,15 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// A server on what is in a folder.
+async fn serve(folder: &Path, objects: Objects, settings: Settings, clock: Arc<SetClock>) -> Arc<Service> {
+    let store = Store::open(&databases::of(folder).await).await.unwrap();
+    let director = DirectorKey::open_or_create(&folder.join("director.pem"), false).unwrap();
+    let online = OnlineKey::open_or_create(&folder.join("tuf.pem"), false).unwrap();
+    let keys = Keys { director, online };
+    Arc::new(Service::new(store, objects, keys, clock, settings))
+}
+
 /// A server in memory, on a folder of its own.
 pub(crate) struct Harness {
     pub(crate) service: Arc<Service>,
@@ -230,18 +240,8 @@ impl Harness {
 
     /// A server with these images that is set otherwise.
     pub(crate) async fn with(folder: TempDir, objects: Objects, settings: Settings) -> Self {
-        let store = Store::open(&databases::of(folder.path()).await).await.unwrap();
-        let director = DirectorKey::open_or_create(&folder.path().join("director.pem"), false).unwrap();
-        let online = OnlineKey::open_or_create(&folder.path().join("tuf.pem"), false).unwrap();
-        let public = PublicKey::from_bytes(&director.public()).unwrap();
         let clock = Arc::new(SetClock::at(START_MS));
-        let service = Arc::new(Service::new(
-            store,
-            objects,
-            Keys { director, online },
-            clock.clone(),
-            settings,
-        ));
+        let service = serve(folder.path(), objects, settings, clock.clone()).await;
         let admin = service
             .first_admin()
             .await
@@ -249,15 +249,24 @@ impl Harness {
             .unwrap()
             .expose(str::to_owned);
         let (router, table) = routes(&App::new(service.clone()));
+        let key = DirectorKey::open_or_create(&folder.path().join("director.pem"), false).unwrap();
         Self {
             service,
             clock,
             router,
             table,
             admin,
-            director: public,
+            director: PublicKey::from_bytes(&key.public()).unwrap(),
             folder,
         }
+    }
+
+    /// Stops the server and starts it again, on what it has kept.
+    pub(crate) async fn restart(&mut self) {
+        self.service.close().await.unwrap();
+        let objects = Objects::folder(&self.folder.path().join("images")).unwrap();
+        self.service = serve(self.folder.path(), objects, settings(), self.clock.clone()).await;
+        (self.router, self.table) = routes(&App::new(self.service.clone()));
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -401,7 +401,7 @@ fn stages(story: &RolloutStory) -> Vec<Stage> {
 fn current_stage(story: &RolloutStory, is_last: bool) -> String {
     let rollout = &story.rollout;
     let confirmed = story.confirmed_in_stage;
-    let hours = story.at.saturating_sub(rollout.reached_at).max(0) / HOUR_MS;
+    let hours = story.at.saturating_sub(rollout.soaks_since()).max(0) / HOUR_MS;
     match rollout.advance {
         Some(advance) if !is_last => format!(
             "{confirmed} of {} confirmed, {hours} of {} h",
