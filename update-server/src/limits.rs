@@ -54,6 +54,9 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one request may take from its head to the head of the answer, the client's sending included.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a body may take to come whole from somebody who has proved nothing: as long as a request head.
+pub const UNPROVEN_BODY_TIMEOUT: Duration = HEAD_TIMEOUT;
+
 /// How long one connection may live. A download that is slower goes on by Range on the next one.
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 
@@ -91,7 +94,8 @@ pub fn connections() -> usize {
         .clamp(1, CONNECTIONS_MAX)
 }
 
-/// Most requests worked on at one time; further ones are told to come back.
+/// Most requests worked on at one time; further ones are told to come back. While a body comes from somebody who has
+/// proved nothing, its request is not worked on.
 pub const REQUESTS_MAX: usize = 512;
 
 /// What whoever is told to come back should wait at least, in seconds.
@@ -175,6 +179,10 @@ pub const SESSIONS_PER_LOGIN_MAX: i64 = 16;
 
 /// Longest form of the dashboard, in bytes: a rollout to a list of some thousand devices.
 pub const FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest form that somebody signs in with, in bytes: a token, and the address of a page to go on to. Short, since it is
+/// read of anybody, over as many connections as there are.
+pub const SIGN_IN_FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a failed sign-in takes at least. A token has 256 random bits, so nobody guesses one; this bounds what trying
 /// costs the others.

@@ -1,9 +1,10 @@
 //! How often somebody may: a bucket that refills, for each address and for each device.
 //!
-//! An address pays for what proves nothing: a message that is no message, a signature that is not the device's, a
-//! copy of what was said before, a new device that waits for an operator. Locks that prove who they are cost their address nothing, so a hotel behind one
-//! address is served; a device pays for each check-in, so that one lock gone mad, or its stolen key, is one lock's worth
-//! of load. Whoever has nothing left is told to come back, before anything is computed for it.
+//! An address pays for what proves nothing: a message that does not come or is no message, a signature that is not the
+//! device's, a copy of what was said before, a new device that waits for an operator. Locks that prove who they are cost
+//! their address nothing, so a hotel behind one address is served; a device pays for each check-in, so that one lock gone
+//! mad, or its stolen key, is one lock's worth of load. Whoever has nothing left is told to come back, before anything is
+//! computed for it.
 //!
 //! Memory is bounded: when too many are remembered, those that were not heard of lately are forgotten first.
 

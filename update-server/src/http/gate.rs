@@ -1,5 +1,6 @@
 //! What every request passes before its handler: an id, a place, a token or a session, a time limit; and what is noted
-//! after.
+//! after. Where neither token nor session is asked for, its body comes before its place: whoever has proved nothing keeps
+//! nobody else waiting by sending slowly.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -13,14 +14,15 @@ use axum::response::{IntoResponse, Response};
 use latchkey_directive::ProblemCode;
 use tracing::Instrument as _;
 
-use super::App;
 use super::dashboard::{self, forms};
 use super::problem::ProvedNothing;
+use super::{App, payload};
+use crate::Service;
 use crate::domain::access::{Permission, TokenSecret};
 use crate::domain::device::{Device, Refused};
 use crate::failure::{Failure, Kind};
 use crate::ids;
-use crate::limits::{REQUEST_TIMEOUT, busy_again_s};
+use crate::limits::{REQUEST_TIMEOUT, UNPROVEN_BODY_TIMEOUT, busy_again_s};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,17 +105,24 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
 
 impl Gate {
     async fn admit(&self, mut request: Request, next: Next) -> Result<Response, Failure> {
+        if self.is_behind_tls(&request) {
+            request.extensions_mut().insert(OverTls);
+        }
+        if self.access == Access::SignIn {
+            not_in_the_clear(&request)?;
+            forms::same_site(&request)?;
+        }
+        if self.hears_anybody() {
+            request = self.hear(request).await?;
+        }
         let _place = self.app.places.clone().try_acquire_owned().map_err(|_| {
             Failure::new(
                 Kind::Busy,
                 "the server has as many requests as it can work on; nothing was done, try again in a minute",
             )
         })?;
-        if self.is_behind_tls(&request) {
-            request.extensions_mut().insert(OverTls);
-        }
         match self.access {
-            Access::Public => {}
+            Access::Public | Access::SignIn => {}
             Access::Lock => return self.listen(request, next).await,
             Access::Target => {
                 not_in_the_clear(&request)?;
@@ -124,10 +133,6 @@ impl Gate {
                 not_in_the_clear(&request)?;
                 let caller = self.caller(request.headers(), permission).await?;
                 request.extensions_mut().insert(caller);
-            }
-            Access::SignIn => {
-                not_in_the_clear(&request)?;
-                forms::same_site(&request)?;
             }
             Access::Session(permission) => {
                 not_in_the_clear(&request)?;
@@ -143,12 +148,44 @@ impl Gate {
         Ok(next.run(request).await)
     }
 
+    /// Whether anybody may have a body read here: what it proves, if anything, is in the body.
+    fn hears_anybody(&self) -> bool {
+        let anybody = match self.access {
+            Access::Public | Access::Lock | Access::SignIn => true,
+            Access::Target | Access::Token(_) | Access::Session(_) => false,
+        };
+        anybody && self.body_bytes_max > 0
+    }
+
+    /// The same request, with its body in memory. Its address pays when the body does not come: late, broken off, or
+    /// hung up on.
+    async fn hear(&self, request: Request) -> Result<Request, Failure> {
+        let address = self.address(&request);
+        if let Some(address) = address {
+            self.address_may(address)?;
+        }
+        let service = &self.app.service;
+        let debt = Debt { service, address };
+        let (parts, body) = request.into_parts();
+        let read = payload::read(body, self.body_bytes_max);
+        let read = tokio::time::timeout(UNPROVEN_BODY_TIMEOUT, read).await;
+        let bytes = read.map_err(|_| {
+            Failure::new(
+                Kind::Busy,
+                "the body did not come in time; nothing was done, try again in a minute",
+            )
+        })??;
+        debt.forgive();
+        Ok(Request::from_parts(parts, bytes.into()))
+    }
+
     /// What a lock says, or somebody who says so: paid for by the address where it proves nothing.
     async fn listen(&self, request: Request, next: Next) -> Result<Response, Failure> {
         let says = request.method() == Method::POST;
         let Some(address) = self.address(&request).filter(|_| says) else {
             return Ok(next.run(request).await);
         };
+        // Asked again: much may have come from there while the body did.
         self.address_may(address)?;
         let response = next.run(request).await;
         if response.extensions().get::<ProvedNothing>().is_some() {
@@ -240,17 +277,35 @@ impl Gate {
 
     fn refuse(&self, failure: Failure, asked: &dashboard::Asked) -> Response {
         match self.access {
-            Access::Lock => Refused {
-                code: ProblemCode::Busy,
-                call_again_s: busy_again_s(),
-                challenge: None,
-                cause: Some(failure),
+            Access::Lock if failure.kind == Kind::Invalid => {
+                Refused::because(ProblemCode::Malformed, busy_again_s()).into_response()
             }
-            .into_response(),
+            Access::Lock => Refused::from(failure).into_response(),
             Access::SignIn | Access::Session(_) => dashboard::refused(failure, asked),
             // The dashboard's files are for anybody, and whoever fails to get one is at the dashboard still.
             Access::Public if dashboard::has(self.route) => dashboard::refused(failure, asked),
             Access::Public | Access::Target | Access::Token(_) => failure.into_response(),
+        }
+    }
+}
+
+/// What an address owes for a body that did not come. It pays when this is dropped, whatever drops it: the request of a
+/// client that hangs up is dropped where it stands.
+struct Debt<'a> {
+    service: &'a Service,
+    address: Option<IpAddr>,
+}
+
+impl Debt<'_> {
+    fn forgive(mut self) {
+        self.address = None;
+    }
+}
+
+impl Drop for Debt<'_> {
+    fn drop(&mut self) {
+        if let Some(address) = self.address {
+            self.service.address_pays(address);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Reading requests: bounded bodies, strict JSON, and every mistake a named failure.
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, Kind};
@@ -25,10 +27,34 @@ impl<S: Send + Sync> FromRequest<S> for Payload {
                         "the body is longer than this route takes; the OpenAPI document has the limits",
                     )
                 } else {
-                    Failure::new(Kind::Invalid, "the body ended early; send it again")
+                    ended_early()
                 }
             })
     }
+}
+
+fn ended_early() -> Failure {
+    Failure::new(Kind::Invalid, "the body ended early; send it again")
+}
+
+/// All of a body, or of one that is too long as much as shows it: one byte more than `bytes_max`. The handler, which has
+/// the same limit, then says so.
+///
+/// # Errors
+/// It ended early.
+pub(super) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
+    let enough = bytes_max.saturating_add(1);
+    let mut read = Vec::new();
+    while read.len() < enough
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.map_err(|_| ended_early())?;
+        if let Ok(mut data) = frame.into_data() {
+            data.truncate(enough.saturating_sub(read.len()));
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok(read.into())
 }
 
 /// A body that is JSON of the documented form; unknown fields are refused by the types themselves.

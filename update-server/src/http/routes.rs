@@ -17,7 +17,7 @@ use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
     DEVICE_BODY_BYTES_MAX, DOCUMENT_BYTES_MAX, FORM_BYTES_MAX, HAWKBIT_BODY_BYTES_MAX, IMAGE_BYTES_MAX,
-    METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX,
+    METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX, SIGN_IN_FORM_BYTES_MAX,
 };
 
 /// A route, for whoever wants to check them all.
@@ -484,7 +484,7 @@ fn pages(all: Routes) -> Routes {
         .form(
             "/dashboard/sign-in",
             Access::SignIn,
-            FORM,
+            SIGN_IN_FORM_BYTES_MAX,
             dashboard::sign_in::enter,
         )
         .page(

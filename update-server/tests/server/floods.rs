@@ -2,12 +2,19 @@
 
 use std::net::IpAddr;
 
+use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::{FutureExt as _, stream};
 use latchkey_directive::{Event, Problem, ProblemCode};
 use latchkey_image::ImageDigest;
 use latchkey_server::http::{App, Peer, routes};
+use tower::ServiceExt as _;
 
 use crate::support::{Answer, Harness, Lock};
+use crate::visit::{ORIGIN, post};
+use crate::wire::{ANYBODYS_FORMS, Wire, served};
 
 /// What an address may send that proves nothing, before it is told to come back.
 const ALLOWANCE: usize = 200;
@@ -232,4 +239,87 @@ async fn a_flood_through_a_proxy_and_one_that_only_says_so() {
         ProblemCode::Malformed,
         "nobody pays for another"
     );
+}
+
+/// What comes to one of the forms that anybody may send.
+fn sent(from: &str, path: &str, body: Body) -> Request<Body> {
+    let address: IpAddr = from.parse().unwrap();
+    let request = post(path).header(header::ORIGIN, ORIGIN);
+    request.extension(Peer(address)).body(body).unwrap()
+}
+
+/// Who has nothing left is told so, at every such form.
+async fn is_told_to_come_back(harness: &Harness, from: &str) -> bool {
+    let tried = ANYBODYS_FORMS.map(|path| harness.send(sent(from, path, Body::from("garbage"))));
+    let answers = join_all(tried).await;
+    let busy = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::SERVICE_UNAVAILABLE);
+    let busy = busy.count();
+    assert!(busy == 0 || busy == answers.len(), "{answers:?}");
+    busy > 0
+}
+
+#[tokio::test]
+async fn bodies_that_never_come() {
+    for path in ANYBODYS_FORMS {
+        let harness = Harness::new().await;
+        tokio::time::pause();
+        let never = || Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
+        let waiting = (0..ALLOWANCE).map(|_| harness.send(sent("192.0.2.1", path, never())));
+        for answer in join_all(waiting).await {
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        }
+        tokio::time::resume();
+        assert!(is_told_to_come_back(&harness, "192.0.2.1").await, "{path}");
+        assert!(!is_told_to_come_back(&harness, "192.0.2.2").await);
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_break_off() {
+    for path in ANYBODYS_FORMS {
+        let harness = Harness::new().await;
+        let half = || {
+            let gone = std::io::Error::other("gone");
+            Body::from_stream(stream::iter([Ok(Bytes::from("half")), Err(gone)]))
+        };
+        for _ in 0..ALLOWANCE {
+            let answer = harness.send(sent("192.0.2.1", path, half())).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        }
+        assert!(is_told_to_come_back(&harness, "192.0.2.1").await, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_hang_up_before_their_body_has_come() {
+    for path in ANYBODYS_FORMS {
+        let harness = Harness::new().await;
+        // One connection at one time: who comes next is heard only when the server has noticed that the last one went.
+        let server = served(harness.router.clone(), 1).await;
+        for _ in 0..ALLOWANCE {
+            let mut gone = Wire::from("127.0.0.66", server).await;
+            gone.begin(path, 100).await;
+        }
+        let mut next = Wire::from("127.0.0.66", server).await;
+        next.announce(path, 100).await;
+        assert_eq!(next.status().await, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        drop(next);
+        let mut other = Wire::from("127.0.0.1", server).await;
+        other.begin(path, 100).await;
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_on_a_server_that_is_slow_pays_nothing() {
+    let harness = Harness::ready().await;
+    let enrolment = Lock::new().enrolment();
+    for _ in 0..=ALLOWANCE {
+        let request = sent("192.0.2.1", "/device/v1/enrol", enrolment.clone().into());
+        // All of it is there, so what it waits for is the database.
+        let answer = harness.router.clone().oneshot(request).now_or_never();
+        assert!(answer.is_none());
+    }
+    assert!(!is_told_to_come_back(&harness, "192.0.2.1").await);
 }

@@ -2,6 +2,8 @@
 //!
 //! Time stands still here and jumps when nothing else is to do, so no test waits for real.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use axum::body::Body;
@@ -9,13 +11,18 @@ use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
 use futures_util::stream;
 use latchkey_directive::ProblemCode;
-use latchkey_server::limits::{BUSY_RETRY_S, HEAD_TIMEOUT, REQUESTS_MAX};
+use latchkey_server::http::{App, routes};
+use latchkey_server::limits::{
+    BUSY_RETRY_S, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::support::Harness;
+use crate::support::{Harness, Lock};
+use crate::visit::{ORIGIN, post};
+use crate::wire::{ANYBODYS_FORMS, Wire, served};
 
 /// A body of which nothing ever comes. Says so each time it is asked for.
 fn stalled(asked: mpsc::UnboundedSender<()>) -> Body {
@@ -47,19 +54,23 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn more_requests_than_there_are_places_are_told_to_come_back() {
     let harness = Harness::new().await;
-    tokio::time::pause();
     let (asked, mut begun) = mpsc::unbounded_channel();
     let mut holding = Vec::new();
     for _ in 0..REQUESTS_MAX {
-        let (router, body) = (harness.router.clone(), stalled(asked.clone()));
+        let router = harness.router.clone();
+        let request = Request::post("/api/v1/tokens")
+            .header(header::AUTHORIZATION, format!("Bearer {}", harness.admin))
+            .body(stalled(asked.clone()))
+            .unwrap();
         holding.push(tokio::spawn(async move {
-            tower::ServiceExt::oneshot(router, enrol(body))
+            tower::ServiceExt::oneshot(router, request)
                 .await
                 .unwrap()
                 .status()
         }));
         begun.recv().await.unwrap();
     }
+    tokio::time::pause();
     let answer = harness.lock_says("/device/v1/enrol", vec![0]).await;
     assert_eq!(
         (answer.status, answer.lock_problem()),
@@ -76,18 +87,59 @@ async fn more_requests_than_there_are_places_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn bodies_that_do_not_come_keep_no_place_from_others() {
+    let harness = Harness::ready().await;
+    let (router, _) = routes(&App::new(harness.service.clone()).with_requests_max(1));
+    let server = served(router, 64).await;
+    let mut waiting = Vec::new();
+    for path in ANYBODYS_FORMS {
+        for _ in 0..4 {
+            let mut wire = Wire::from("127.0.0.66", server).await;
+            wire.begin(path, 100).await;
+            waiting.push(wire);
+        }
+    }
+    let enrolment = Lock::new().enrolment();
+    let mut lock = Wire::from("127.0.0.1", server).await;
+    lock.begin("/device/v1/enrol", enrolment.len()).await;
+    lock.say(&enrolment).await;
+    assert_eq!(lock.status().await, StatusCode::ACCEPTED);
+    // Whose body comes after all is answered, too.
+    for mut wire in waiting {
+        wire.say(&[b'x'; 100]).await;
+        assert_eq!(wire.status().await, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_more_read_of_a_body_than_its_route_takes() {
+    const PIECE: usize = 512;
+    let harness = Harness::new().await;
+    for (path, bytes_max) in ANYBODYS_FORMS.into_iter().zip([
+        DEVICE_BODY_BYTES_MAX,
+        DEVICE_BODY_BYTES_MAX,
+        DEVICE_BODY_BYTES_MAX,
+        SIGN_IN_FORM_BYTES_MAX,
+    ]) {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = read.clone();
+        let endless = stream::repeat_with(move || {
+            counted.fetch_add(PIECE, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(vec![b'x'; PIECE])
+        });
+        let request = post(path).header(header::ORIGIN, ORIGIN);
+        let request = request.body(Body::from_stream(endless)).unwrap();
+        assert_eq!(harness.send(request).await.status, StatusCode::BAD_REQUEST);
+        let read = read.load(Ordering::Relaxed);
+        assert!(read > bytes_max && read <= bytes_max + PIECE, "{path}: {read}");
+    }
+}
+
+#[tokio::test]
 async fn connections_that_say_nothing_or_never_finish_are_closed() {
     let harness = Harness::new().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     // One place: who comes next is served only because the one before was shown the door.
-    let door = latchkey_server::http::Door {
-        listener,
-        router: harness.router.clone(),
-        tls: None,
-    };
-    let serving = latchkey_server::http::serve(vec![door], 1, std::future::pending());
-    tokio::spawn(serving);
+    let address = served(harness.router.clone(), 1).await;
     tokio::time::pause();
     for said in [
         "",

@@ -52,3 +52,4 @@ mod vectors;
 mod visit;
 mod web_app;
 mod webhooks;
+mod wire;
