@@ -57,7 +57,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body may take to come whole from somebody who has proved nothing: as long as a request head.
 pub const UNPROVEN_BODY_TIMEOUT: Duration = HEAD_TIMEOUT;
 
-/// How long one connection may live. A download that is slower goes on by Range on the next one.
+/// How long one connection takes new requests. One under way then has [`REQUEST_TIMEOUT`] to end; a download that is
+/// slower goes on by Range on the next connection.
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long requests under way may still take once the server is told to stop.

@@ -22,7 +22,7 @@ use crate::courier::Courier;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
 use crate::domain::hours::Zone;
-use crate::http::{self, App, Door, InTheClear, OverTls, Tls, WebApp};
+use crate::http::{self, App, Bounds, Door, InTheClear, OverTls, Tls, WebApp};
 use crate::limits;
 use crate::objects::Objects;
 use crate::online::OnlineKey;
@@ -308,9 +308,12 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         stop.await;
         app.end_dashboards();
     };
-    let connections = limits::connections();
-    tracing::info!(connections, "serving");
-    http::serve(doors(router, listener, tls), connections, stop).await;
+    let bounds = Bounds {
+        connections: limits::connections(),
+        age_max: limits::CONNECTION_AGE_MAX,
+    };
+    tracing::info!(connections = bounds.connections, "serving");
+    http::serve(doors(router, listener, tls), bounds, stop).await;
     beside.shutdown().await;
     service.close().await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");

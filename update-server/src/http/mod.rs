@@ -35,7 +35,7 @@ pub use dashboard::provider::CALLBACK;
 pub use gate::{Access, InTheClear, OverTls, Peer};
 pub use openapi::document;
 pub use routes::{Route, routes};
-pub use serve::{Door, serve};
+pub use serve::{Bounds, Door, serve};
 pub use tls::Tls;
 pub use web_app::{File, WebApp};
 

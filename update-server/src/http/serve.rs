@@ -1,4 +1,5 @@
-//! Connections: accepted up to a limit, each with time limits, and ended in order when the server stops.
+//! Connections: accepted up to a limit, each with time limits. Each is asked to end when it is old or the server stops,
+//! and is then given time for the request under way, so that no answer is lost.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -9,16 +10,17 @@ use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::gate::Peer;
 use super::tls::Tls;
-use crate::limits::{CONNECTION_AGE_MAX, HEAD_TIMEOUT, SHUTDOWN_GRACE};
+use crate::limits::{HEAD_TIMEOUT, REQUEST_TIMEOUT, SHUTDOWN_GRACE};
 
 /// How long to wait when the system has no connection to give, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -33,11 +35,20 @@ pub struct Door {
     pub tls: Option<Tls>,
 }
 
-/// Serves at most `connections` at one time until `stop` is ready, then lets the requests under way finish, for
-/// [`SHUTDOWN_GRACE`] at most.
-pub async fn serve(doors: Vec<Door>, connections: usize, stop: impl Future<Output = ()>) {
-    let places = Arc::new(Semaphore::new(connections));
-    let graceful = GracefulShutdown::new();
+/// What bounds connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// So many at one time.
+    pub connections: usize,
+    /// One that is older takes no further request.
+    pub age_max: Duration,
+}
+
+/// Serves until `stop` is ready, then lets the requests under way finish, for [`SHUTDOWN_GRACE`] at most.
+pub async fn serve(doors: Vec<Door>, bounds: Bounds, stop: impl Future<Output = ()>) {
+    let connections = u32::try_from(bounds.connections).unwrap_or(u32::MAX);
+    let places = Arc::new(Semaphore::new(bounds.connections));
+    let stopping = CancellationToken::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -45,15 +56,23 @@ pub async fn serve(doors: Vec<Door>, connections: usize, stop: impl Future<Outpu
             accepted = accept(&doors, &places) => accepted,
         };
         match accepted {
-            Ok((stream, peer, door, place)) => hold(stream, peer, door, place, &graceful),
+            Ok((stream, peer, door, place)) => {
+                let end = End {
+                    age_max: bounds.age_max,
+                    stopping: stopping.clone(),
+                };
+                hold(stream, peer, door, place, end);
+            }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     drop(doors);
-    if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown())
+    stopping.cancel();
+    // Who has all places has outlived all connections.
+    if timeout(SHUTDOWN_GRACE, places.acquire_many(connections))
         .await
         .is_err()
     {
@@ -85,32 +104,32 @@ async fn accept<'d>(
     Ok((stream, Peer(address.ip()), door, place))
 }
 
-fn hold(
-    stream: TcpStream,
-    peer: Peer,
-    door: &Door,
-    place: OwnedSemaphorePermit,
-    graceful: &GracefulShutdown,
-) {
+fn hold(stream: TcpStream, peer: Peer, door: &Door, place: OwnedSemaphorePermit, end: End) {
     // Answers are small or streamed in large pieces; waiting for more to send helps neither.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it began");
         return;
     }
-    let (router, tls, watcher) = (door.router.clone(), door.tls.clone(), graceful.watcher());
+    let (router, tls) = (door.router.clone(), door.tls.clone());
     tokio::spawn(async move {
         let _place = place;
         match tls {
-            None => speak(stream, peer, router, watcher).await,
+            None => speak(stream, peer, router, end).await,
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => speak(stream, peer, router, watcher).await,
+                Ok(stream) => speak(stream, peer, router, end).await,
                 Err(error) => tracing::debug!(%error, "a connection came to no TLS"),
             },
         }
     });
 }
 
-async fn speak<S>(stream: S, peer: Peer, router: Router, watcher: Watcher)
+/// What a connection is asked to end for.
+struct End {
+    age_max: Duration,
+    stopping: CancellationToken,
+}
+
+async fn speak<S>(stream: S, peer: Peer, router: Router, end: End)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -122,9 +141,26 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    match tokio::time::timeout(CONNECTION_AGE_MAX, watcher.watch(connection)).await {
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Ok(ended),
+        () = end.asked() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(REQUEST_TIMEOUT, connection).await
+        }
+    };
+    match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
-        Err(_) => tracing::debug!("a connection was ended for its age"),
+        Err(_) => tracing::debug!("a connection was asked to end and did not, and was cut off"),
+    }
+}
+
+impl End {
+    async fn asked(&self) {
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = sleep(self.age_max) => tracing::debug!("a connection is old and asked to end"),
+        }
     }
 }

@@ -2,27 +2,31 @@
 //!
 //! Time stands still here and jumps when nothing else is to do, so no test waits for real.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use axum::routing::{get, post as post_of};
 use bytes::Bytes;
 use futures_util::stream;
 use latchkey_directive::ProblemCode;
-use latchkey_server::http::{App, routes};
+use latchkey_server::http::{App, Bounds, routes};
 use latchkey_server::limits::{
-    BUSY_RETRY_S, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
+    BUSY_RETRY_S, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::support::{Harness, Lock};
 use crate::visit::{ORIGIN, post};
-use crate::wire::{ANYBODYS_FORMS, Wire, served};
+use crate::wire::{ANYBODYS_FORMS, Wire, served, served_within};
 
 /// A body of which nothing ever comes. Says so each time it is asked for.
 fn stalled(asked: mpsc::UnboundedSender<()>) -> Body {
@@ -158,6 +162,99 @@ async fn connections_that_say_nothing_or_never_finish_are_closed() {
             "closed for another reason: {said:?}"
         );
     }
+}
+
+/// Old before whoever says nothing is shown the door.
+const AGE_MAX: Duration = Duration::from_secs(5);
+const _: () = assert!(AGE_MAX.as_secs() < HEAD_TIMEOUT.as_secs());
+
+const SLOW: &[u8] = b"POST /slow HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// A server with connections that get old, and work that takes as long as the test wants.
+struct Ageing {
+    server: SocketAddr,
+    begun: mpsc::UnboundedReceiver<()>,
+    finish: Arc<Notify>,
+}
+
+impl Ageing {
+    async fn new() -> Self {
+        let (begins, begun) = mpsc::unbounded_channel();
+        let finish = Arc::new(Notify::new());
+        let finished = finish.clone();
+        let slow = async move || {
+            begins.send(()).unwrap();
+            finished.notified().await;
+            "done"
+        };
+        let router = Router::new()
+            .route("/slow", post_of(slow))
+            .route("/", get("here"));
+        let bounds = Bounds {
+            connections: 2,
+            age_max: AGE_MAX,
+        };
+        let server = served_within(router, bounds).await;
+        Self {
+            server,
+            begun,
+            finish,
+        }
+    }
+
+    /// A connection with a request under way.
+    async fn busy(&mut self) -> Wire {
+        let mut wire = Wire::from("127.0.0.1", self.server).await;
+        wire.say(SLOW).await;
+        self.begun.recv().await.unwrap();
+        wire
+    }
+
+    /// A connection that had its answer and waits for nothing.
+    async fn idle(&self) -> Wire {
+        let mut wire = Wire::from("127.0.0.1", self.server).await;
+        wire.say(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(wire.status().await, StatusCode::OK);
+        wire
+    }
+}
+
+#[tokio::test]
+async fn a_request_under_way_when_its_connection_is_old_is_answered() {
+    let mut ageing = Ageing::new().await;
+    let mut busy = ageing.busy().await;
+    let mut younger = ageing.idle().await;
+    tokio::time::pause();
+    tokio::time::advance(AGE_MAX).await;
+    // A jump of time between what is sent and what is received would be one more reason to end.
+    tokio::time::resume();
+    assert_eq!(younger.rest().await, "");
+    ageing.finish.notify_one();
+    let head = busy.head().await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("connection: close"), "it was old by then: {head}");
+    assert_eq!(busy.rest().await, "done");
+}
+
+#[tokio::test]
+async fn an_old_connection_that_does_nothing_is_ended_at_once() {
+    let ageing = Ageing::new().await;
+    let mut idle = ageing.idle().await;
+    tokio::time::pause();
+    let began = Instant::now();
+    assert_eq!(idle.rest().await, "");
+    let ended = began.elapsed();
+    assert!(ended < HEAD_TIMEOUT, "for another reason, after {ended:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_off_with_its_old_connection() {
+    let mut ageing = Ageing::new().await;
+    let mut busy = ageing.busy().await;
+    tokio::time::pause();
+    let began = Instant::now();
+    assert_eq!(busy.rest().await, "");
+    assert!(began.elapsed() >= REQUEST_TIMEOUT, "it was given no time");
 }
 
 #[test]

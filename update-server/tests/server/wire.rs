@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::http::StatusCode;
-use latchkey_server::http::{Door, serve};
+use latchkey_server::http::{Bounds, Door, serve};
+use latchkey_server::limits::CONNECTION_AGE_MAX;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -20,6 +21,15 @@ pub(crate) const ANYBODYS_FORMS: [&str; 4] = [
 
 /// Serves so many connections at one time, until the test ends.
 pub(crate) async fn served(router: Router, connections: usize) -> SocketAddr {
+    let bounds = Bounds {
+        connections,
+        age_max: CONNECTION_AGE_MAX,
+    };
+    served_within(router, bounds).await
+}
+
+/// Serves until the test ends.
+pub(crate) async fn served_within(router: Router, bounds: Bounds) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let door = Door {
@@ -27,7 +37,7 @@ pub(crate) async fn served(router: Router, connections: usize) -> SocketAddr {
         router,
         tls: None,
     };
-    tokio::spawn(serve(vec![door], connections, std::future::pending()));
+    tokio::spawn(serve(vec![door], bounds, std::future::pending()));
     address
 }
 
@@ -75,5 +85,13 @@ impl Wire {
             head.push(self.0.read_u8().await.unwrap());
         }
         String::from_utf8(head).unwrap()
+    }
+
+    /// What still comes until the server ends the connection, or cuts it off.
+    pub(crate) async fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        // How it ends the connection is its own affair.
+        let _ = self.0.read_to_end(&mut rest).await;
+        String::from_utf8(rest).unwrap()
     }
 }
