@@ -59,6 +59,8 @@ pub struct Fleet {
     pub at: i64,
     /// How many devices are in each state.
     pub states: Vec<(State, i64)>,
+    /// How many devices there is an alarm about: two seem to have their key.
+    pub alarmed: i64,
     /// Approved devices by hardware and version.
     pub models: Vec<Model>,
     /// Approved devices by when they called.
@@ -103,6 +105,7 @@ impl Service {
         Ok(Fleet {
             at,
             states: self.store.device_counts().await?,
+            alarmed: self.store.alarmed_devices().await?,
             models: models(self.store.running_versions().await?),
             heard: self.store.heard(at, late_ms).await?,
         })

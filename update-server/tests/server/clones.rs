@@ -35,6 +35,18 @@ pub(crate) async fn cloned(harness: &Harness) -> (Lock, Lock) {
     (original, copy)
 }
 
+/// The same, and the server has seen both.
+pub(crate) async fn alarmed(harness: &Harness) -> (Lock, Lock) {
+    let (mut original, mut copy) = cloned(harness).await;
+    for _ in 0..3 {
+        harness.check_in(&mut original).await;
+    }
+    for _ in 0..2 {
+        call(harness, &mut copy).await;
+    }
+    (original, copy)
+}
+
 async fn alarm(harness: &Harness, lock: &Lock) -> Value {
     harness.get(&format!("/api/v1/devices/{}", lock.id())).await["alarm_since_ms"].clone()
 }

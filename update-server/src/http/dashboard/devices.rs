@@ -31,6 +31,9 @@ const ROWS: u32 = 100;
 pub(in crate::http) struct Filter {
     #[serde(default)]
     state: String,
+    /// Only those whose key two devices seem to have.
+    #[serde(default)]
+    alarmed: bool,
     #[serde(default)]
     after: String,
     #[serde(default)]
@@ -44,6 +47,7 @@ struct DevicesPage {
     name: String,
     state: &'static str,
     states: Vec<(&'static str, bool)>,
+    alarmed: bool,
     devices: Vec<Row>,
     more: Option<String>,
 }
@@ -57,6 +61,7 @@ struct Row {
     heard: String,
     heard_at: Option<Moment>,
     trouble: Option<&'static str>,
+    alarmed: bool,
     may_approve: bool,
 }
 
@@ -75,6 +80,7 @@ impl Row {
                 .map_or_else(|| "never".to_owned(), |at| Moment(at).ago(now)),
             heard_at: device.last_seen.map(Moment),
             trouble: trouble(device),
+            alarmed: device.alarm.is_some(),
             may_approve: operates && device.state == device::State::Awaiting,
         }
     }
@@ -118,11 +124,11 @@ pub(in crate::http) async fn list(
             "" => None,
             after => Some(device_id(after)?),
         };
-        let filter = device::Filter {
+        let asked = device::Filter {
             state: wanted,
-            ..device::Filter::default()
+            alarmed: filter.alarmed,
         };
-        app.service.devices(filter, after, ROWS).await?
+        app.service.devices(asked, after, ROWS).await?
     } else {
         app.service.devices_named(&name, ROWS).await?
     };
@@ -139,6 +145,7 @@ pub(in crate::http) async fn list(
             .iter()
             .map(|state| (state.as_str(), wanted == Some(*state)))
             .collect(),
+        alarmed: filter.alarmed,
         more: found.last().filter(|_| full).map(|last| last.id.to_string()),
         devices: found
             .iter()

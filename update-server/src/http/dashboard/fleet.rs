@@ -1,4 +1,4 @@
-//! The fleet now: who is there, what runs where, who was heard of when, and what is on its way.
+//! The fleet now: what needs somebody, who is there, what runs where, who was heard of when, and what is on its way.
 
 use askama::Template;
 use axum::Extension;
@@ -16,7 +16,7 @@ use crate::domain::lifetime::Lifetime;
 use crate::domain::session::Session;
 use crate::domain::story::Which;
 use crate::failure::Outcome;
-use crate::http::App;
+use crate::http::{App, problem};
 
 #[derive(Template)]
 #[template(path = "dashboard/fleet.html")]
@@ -30,6 +30,10 @@ struct FleetPage {
 #[template(path = "dashboard/fleet_now.html")]
 pub(super) struct FleetNow {
     at: Moment,
+    /// How many locks there is an alarm about, where there are any.
+    alarmed: Option<String>,
+    /// What is to be done about the TUF repository; `None` while it cannot be read.
+    tuf: Option<Vec<String>>,
     tiles: Vec<Tile>,
     rollouts: Vec<Summary>,
     more_rollouts: bool,
@@ -72,6 +76,7 @@ impl FleetNow {
         let (rollouts, more) = summaries(service, open, None).await?;
         let lifetimes = service.lifetimes().await?;
         Ok(Self {
+            tuf: tuf_to_do(service).await,
             more_rollouts: more.is_some(),
             ..Self::new(&fleet, rollouts, &lifetimes)
         })
@@ -90,6 +95,8 @@ impl FleetNow {
         let approved = fleet.in_state(device::State::Approved);
         Self {
             at: Moment(fleet.at),
+            alarmed: alarmed(fleet.alarmed),
+            tuf: Some(Vec::new()),
             tiles: vec![
                 tile("locks in the fleet", device::State::Approved),
                 tile("wait for approval", device::State::Awaiting),
@@ -106,6 +113,22 @@ impl FleetNow {
             heard: (approved > 0).then(|| heard(fleet.heard)),
         }
     }
+}
+
+fn alarmed(count: i64) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 lock".to_owned()),
+        _ => Some(format!("{} locks", grouped(count))),
+    }
+}
+
+/// What `latchkey-server tuf status` says is to be done; nothing where there is no repository.
+async fn tuf_to_do(service: &Service) -> Option<Vec<String>> {
+    // The rest of the page is needed all the more when this is damaged.
+    let overview = service.tuf().await.inspect_err(problem::log).ok()?;
+    let there = !overview.files.is_empty();
+    Some(if there { overview.to_do } else { Vec::new() })
 }
 
 impl ModelCard {

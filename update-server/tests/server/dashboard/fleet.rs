@@ -5,6 +5,8 @@ use axum::http::{Request, StatusCode, header};
 use latchkey_server::http::{App, routes};
 use sha2::{Digest as _, Sha256};
 
+use crate::audit::tamper;
+use crate::clones::alarmed;
 use crate::lifetimes::set;
 use crate::support::{Draft, Harness};
 use crate::visit::Visit;
@@ -108,4 +110,72 @@ async fn a_model_says_until_when_it_is_supported() {
     assert_eq!(status, StatusCode::OK);
     let page = visit.see("/dashboard").await;
     assert!(page.contains("supported until 2034-12-31"), "{page}");
+}
+
+#[tokio::test]
+async fn a_copied_key_is_told_first_and_leads_to_the_locks_it_is_about() {
+    let harness = Harness::ready().await;
+    let visit = Visit::new(&harness).await;
+    let whole = harness.lock().await.id().to_string();
+    let is_told = |page: &str| page.contains("id=\"alarmed\"");
+    let mark = "<span class=\"state alarmed\">alarmed</span>";
+    assert!(!is_told(&visit.see("/dashboard").await));
+    let copied = alarmed(&harness).await.0.id().to_string();
+    let page = visit.see("/dashboard").await;
+    let link = "<a href=\"/dashboard/devices?alarmed=true\">1 lock</a>";
+    assert!(is_told(&page) && page.contains(link), "{page}");
+
+    let all = visit.see("/dashboard/devices").await;
+    assert!(all.contains(&whole) && all.contains(&copied), "{all}");
+    assert_eq!(all.matches(mark).count(), 1, "{all}");
+    let listed = visit.see("/dashboard/devices?alarmed=true").await;
+    assert!(
+        listed.contains(&copied) && !listed.contains(&whole) && listed.contains(mark),
+        "{listed}"
+    );
+    let chosen = "<a href=\"/dashboard/devices?alarmed=true\" aria-current=\"true\">alarmed</a>";
+    assert_eq!(listed.matches("aria-current=\"true\"").count(), 1, "{listed}");
+    assert!(listed.contains(chosen), "{listed}");
+
+    let _ = alarmed(&harness).await;
+    assert!(visit.see("/dashboard").await.contains(">2 locks</a>"));
+    let place = format!("/dashboard/devices/{copied}");
+    let page = visit.see(&place).await;
+    visit.press(&place, "settle", &page).await.leads_to();
+    assert!(visit.see("/dashboard").await.contains(">1 lock</a>"));
+}
+
+#[tokio::test]
+async fn what_is_to_be_done_about_the_tuf_repository_is_told_where_there_is_one() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let harness = Harness::ready().await;
+    let first_page = async || Visit::new(&harness).await.see("/dashboard").await;
+    assert!(
+        !first_page().await.contains("id=\"tuf\""),
+        "nobody has to have a repository"
+    );
+    harness.publish_repository().await;
+    let _ = alarmed(&harness).await;
+    assert!(!first_page().await.contains("id=\"tuf\""));
+    for (days, says) in [(71, "the root expires at"), (30, "the root expired at")] {
+        harness.clock.advance_ms(days * DAY_MS);
+        let page = first_page().await;
+        assert!(
+            page.contains("id=\"tuf\"") && page.contains(&format!("<li>{says} ")),
+            "no {says} in {page}"
+        );
+    }
+    tamper(
+        harness.folder.path().to_str().unwrap(),
+        "UPDATE tuf_files SET document = 'no document' WHERE role = 'root'",
+    )
+    .await;
+    let page = first_page().await;
+    for text in [
+        "The TUF repository is damaged or cannot be read.",
+        ">1 lock</a>",
+        "<b>1</b> locks in the fleet",
+    ] {
+        assert!(page.contains(text), "no {text} in {page}");
+    }
 }

@@ -11,6 +11,7 @@ use latchkey_server::limits::LIVE_READERS_MAX;
 use tower::ServiceExt as _;
 
 use crate::access::token;
+use crate::clones::alarmed;
 use crate::support::{Draft, Harness};
 use crate::visit::{HOST, Visit};
 
@@ -89,6 +90,17 @@ async fn a_rollouts_page_is_told_what_changes() {
         let next = reader.next().await.unwrap();
         assert!(next.contains("aborted"), "{next}");
     }
+}
+
+#[tokio::test]
+async fn the_fleets_page_is_told_of_a_copied_key() {
+    let (harness, app) = live().await;
+    let visit = Visit::new(&harness).await;
+    let mut reader = Reader::open(&visit, "/dashboard/live").await.unwrap();
+    let _ = alarmed(&harness).await;
+    app.refresh_dashboards();
+    let next = reader.next().await.unwrap();
+    assert!(next.contains("/dashboard/devices?alarmed=true"), "{next}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use latchkey_server::domain::access::Role;
 use serde_json::json;
 
 use crate::audit::tamper;
-use crate::clones::{call, cloned};
+use crate::clones::{alarmed, call, cloned};
 use crate::support::{Draft, Harness, Lock};
 use crate::visit::Visit;
 
@@ -270,15 +270,9 @@ async fn a_copied_key_is_shown_on_its_page_and_settled_there() {
 async fn an_alarm_that_was_raised_after_the_page_was_made_is_not_settled_by_it() {
     let harness = Harness::ready().await;
     let visit = Visit::new(&harness).await;
-    let (mut original, mut copy) = cloned(&harness).await;
+    let (mut original, mut copy) = alarmed(&harness).await;
     let place = format!("/dashboard/devices/{}", original.id());
     let device = format!("/api/v1/devices/{}", original.id());
-    for _ in 0..3 {
-        harness.check_in(&mut original).await;
-    }
-    for _ in 0..2 {
-        call(&harness, &mut copy).await;
-    }
     let page = visit.see(&place).await;
     let settled = harness.call(Method::POST, &format!("{device}/settle"), "").await;
     assert_eq!(settled.json()["alarm_since_ms"], json!(null));
