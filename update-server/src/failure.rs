@@ -117,6 +117,10 @@ impl StdError for Failure {
     }
 }
 
+/// What PostgreSQL says when another held a lock for longer than `lock_timeout`: the statement was given up, and with it
+/// the transaction.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         if matches!(error, sqlx::Error::PoolTimedOut) {
@@ -124,6 +128,14 @@ impl From<sqlx::Error> for Failure {
                 Kind::Busy,
                 "the database has more to do than it can; nothing was done, try again in a minute",
             );
+        }
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.as_deref() == Some(LOCK_NOT_AVAILABLE) {
+            return Self::new(
+                Kind::Busy,
+                "this waited for another change for as long as it may; nothing was done, try again in a minute",
+            )
+            .because(error);
         }
         Self::storage(error)
     }

@@ -138,12 +138,11 @@ impl Service {
         now: i64,
     ) -> Outcome<Cohort> {
         let before = change.cohort(name).await?.ok_or_else(|| unknown(name))?;
-        for device in devices {
-            if change.device(*device).await?.is_none() {
-                return Err(super::device::unknown(*device));
-            }
-            change.insert_cohort_device(name, *device, now).await?;
+        let known = change.known(devices).await?;
+        if let Some(stranger) = devices.iter().find(|device| !known.contains_key(device)) {
+            return Err(super::device::unknown(*stranger));
         }
+        change.insert_cohort_devices(name, devices, now).await?;
         let cohort = change.cohort(name).await?.unwrap_or(before);
         if cohort.devices > COHORT_DEVICES_MAX {
             return Err(Failure::new(

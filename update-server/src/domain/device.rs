@@ -3,6 +3,8 @@
 //! A device is its key. It enrols by signing its own public key; an operator approves it, or has named it
 //! beforehand. Revocation is for good: the same key never comes back.
 
+use std::collections::HashSet;
+
 use latchkey_directive::{BootOutcome, DeviceId, Enrolment, Nonce, ProblemCode, PublicKey, Sealed};
 use latchkey_image::{ImageDigest, Uuid};
 
@@ -212,19 +214,21 @@ impl Service {
                 detail: serde_json::json!(names),
             })
             .await?;
-        let mut changed: u64 = 0;
-        for id in ids {
-            let state = match change.device(*id).await?.map(|device| device.state) {
+        let known = change.known(ids).await?;
+        let mut moves = Vec::new();
+        let mut named = HashSet::new();
+        for id in ids.iter().filter(|id| named.insert(**id)) {
+            let state = match known.get(id).map(|device| device.state) {
                 Some(State::Approved | State::Expected) => continue,
                 Some(State::Revoked) => return Err(revoked(*id)),
                 Some(State::Awaiting) => State::Approved,
                 None => State::Expected,
             };
-            change.put_device_state(*id, state, now).await?;
-            changed = changed.saturating_add(1);
+            moves.push((*id, state));
         }
+        change.put_device_states(&moves, now).await?;
         change.commit().await?;
-        Ok(changed)
+        Ok(u64::try_from(moves.len()).unwrap_or(u64::MAX))
     }
 
     /// Lets an enrolled device in. Doing it twice is no error.
@@ -277,7 +281,7 @@ impl Service {
                 ),
             })
             .await?;
-        change.put_device_state(id, to, now).await?;
+        change.put_device_states(&[(id, to)], now).await?;
         if ended.is_some() {
             change.end_alarm(id).await?;
         }

@@ -61,6 +61,14 @@ enum Verdict {
     Leave,
 }
 
+/// What a file makes of the fleet.
+#[derive(Default)]
+struct Judged {
+    imported: Imported,
+    expect: Vec<(DeviceId, Option<(Uuid, Uuid)>)>,
+    approve: Vec<(DeviceId, State)>,
+}
+
 impl Service {
     /// Names devices from a CSV file; with `dry_run` only says what would come of it.
     ///
@@ -71,8 +79,14 @@ impl Service {
         if !mistakes.is_empty() && !dry_run {
             return Err(refused(&mistakes));
         }
+        let ids: Vec<DeviceId> = rows.iter().map(|row| row.id).collect();
+        if dry_run {
+            // Whoever changes something does not wait for this.
+            let known = self.store.known(&ids).await?;
+            return Ok(Judged::of(&rows, &known, mistakes).imported);
+        }
         let now = self.clock.now_ms();
-        let names: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let mut change = self
             .store
             .change(&Entry {
@@ -86,18 +100,36 @@ impl Service {
                 }),
             })
             .await?;
-        let mut imported = Imported {
-            mistakes,
-            ..Imported::default()
+        let judged = Judged::of(&rows, &change.known(&ids).await?, mistakes);
+        if !judged.imported.mistakes.is_empty() {
+            return Err(refused(&judged.imported.mistakes));
+        }
+        change.put_expected(&judged.expect, now).await?;
+        change.put_device_states(&judged.approve, now).await?;
+        change.commit().await?;
+        Ok(judged.imported)
+    }
+}
+
+impl Judged {
+    /// All rows, each by what is known of its device; none names the device of another.
+    fn of(rows: &[Row], known: &HashMap<DeviceId, Device>, mistakes: Vec<Mistake>) -> Self {
+        let mut judged = Self {
+            imported: Imported {
+                mistakes,
+                ..Imported::default()
+            },
+            ..Self::default()
         };
-        for row in &rows {
-            let counted = match judge(change.device(row.id).await?.as_ref(), row) {
+        let imported = &mut judged.imported;
+        for row in rows {
+            let counted = match judge(known.get(&row.id), row) {
                 Ok(Verdict::Expect) => {
-                    change.put_expected(row.id, row.hardware, now).await?;
+                    judged.expect.push((row.id, row.hardware));
                     &mut imported.expected
                 }
                 Ok(Verdict::Approve) => {
-                    change.put_device_state(row.id, State::Approved, now).await?;
+                    judged.approve.push((row.id, State::Approved));
                     &mut imported.approved
                 }
                 Ok(Verdict::Leave) => &mut imported.unchanged,
@@ -108,14 +140,7 @@ impl Service {
             };
             *counted = counted.saturating_add(1);
         }
-        if dry_run {
-            return Ok(imported); // the change is dropped, and nothing of it took effect
-        }
-        if !imported.mistakes.is_empty() {
-            return Err(refused(&imported.mistakes));
-        }
-        change.commit().await?;
-        Ok(imported)
+        judged
     }
 }
 

@@ -293,14 +293,12 @@ impl Service {
         };
         change.insert_rollout(&rollout).await?;
         if let Audience::Listed(devices) = to {
+            let known = change.known(devices).await?;
             for device in devices {
-                let known = change
-                    .device(*device)
-                    .await?
-                    .ok_or_else(|| super::device::unknown(*device))?;
-                check_listed(&known, &release)?;
-                change.insert_rollout_device(&rollout.id, *device).await?;
+                let known = known.get(device).ok_or_else(|| super::device::unknown(*device))?;
+                check_listed(known, &release)?;
             }
+            change.insert_rollout_devices(&rollout.id, devices).await?;
         }
         for (stage, name) in (0..).zip(&wanted.cohorts) {
             take(&mut change, &rollout.id, name, stage, &release).await?;

@@ -1,14 +1,18 @@
 //! Rows of cohorts and of their devices. Added to, never removed.
 
+use std::sync::LazyLock;
+
 use latchkey_directive::DeviceId;
 use latchkey_image::Uuid;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::statement::Statement;
 use super::{Change, Store, column, spelled};
 use crate::domain::cohort::{Cohort, CohortName};
 use crate::failure::Outcome;
 use crate::ids;
+use crate::limits::STATEMENT_ROWS_MAX;
 
 fn cohort(row: &AnyRow) -> Outcome<Cohort> {
     Ok(Cohort {
@@ -64,6 +68,14 @@ impl Store {
     }
 }
 
+static INSERT_DEVICES: LazyLock<Statement> = LazyLock::new(|| {
+    Statement::listing(
+        "INSERT INTO cohort_devices (cohort, device, added_at) VALUES",
+        3,
+        "ON CONFLICT DO NOTHING",
+    )
+});
+
 impl Change {
     pub(crate) async fn cohort(&mut self, name: &CohortName) -> Outcome<Option<Cohort>> {
         find(&mut self.0, name).await
@@ -89,20 +101,22 @@ impl Change {
         Ok(done.rows_affected() == 1)
     }
 
-    pub(crate) async fn insert_cohort_device(
+    /// Those that are in it stay.
+    pub(crate) async fn insert_cohort_devices(
         &mut self,
         name: &CohortName,
-        device: DeviceId,
+        devices: &[DeviceId],
         now: i64,
     ) -> Outcome<()> {
-        sqlx::query(
-            "INSERT INTO cohort_devices (cohort, device, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(name.as_str())
-        .bind(device.to_string())
-        .bind(now)
-        .execute(&mut *self.0)
-        .await?;
+        for devices in devices.chunks(STATEMENT_ROWS_MAX) {
+            let query = INSERT_DEVICES.about(devices, |query, device| {
+                query
+                    .bind(name.as_str().to_owned())
+                    .bind(device.to_string())
+                    .bind(now)
+            });
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Rows of devices.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use latchkey_directive::{BootReport, DeviceId, Hold, PublicKey, Running};
@@ -93,7 +94,7 @@ impl Devices {
     pub(super) fn of(readers: &Readers) -> Self {
         Self {
             readers: readers.clone(),
-            statement: Statement::listing("SELECT * FROM devices WHERE id IN (", 1, ")"),
+            statement: by_names(),
         }
     }
 }
@@ -115,6 +116,26 @@ impl Lookup for Devices {
     }
 }
 
+/// Devices by their names.
+fn by_names() -> Statement {
+    Statement::listing("SELECT * FROM devices WHERE id IN (", 1, ")")
+}
+
+static BY_NAMES: LazyLock<Statement> = LazyLock::new(by_names);
+
+/// Those of these that are known.
+async fn find_all(connection: &mut AnyConnection, ids: &[DeviceId]) -> Outcome<HashMap<DeviceId, Device>> {
+    let mut known = HashMap::new();
+    for ids in ids.chunks(STATEMENT_ROWS_MAX) {
+        let query = BY_NAMES.about(ids, |query, id| query.bind(id.to_string()));
+        for row in query.fetch_all(&mut *connection).await? {
+            let device = device(&row)?;
+            known.insert(device.id, device);
+        }
+    }
+    Ok(known)
+}
+
 async fn find(connection: &mut AnyConnection, id: DeviceId) -> Outcome<Option<Device>> {
     let row = sqlx::query("SELECT * FROM devices WHERE id = $1")
         .bind(id.to_string())
@@ -126,6 +147,11 @@ async fn find(connection: &mut AnyConnection, id: DeviceId) -> Outcome<Option<De
 impl Store {
     pub(crate) async fn device(&self, id: DeviceId) -> Outcome<Option<Device>> {
         self.devices.find(id).await
+    }
+
+    /// Those of these that are known.
+    pub(crate) async fn known(&self, ids: &[DeviceId]) -> Outcome<HashMap<DeviceId, Device>> {
+        find_all(&mut *self.reader().await?, ids).await
     }
 
     pub(crate) async fn devices(
@@ -270,6 +296,11 @@ impl Change {
         find(&mut self.0, id).await
     }
 
+    /// Those of these that are known.
+    pub(crate) async fn known(&mut self, ids: &[DeviceId]) -> Outcome<HashMap<DeviceId, Device>> {
+        find_all(&mut self.0, ids).await
+    }
+
     pub(crate) async fn awaiting_devices(&mut self) -> Outcome<i64> {
         let row = sqlx::query("SELECT COUNT(*) AS total FROM devices WHERE state = 'awaiting'")
             .fetch_one(&mut *self.0)
@@ -302,41 +333,59 @@ impl Change {
         Ok(())
     }
 
-    /// Names a device, and its hardware where that is known, before it enrols.
+    /// Names devices, and the hardware of each where that is known, before they enrol.
     pub(crate) async fn put_expected(
         &mut self,
-        id: DeviceId,
-        hardware: Option<(Uuid, Uuid)>,
+        devices: &[(DeviceId, Option<(Uuid, Uuid)>)],
         now: i64,
     ) -> Outcome<()> {
-        let (vendor, class) = hardware.unzip();
-        sqlx::query(
-            "INSERT INTO devices (id, vendor, class, state, since, sequence) VALUES ($1, $2, $3, $4, $5, -1) \
-             ON CONFLICT (id) DO UPDATE SET vendor = excluded.vendor, class = excluded.class",
-        )
-        .bind(id.to_string())
-        .bind(vendor.map(|vendor| vendor.to_string()))
-        .bind(class.map(|class| class.to_string()))
-        .bind(State::Expected.as_str())
-        .bind(now)
-        .execute(&mut *self.0)
-        .await?;
+        for devices in devices.chunks(STATEMENT_ROWS_MAX) {
+            let query = PUT_EXPECTED.about(devices, |query, (id, hardware)| {
+                let (vendor, class) = hardware.unzip();
+                query
+                    .bind(id.to_string())
+                    .bind(vendor.map(|vendor| vendor.to_string()))
+                    .bind(class.map(|class| class.to_string()))
+                    .bind(State::Expected.as_str())
+                    .bind(now)
+            });
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 
-    pub(crate) async fn put_device_state(&mut self, id: DeviceId, state: State, now: i64) -> Outcome<()> {
-        sqlx::query(
-            "INSERT INTO devices (id, state, since, sequence) VALUES ($1, $2, $3, -1) \
-             ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since",
-        )
-        .bind(id.to_string())
-        .bind(state.as_str())
-        .bind(now)
-        .execute(&mut *self.0)
-        .await?;
+    /// Moves devices, none of which is named twice, to these states.
+    pub(crate) async fn put_device_states(&mut self, devices: &[(DeviceId, State)], now: i64) -> Outcome<()> {
+        for devices in devices.chunks(STATEMENT_ROWS_MAX) {
+            let query = PUT_STATES.about(devices, |query, (id, state)| {
+                query.bind(id.to_string()).bind(state.as_str()).bind(now)
+            });
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 }
+
+/// Where a list has the last device several times, PostgreSQL would refuse to write that row again.
+static PUT_EXPECTED: LazyLock<Statement> = LazyLock::new(|| {
+    Statement::listing(
+        "INSERT INTO devices (id, vendor, class, state, since, sequence) \
+         SELECT DISTINCT column1, column2, column3, column4, column5, -1 FROM (VALUES",
+        5,
+        ") AS named WHERE TRUE \
+         ON CONFLICT (id) DO UPDATE SET vendor = excluded.vendor, class = excluded.class",
+    )
+});
+
+static PUT_STATES: LazyLock<Statement> = LazyLock::new(|| {
+    Statement::listing(
+        "INSERT INTO devices (id, state, since, sequence) \
+         SELECT DISTINCT column1, column2, column3, -1 FROM (VALUES",
+        3,
+        ") AS named WHERE TRUE \
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since",
+    )
+});
 
 /// Both databases call the columns of a list of values so.
 static PUT_SEEN: LazyLock<Statement> = LazyLock::new(|| {

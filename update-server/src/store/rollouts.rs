@@ -1,10 +1,13 @@
 //! Rows of rollouts. Never removed.
 
+use std::sync::LazyLock;
+
 use latchkey_directive::DeviceId;
 use latchkey_image::Uuid;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::statement::Statement;
 use super::{Change, Look, Store, column, foreign, number, spelled, spelled_if_any};
 use crate::domain::cohort::CohortName;
 use crate::domain::decision::Terms;
@@ -15,6 +18,7 @@ use crate::domain::share::Share;
 use crate::domain::stage::{Advance, Reach, Stages};
 use crate::failure::Outcome;
 use crate::ids;
+use crate::limits::STATEMENT_ROWS_MAX;
 
 pub(super) fn rollout(row: &AnyRow) -> Outcome<Rollout> {
     let to_all = |audience: &str| match audience {
@@ -149,6 +153,14 @@ impl Look {
     }
 }
 
+static INSERT_DEVICES: LazyLock<Statement> = LazyLock::new(|| {
+    Statement::listing(
+        "INSERT INTO rollout_devices (rollout, device) VALUES",
+        2,
+        "ON CONFLICT DO NOTHING",
+    )
+});
+
 impl Change {
     pub(crate) async fn open_rollouts(&mut self, vendor: Uuid, class: Uuid) -> Outcome<i64> {
         let row = sqlx::query(
@@ -212,12 +224,17 @@ impl Change {
         self.put_rollout(rollout).await
     }
 
-    pub(crate) async fn insert_rollout_device(&mut self, rollout: &str, device: DeviceId) -> Outcome<()> {
-        sqlx::query("INSERT INTO rollout_devices (rollout, device) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(rollout)
-            .bind(device.to_string())
-            .execute(&mut *self.0)
-            .await?;
+    pub(crate) async fn insert_rollout_devices(
+        &mut self,
+        rollout: &str,
+        devices: &[DeviceId],
+    ) -> Outcome<()> {
+        for devices in devices.chunks(STATEMENT_ROWS_MAX) {
+            let query = INSERT_DEVICES.about(devices, |query, device| {
+                query.bind(rollout.to_owned()).bind(device.to_string())
+            });
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 

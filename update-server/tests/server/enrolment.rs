@@ -58,9 +58,10 @@ async fn a_new_lock_waits_for_approval_and_enrolling_again_changes_nothing() {
 async fn an_expected_lock_is_let_in_at_once() {
     let harness = Harness::ready().await;
     let mut lock = Lock::new();
-    let body = json!({ "devices": [lock.id().to_string()] }).to_string();
+    let name = lock.id().to_string();
+    let body = json!({ "devices": [name, name] }).to_string();
     let answer = harness.call(Method::POST, "/api/v1/devices", body.clone()).await;
-    assert_eq!(answer.json(), json!({ "changed": 1 }));
+    assert_eq!(answer.json(), json!({ "changed": 1 }), "named twice, one lock");
     let answer = harness.call(Method::POST, "/api/v1/devices", body).await;
     assert_eq!(answer.json(), json!({ "changed": 0 }));
     assert_eq!(

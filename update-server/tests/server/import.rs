@@ -4,9 +4,13 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use latchkey_directive::ProblemCode;
 use latchkey_image::Hardware;
-use serde_json::Value;
+use latchkey_server::domain::device::State;
+use latchkey_server::limits::LISTED_DEVICES_MAX;
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _};
 
 use crate::commands::{command, said};
+use crate::databases;
 use crate::program::Server;
 use crate::support::{Answer, Harness, Lock};
 
@@ -147,6 +151,57 @@ async fn one_wrong_line_imports_nothing_and_all_are_told() {
         "too-large"
     );
     assert_eq!(harness.import("?dryrun=true", "id\n").await.problem(), "invalid");
+}
+
+/// A file of as many locks as one may name; those from this number on.
+fn longest(from: usize) -> String {
+    let ids = (from..from + LISTED_DEVICES_MAX).map(|number| format!("{number:032x},lock-emulator-1\n"));
+    format!("id,class\n{}", ids.collect::<String>())
+}
+
+#[tokio::test]
+async fn the_longest_file_is_taken_whole() {
+    let harness = Harness::ready().await;
+    let all = LISTED_DEVICES_MAX as u64;
+    assert_eq!(
+        counts(&harness.import("?dry_run=true", longest(0)).await),
+        (all, 0, 0)
+    );
+    assert_eq!(counts(&harness.import("", longest(0)).await), (all, 0, 0));
+    assert_eq!(
+        counts(&harness.import("", longest(100)).await),
+        (100, 0, all - 100),
+        "those that are new"
+    );
+    assert_eq!(
+        harness.service.fleet().await.unwrap().states,
+        [(State::Expected, 10_100)]
+    );
+    let last = harness.get(&format!("/api/v1/devices/{:032x}", 10_099)).await;
+    assert_eq!(last["class_name"], "lock-emulator-1");
+    let body = json!({ "name": "all" }).to_string();
+    let made = harness.call(Method::POST, "/api/v1/cohorts", body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let filled = harness
+        .call(Method::POST, "/api/v1/cohorts/all/import", longest(100))
+        .await;
+    assert_eq!(filled.json()["devices"], all, "{filled:?}");
+}
+
+#[tokio::test]
+async fn a_dry_run_waits_for_nobody_who_changes_something() {
+    let harness = Harness::ready().await;
+    let file = format!("id\n{}\n", Lock::new().id());
+    let url = databases::of(harness.folder.path()).await;
+    let mut other = AnyConnection::connect(&url).await.unwrap();
+    let hold = if databases::is_postgres() {
+        "SELECT 1 FROM pg_advisory_lock(7809632)"
+    } else {
+        "BEGIN IMMEDIATE"
+    };
+    sqlx::query(hold).execute(&mut other).await.unwrap();
+    assert_eq!(counts(&harness.import("?dry_run=true", file).await), (1, 0, 0));
+    other.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -398,3 +398,32 @@ async fn an_instance_that_starts_waits_for_another_that_brings_the_tables_up_to_
     held.unwrap();
     opened.unwrap().check().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_another_holds_up_is_told_that_nothing_was_done() {
+    let pair = Pair::new().await;
+    let lock = pair.locks(1).await.remove(0);
+    let path = format!("/api/v1/devices/{}", lock.id());
+    let mut other = AnyConnection::connect(&pair.database).await.unwrap();
+    sqlx::query("SELECT 1 FROM pg_advisory_lock(7809632)")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let asked = || {
+        let url = pair.url(0, &format!("{path}/revoke"));
+        pair.operator.ask(reqwest::Method::POST, url).send()
+    };
+    let answer = asked().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let problem: Value = answer.json().await.unwrap();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        problem["type"].as_str().unwrap().ends_with("busy") && detail.contains("nothing was done"),
+        "{problem}"
+    );
+    let state = async || pair.operator.get(pair.url(1, &path)).await["state"].clone();
+    assert_eq!(state().await, "approved");
+    other.close().await.unwrap();
+    assert_eq!(asked().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(state().await, "revoked");
+}
