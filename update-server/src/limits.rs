@@ -10,7 +10,8 @@ pub const IMAGE_BYTES_MAX: usize = 384 * 1024;
 /// [`LISTED_DEVICES_MAX`] devices or a policy file.
 pub const OPERATOR_BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// The longest body of an upload of TUF metadata, in bytes: two files, with their quotes escaped.
+/// The longest body of an upload of TUF metadata, in bytes: two files of full length, with their quotes escaped. A
+/// chain of roots has to fit too.
 pub const METADATA_BODY_BYTES_MAX: usize = 3 * latchkey_tuf::FILE_BYTES_MAX;
 
 /// The longest body of a device request, in bytes.

@@ -14,7 +14,7 @@ pub(super) enum Command {
     /// Print the server's public key as PEM, for `latchkey-sign tuf root --server-key`. Makes the key when there is
     /// none.
     Key(serve::TufKeyPlace),
-    /// Publish a root, targets, or both at once.
+    /// Publish roots, targets, or both at once.
     Publish {
         /// A root, signed. May be said again, oldest first.
         #[arg(long, value_name = "FILE", required_unless_present = "targets")]
@@ -54,19 +54,13 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
     }
 }
 
-/// Roots before the last one go by themselves; the last one goes with the targets, since each may need the other.
+/// All go at once: root and targets may need each other, and of several roots only the last has to be fresh.
 async fn publish(roots: &[PathBuf], targets: Option<&Path>, server: &Server, as_json: bool) -> Done {
     let targets = targets.map(text).transpose()?;
-    let (last, before) = roots
-        .split_last()
-        .map_or((None, roots), |(last, before)| (Some(last), before));
-    for root in before {
-        server
-            .post("/api/v1/tuf", Some(&json!({ "root": text(root)? })))
-            .await?;
-    }
-    let root = last.map(|path| text(path)).transpose()?;
-    let body = json!({ "root": root, "targets": targets });
+    let roots: Result<Vec<String>, CliError> = roots.iter().map(|path| text(path)).collect();
+    let mut earlier = roots?;
+    let root = earlier.pop();
+    let body = json!({ "earlier_roots": earlier, "root": root, "targets": targets });
     let repository = server.post("/api/v1/tuf", Some(&body)).await?;
     answer(&repository, as_json, show_repository)
 }

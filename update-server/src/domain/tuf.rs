@@ -48,8 +48,8 @@ pub(crate) struct Files {
 /// What release engineers upload: either, or both together.
 #[derive(Clone, Debug, Default)]
 pub struct Upload {
-    /// A root file.
-    pub root: Option<String>,
+    /// Root files, oldest first.
+    pub roots: Vec<String>,
     /// A targets file.
     pub targets: Option<String>,
 }
@@ -89,9 +89,8 @@ pub struct Overview {
 /// What an upload makes of a repository.
 #[derive(Debug)]
 struct Next {
-    root: Trusted<Root>,
-    /// Whether `root` is new.
-    new_root: bool,
+    /// Those that are new, oldest first.
+    roots: Vec<Trusted<Root>>,
     targets: Option<Trusted<Targets>>,
     new_targets: bool,
 }
@@ -140,27 +139,14 @@ fn follow(
     };
     let there = before.and_then(|before| before.targets.as_ref());
     let same_targets = same(&upload.targets, there.map(Trusted::to_file));
-    let same_root = same(&upload.root, before.map(|before| before.root.to_file()));
-    if same_root && same_targets {
+    let published = before.map(|before| &before.root);
+    let new_roots = behind(published, &upload.roots);
+    if new_roots.is_empty() && same_targets {
         return Ok(None);
     }
-    let offered_root = upload.root.as_ref().filter(|_| !same_root);
-    let root = match (before, offered_root) {
-        (None, None) => return Err(Refused::NoRoot),
-        (None, Some(file)) => {
-            let first: Document<Root> = Document::parse(file.as_bytes())?;
-            if first.claims().version != 1 {
-                return Err(Refused::Metadata(Refusal::VersionOrder {
-                    role: RoleName::Root,
-                    offered: first.claims().version,
-                    current: 0,
-                }));
-            }
-            Trusted::pinned(first)?
-        }
-        (Some(before), None) => before.root.clone(),
-        (Some(before), Some(file)) => before.root.succeed(Document::parse(file.as_bytes())?)?,
-    };
+    let roots = succession(published, new_roots)?;
+    let root = roots.last().or(published).cloned().ok_or(Refused::NoRoot)?;
+    // As clients do: they ask this of the last root that there is, and not of those that lead there.
     root.check_fresh(now_s)?;
     if !may_sign(&root, server) {
         return Err(Refused::OtherServerKey);
@@ -196,11 +182,41 @@ fn follow(
         targets.check_fresh(now_s)?;
     }
     Ok(Some(Next {
-        new_root: !same_root,
         new_targets: !same_targets,
-        root,
+        roots,
         targets,
     }))
+}
+
+/// Those of the roots that come behind the published one, where it is among them.
+fn behind<'f>(published: Option<&Trusted<Root>>, roots: &'f [String]) -> &'f [String] {
+    let there = published.map(Trusted::to_file);
+    let at = roots
+        .iter()
+        .position(|file| Some(file.as_bytes()) == there.as_deref());
+    let first = at.map_or(0, |at| at.saturating_add(1));
+    roots.get(first..).unwrap_or_default()
+}
+
+/// Roots that follow the published one and each other, the first of all by its own word.
+fn succession(published: Option<&Trusted<Root>>, files: &[String]) -> Result<Vec<Trusted<Root>>, Refused> {
+    let mut roots: Vec<Trusted<Root>> = Vec::new();
+    for file in files {
+        let offered: Document<Root> = Document::parse(file.as_bytes())?;
+        let next = match roots.last().or(published) {
+            Some(before) => before.succeed(offered)?,
+            None if offered.claims().version == 1 => Trusted::pinned(offered)?,
+            None => {
+                return Err(Refused::Metadata(Refusal::VersionOrder {
+                    role: RoleName::Root,
+                    offered: offered.claims().version,
+                    current: 0,
+                }));
+            }
+        };
+        roots.push(next);
+    }
+    Ok(roots)
 }
 
 /// Whether this key alone makes snapshot and timestamp under this root.
@@ -327,13 +343,15 @@ fn sign_on(
 }
 
 impl Service {
-    /// Takes a root, targets or both from release engineers. When this returns, they survive a power cut.
+    /// Takes roots, targets or both from release engineers. When this returns, they survive a power cut.
     ///
     /// # Errors
     /// [`Kind::MetadataRefused`], saying why; [`Kind::Forbidden`] for the first root by anybody but an administrator;
     /// storage.
     pub async fn publish_tuf(&self, by: &Caller, upload: &Upload) -> Outcome<(Overview, Published)> {
         let now = self.clock.now_ms();
+        let mut earlier: Vec<String> = upload.roots.iter().map(|file| hash(file)).collect();
+        let root = earlier.pop();
         let mut change = self
             .store
             .change(&Entry {
@@ -342,13 +360,14 @@ impl Service {
                 action: "tuf.publish",
                 subject: subject(upload),
                 detail: serde_json::json!({
-                    "root_sha256": upload.root.as_ref().map(|file| hash(file)),
+                    "earlier_roots_sha256": (!earlier.is_empty()).then_some(earlier),
+                    "root_sha256": root,
                     "targets_sha256": upload.targets.as_ref().map(|file| hash(file)),
                 }),
             })
             .await?;
         let before = change.tuf_files().await?.read()?;
-        if before.is_none() && upload.root.is_some() {
+        if before.is_none() && !upload.roots.is_empty() {
             // Whose signatures count from now on: what a policy is for images.
             by.must(Permission::Administer)?;
         }
@@ -360,10 +379,10 @@ impl Service {
         if next.new_targets {
             self.take_targets(&mut change, &next).await?;
         }
-        if next.new_root {
-            let file = text(next.root.to_file())?;
+        for root in &next.roots {
+            let file = text(root.to_file())?;
             change
-                .put_tuf_file(RoleName::Root, next.root.get().version, &file, 0)
+                .put_tuf_file(RoleName::Root, root.get().version, &file, 0)
                 .await?;
         }
         if let Some(targets) = &next.targets {
@@ -377,7 +396,7 @@ impl Service {
                 snapshot,
                 timestamp,
                 seconds(now),
-                next.new_root,
+                !next.roots.is_empty(),
             );
             put_signed(&mut change, signed).await?;
         }
@@ -589,12 +608,10 @@ fn reminders(files: &[Standing], now_s: u64) -> Vec<String> {
 /// What an upload is about, for the audit log: what the files claim, true or not.
 fn subject(upload: &Upload) -> String {
     let mut parts = Vec::new();
-    if let Some(Ok(root)) = upload
-        .root
-        .as_ref()
-        .map(|file| Document::<Root>::parse(file.as_bytes()))
-    {
-        parts.push(format!("root {}", root.claims().version));
+    for file in &upload.roots {
+        if let Ok(root) = Document::<Root>::parse(file.as_bytes()) {
+            parts.push(format!("root {}", root.claims().version));
+        }
     }
     if let Some(Ok(targets)) = upload
         .targets

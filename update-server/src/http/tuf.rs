@@ -26,7 +26,11 @@ use crate::failure::{Failure, Kind, Outcome};
 #[serde(deny_unknown_fields)]
 #[schema(as = TufUpload)]
 pub(super) struct Wanted {
-    /// The root that follows the published one, or the first.
+    /// Roots that lead from the published one, or the first, to `root`, oldest first. Those up to the published one are
+    /// passed over. Only the last root of all has to be fresh, and to fit this server and its targets.
+    #[serde(default)]
+    earlier_roots: Vec<String>,
+    /// The root that follows the published one and those, or the first.
     root: Option<String>,
     /// The targets that follow the published ones, or the first.
     targets: Option<String>,
@@ -107,7 +111,7 @@ pub(super) async fn overview(State(app): State<App>) -> Outcome<Json<RepositoryV
     Ok(Json(app.service.tuf().await?.into()))
 }
 
-/// Publish a root, targets, or both at once. They are taken only when they verify and list published releases; snapshot
+/// Publish roots, targets, or both at once. They are taken only when they verify and list published releases; snapshot
 /// and timestamp follow in the same change. The same files again are 200 and change nothing. The first root asks for
 /// an administrator.
 #[utoipa::path(
@@ -125,7 +129,7 @@ pub(super) async fn publish(
     Input(wanted): Input<Wanted>,
 ) -> Outcome<Response> {
     let upload = Upload {
-        root: wanted.root,
+        roots: wanted.earlier_roots.into_iter().chain(wanted.root).collect(),
         targets: wanted.targets,
     };
     let (overview, published) = app.service.publish_tuf(&caller, &upload).await?;

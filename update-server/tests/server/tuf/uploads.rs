@@ -4,9 +4,21 @@ use latchkey_server::domain::access::Role as TokenRole;
 
 use super::*;
 use crate::access::token;
+use crate::commands::{command, said};
+use crate::program::{Operator, Server};
 
 /// Something that is not so.
 type Lie = fn(&mut Target);
+
+/// A root that this server would not have for its last.
+type Unfit = fn(&mut Root);
+
+/// The published root's successor, of this version.
+fn later(server: Key, version: u64) -> Root {
+    let mut root = root(server);
+    root.version = version;
+    root
+}
 
 #[tokio::test]
 async fn before_the_first_upload_there_is_nothing_and_only_an_administrator_begins() {
@@ -231,4 +243,90 @@ async fn a_rotated_root_takes_the_targets_along() {
         ),
         (2, 2, 2)
     );
+}
+
+#[tokio::test]
+async fn a_chain_of_roots_is_judged_by_its_last() {
+    let unfit: [(&str, Unfit); 3] = [
+        ("the root expired at", |root| root.expires = Expires::at(NOW_S)),
+        ("does not let this server's key", |root| *root = later(key(6), 2)),
+        ("would no longer be signed", |root| {
+            root.roles.targets = Signers::new(&[key(1), key(2)], 2);
+        }),
+    ];
+    for (says, make_unfit) in unfit {
+        let (harness, _) = Harness::with_repository().await;
+        let server = harness.server_key().await;
+        let mut second = later(server, 2);
+        make_unfit(&mut second);
+        let second = signed(second, &[1, 2]);
+        let third = signed(later(server, 3), &[1, 2]);
+        harness.refuses_tuf(json!({ "root": second }), says).await;
+        let chain = json!({ "earlier_roots": [second], "root": third });
+        let answer = harness.publish_tuf(chain.clone()).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{says}: {answer:?}");
+        assert_eq!(harness.walk(NOW_S).await.root.get().version, 3, "{says}");
+        let log = harness.get("/api/v1/audit").await;
+        let last = log.as_array().unwrap().last().unwrap();
+        assert_eq!(last["subject"], "root 2, root 3", "{log}");
+        assert_eq!(
+            harness.publish_tuf(chain).await.status,
+            StatusCode::OK,
+            "the same again"
+        );
+        let fourth = signed(later(server, 4), &[1, 2]);
+        let chain = json!({ "earlier_roots": [second, third], "root": fourth });
+        assert_eq!(harness.publish_tuf(chain).await.status, StatusCode::CREATED);
+    }
+}
+
+#[tokio::test]
+async fn of_a_chain_of_roots_all_are_taken_or_none() {
+    let (harness, _) = Harness::with_repository().await;
+    let server = harness.server_key().await;
+    let good = |version| signed(later(server, version), &[1, 2]);
+    let mut over = later(server, 3);
+    over.expires = Expires::at(NOW_S);
+    let over = signed(over, &[1, 2]);
+    let one = signed(later(server, 2), &[1]);
+    for (earlier, last, says) in [
+        (vec![good(2)], over, "the root expired at"),
+        (vec![one], good(3), "of 2 needed"),
+        (vec![good(2)], good(4), "the one to follow 2 is 3"),
+        (vec![good(3)], good(2), "the one to follow 1 is 2"),
+    ] {
+        harness
+            .refuses_tuf(json!({ "earlier_roots": earlier, "root": last }), says)
+            .await;
+    }
+    assert_eq!(harness.walk(NOW_S).await.root.get().version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_publishes_a_chain_whose_first_root_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let token = server.token();
+    let shown = Operator::new(token.clone())
+        .get(format!("{}/api/v1/tuf", server.url))
+        .await;
+    let key = latchkey_server::ids::hash(shown["server_key"].as_str().unwrap()).unwrap();
+    let mut first = root(Key::new(&key).unwrap());
+    first.expires = Expires::at(1_000_000_000); // by the program's own clock too
+    let mut second = first.clone();
+    second.version = 2;
+    second.expires = Expires::day("2099-01-01").unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut arguments = ["tuf", "publish", "--json"].map(str::to_owned).to_vec();
+    for (name, root) in [("1.root.json", first), ("2.root.json", second)] {
+        std::fs::write(place(name), signed(root, &[1, 2])).unwrap();
+        arguments.extend(["--root".to_owned(), place(name)]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", token.as_str()),
+    ];
+    let published = said(&command(&arguments, &with).await);
+    assert_eq!(published["files"][0]["version"], 2, "{published}");
 }
