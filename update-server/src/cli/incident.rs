@@ -1,12 +1,12 @@
 //! `incident`: which locks a weakness affects, as somebody has to report it.
 
 use clap::{Args, Subcommand, ValueEnum};
-use latchkey_image::Version;
 use serde_json::Value;
 
 use super::ask::{Done, answer, full_digest};
 use super::client::Server;
 use super::{CliError, show};
+use crate::domain::bound::Bound;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -45,12 +45,12 @@ pub(super) struct Which {
     /// Those of this hardware class, by its name.
     #[arg(long)]
     class: Option<String>,
-    /// Those that run this version or a later one.
+    /// Those that run this version or a later one; X.Y.Z, X.Y and X are versions too, with all that begin so.
     #[arg(long, value_name = "X.Y.Z+B")]
-    from: Option<Version>,
-    /// Those that run this version or an earlier one.
+    from: Option<Bound>,
+    /// Those that run this version or an earlier one; up to X.Y.Z is up to its last build, up to X.Y to the last X.Y.
     #[arg(long, value_name = "X.Y.Z+B")]
-    to: Option<Version>,
+    to: Option<Bound>,
     /// Those whose image has this security counter or a higher one.
     #[arg(long, value_name = "N")]
     counter_from: Option<u32>,
@@ -103,8 +103,8 @@ impl Which {
         let fields = [
             ("release", release),
             ("class", self.class.clone()),
-            ("from", self.from.map(|version| version.to_string())),
-            ("to", self.to.map(|version| version.to_string())),
+            ("from", self.from.map(|bound| bound.to_string())),
+            ("to", self.to.map(|bound| bound.to_string())),
             (
                 "counter_from",
                 self.counter_from.map(|counter| counter.to_string()),
@@ -124,8 +124,24 @@ impl Which {
 fn show_report(report: &Value) {
     show::listing(report.get("counts").unwrap_or(&Value::Null), COUNT);
     show::text(&format!(
-        "{} lock(s) are affected; {} more are let in and never said what they run",
+        "{} lock(s) are affected{}; {} more are let in and never said what they run",
         show::field(report, "/devices"),
+        within(report),
         show::field(report, "/unknown")
     ));
+}
+
+/// Which versions were asked about, if the question had bounds.
+fn within(report: &Value) -> String {
+    let bound = |path: &str| report.pointer(path).is_some_and(Value::is_string);
+    match (bound("/from"), bound("/to")) {
+        (false, false) => String::new(),
+        (true, false) => format!(", of versions from {}", show::field(report, "/from")),
+        (false, true) => format!(", of versions up to {}", show::field(report, "/to")),
+        (true, true) => format!(
+            ", of versions from {} up to {}",
+            show::field(report, "/from"),
+            show::field(report, "/to")
+        ),
+    }
 }

@@ -6,6 +6,7 @@
 use latchkey_directive::DeviceId;
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
 
+use super::bound::Bound;
 use super::device::{Device, Filter};
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
@@ -20,9 +21,9 @@ pub struct Criteria {
     /// It is this hardware, by vendor and class.
     pub hardware: Option<(Uuid, Uuid)>,
     /// It runs this version or a later one.
-    pub from: Option<Version>,
+    pub from: Option<Bound>,
     /// It runs this version or an earlier one.
-    pub to: Option<Version>,
+    pub to: Option<Bound>,
     /// Its image has this security counter or a higher one.
     pub counter_from: Option<SecurityCounter>,
     /// Its image has this security counter or a lower one.
@@ -80,7 +81,11 @@ impl Criteria {
                 "say which locks: by release, class, versions or security counters",
             ));
         }
-        in_order(self.from, self.to, "the versions")?;
+        in_order(
+            self.from.map(Bound::first),
+            self.to.map(Bound::last),
+            "the versions",
+        )?;
         in_order(self.counter_from, self.counter_to, "the security counters")
     }
 
@@ -91,8 +96,8 @@ impl Criteria {
             && self
                 .hardware
                 .is_none_or(|hardware| hardware == (build.vendor, build.class))
-            && self.from.is_none_or(|from| build.version >= from)
-            && self.to.is_none_or(|to| build.version <= to)
+            && self.from.is_none_or(|from| build.version >= from.first())
+            && self.to.is_none_or(|to| build.version <= to.last())
             && self.counter_from.is_none_or(|from| build.counter >= from)
             && self.counter_to.is_none_or(|to| build.counter <= to)
     }
@@ -186,6 +191,10 @@ mod tests {
         }
     }
 
+    fn bound(minor: u8) -> Option<Bound> {
+        Some(version(minor).to_string().parse().unwrap())
+    }
+
     fn build(minor: u8, counter: u32) -> Build {
         Build {
             vendor: Uuid([1; 16]),
@@ -200,8 +209,8 @@ mod tests {
     fn bounds_are_within_and_all_must_hold() {
         let criteria = Criteria {
             hardware: Some((Uuid([1; 16]), Uuid([2; 16]))),
-            from: Some(version(2)),
-            to: Some(version(4)),
+            from: bound(2),
+            to: bound(4),
             counter_to: Some(SecurityCounter(7)),
             ..Criteria::default()
         };
@@ -225,8 +234,8 @@ mod tests {
     fn nothing_and_the_impossible_are_no_criteria() {
         assert!(Criteria::default().check().is_err());
         let crossed = Criteria {
-            from: Some(version(3)),
-            to: Some(version(2)),
+            from: bound(3),
+            to: bound(2),
             ..Criteria::default()
         };
         assert!(crossed.check().is_err());

@@ -7,6 +7,7 @@ pub mod admission;
 mod again;
 pub mod attempt;
 pub mod audit;
+pub mod bound;
 pub mod check_in;
 pub mod clone;
 pub mod cohort;

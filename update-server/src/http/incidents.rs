@@ -12,7 +12,7 @@ use bytes::Bytes;
 use csv::Writer;
 use futures_util::stream;
 use latchkey_directive::DeviceId;
-use latchkey_image::{Hardware, SecurityCounter, Version};
+use latchkey_image::{Hardware, SecurityCounter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,6 +20,7 @@ use super::App;
 use super::payload::Asked;
 use super::problem::Document;
 use crate::Service;
+use crate::domain::bound::Bound;
 use crate::domain::device::{self, Device};
 use crate::domain::incident::{Build, Count, Criteria, Report};
 use crate::domain::policy::hardware;
@@ -36,9 +37,10 @@ pub(super) struct Which {
     release: Option<String>,
     /// Those of this hardware class, by its name.
     class: Option<String>,
-    /// Those that run this version or a later one, `1.2.3+4`.
+    /// Those that run this version or a later one: `1.2.3+4`, or `1.2.3`, `1.2` or `1`, with every version that begins so.
     from: Option<String>,
-    /// Those that run this version or an earlier one.
+    /// Those that run this version or an earlier one. Parts that are left out are whatever they are: up to `1.2.3` is up
+    /// to its last build, up to `1.2` is up to the last 1.2.
     to: Option<String>,
     /// Those whose image has this security counter or a higher one.
     counter_from: Option<u32>,
@@ -49,10 +51,11 @@ pub(super) struct Which {
 impl Which {
     fn criteria(&self) -> Outcome<Criteria> {
         let invalid = |what: &str| Failure::new(Kind::Invalid, what.to_owned());
-        let version = |text: &Option<String>| -> Outcome<Option<Version>> {
+        let bound = |text: &Option<String>| -> Outcome<Option<Bound>> {
             let read = |text: &String| {
-                text.parse()
-                    .map_err(|_| invalid("a version is of the form 1.2.3+4"))
+                text.parse().map_err(|_| {
+                    invalid("a bound is a version of the form 1.2.3+4; only its last parts may be left out")
+                })
             };
             text.as_ref().map(read).transpose()
         };
@@ -62,8 +65,8 @@ impl Which {
         let criteria = Criteria {
             release: self.release.as_ref().map(digest).transpose()?,
             hardware: class.map(|hardware| (hardware.vendor, hardware.class)),
-            from: version(&self.from)?,
-            to: version(&self.to)?,
+            from: bound(&self.from)?,
+            to: bound(&self.to)?,
             counter_from: self.counter_from.map(SecurityCounter),
             counter_to: self.counter_to.map(SecurityCounter),
         };
@@ -77,6 +80,10 @@ impl Which {
 #[schema(as = Incident)]
 pub(super) struct ReportView {
     at_ms: i64,
+    /// From which version on was asked, as it was written.
+    from: Option<String>,
+    /// Up to which version was asked, as it was written.
+    to: Option<String>,
     /// All that are affected.
     devices: i64,
     /// By hardware and version.
@@ -139,10 +146,13 @@ impl From<Count> for CountView {
     }
 }
 
-impl From<Report> for ReportView {
-    fn from(report: Report) -> Self {
+impl ReportView {
+    fn of(criteria: &Criteria, report: Report) -> Self {
+        let written = |bound: Option<Bound>| bound.map(|bound| bound.to_string());
         Self {
             at_ms: report.at,
+            from: written(criteria.from),
+            to: written(criteria.to),
             devices: report.devices,
             counts: report.counts.into_iter().map(Into::into).collect(),
             unknown: report.unknown,
@@ -172,7 +182,9 @@ impl From<(Device, Build)> for AffectedView {
     responses((status = 200, body = ReportView), (status = "4XX", body = Document)),
 )]
 pub(super) async fn report(State(app): State<App>, Asked(which): Asked<Which>) -> Outcome<Json<ReportView>> {
-    Ok(Json(app.service.incident(&which.criteria()?).await?.into()))
+    let criteria = which.criteria()?;
+    let report = app.service.incident(&criteria).await?;
+    Ok(Json(ReportView::of(&criteria, report)))
 }
 
 /// Every affected lock, in the order of their names, as one JSON array.

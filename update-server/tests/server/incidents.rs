@@ -104,6 +104,43 @@ async fn who_runs_what_is_counted_and_listed() {
 }
 
 #[tokio::test]
+async fn parts_of_a_version_that_are_left_out_are_whatever_they_are() {
+    let harness = Harness::ready().await;
+    let mut runs = Vec::new();
+    for version in ["1.2.0+7", "1.2.1+0"] {
+        let mut lock = harness.lock().await;
+        lock.running.version = version.parse().unwrap();
+        harness.check_in(&mut lock).await;
+        runs.push(lock.id().to_string());
+    }
+    let [build, revision] = [0, 1].map(|number| runs[number].clone());
+    let mut both = runs;
+    both.sort();
+    for (query, wanted) in [
+        ("to=1.2.0", vec![build.clone()]),
+        ("to=1.2", both.clone()),
+        ("to=1", both.clone()),
+        ("to=1.2.0%2B6", vec![]),
+        ("to=1.2.0%2B7", vec![build.clone()]),
+        ("to=1.1", vec![]),
+        ("from=1.2.0", both.clone()),
+        ("from=1.2.0&to=1.2.0", vec![build]),
+        ("from=1.2.0%2B8&to=1.2", vec![revision]),
+        ("from=1.2&to=1.2", both),
+    ] {
+        assert_eq!(harness.listed(query).await, wanted, "{query}");
+        let report = harness.get(&format!("/api/v1/incidents/affected?{query}")).await;
+        assert_eq!(report["devices"], wanted.len(), "{query}: {report}");
+    }
+    let report = harness.get("/api/v1/incidents/affected?from=1&to=1.2").await;
+    assert_eq!(
+        (&report["from"], &report["to"]),
+        (&"1".into(), &"1.2".into()),
+        "as they were asked for"
+    );
+}
+
+#[tokio::test]
 async fn questions_that_make_no_sense_are_refused() {
     let harness = Harness::ready().await;
     for form in ["", ".csv", ".json"] {
@@ -113,6 +150,7 @@ async fn questions_that_make_no_sense_are_refused() {
             "?counter_from=2&counter_to=1",
             "?release=xyz",
             "?from=one",
+            "?to=1.2%2B3",
             "?country=de",
         ] {
             let path = format!("/api/v1/incidents/affected{form}{query}");
@@ -174,6 +212,12 @@ async fn the_commands_report_and_list() {
     assert_eq!(
         (report["devices"].as_i64(), report["unknown"].as_i64()),
         (Some(1), Some(0))
+    );
+    let within = ["incident", "report", "--from", "1.1", "--to", "1.1.0"];
+    let shown = String::from_utf8(command(&within, &with).await.stdout).unwrap();
+    assert!(
+        shown.contains("1 lock(s) are affected, of versions from 1.1 up to 1.1.0; 0 more"),
+        "{shown}"
     );
     let listed = command(&["incident", "devices", "--class", "lock-emulator-1"], &with).await;
     let listed = String::from_utf8(listed.stdout).unwrap();
