@@ -65,6 +65,7 @@ const COUNT: &[(&str, &str)] = &[
     ("COUNTER", "/security_counter"),
     ("LOCKS", "/devices"),
     ("SEEN THIS WEEK", "/seen_within_a_week"),
+    ("MAY RUN", "/may_run"),
     ("DIGEST", "/digest"),
 ];
 
@@ -124,9 +125,11 @@ impl Which {
 fn show_report(report: &Value) {
     show::listing(report.get("counts").unwrap_or(&Value::Null), COUNT);
     show::text(&format!(
-        "{} lock(s) are affected{}; {} more are let in and never said what they run",
+        "{} lock(s) are affected{}; {} more asked their bootloader for such a release and have not said since what they \
+         run; {} more are let in and never said what they run",
         show::field(report, "/devices"),
         within(report),
+        show::field(report, "/may_run"),
         show::field(report, "/unknown")
     ));
 }

@@ -1,13 +1,16 @@
 //! Which locks a weakness affects: what somebody has to know within a day of hearing of it, to report it.
 //!
-//! A lock is affected by what it said it runs at its last check-in. Those that never said are counted apart, since
-//! nobody can leave them out. The server knows no countries and no owners, so neither are told.
+//! A lock is affected by what it said it runs at its last check-in. One that asked its bootloader for another release
+//! and said nothing since may run that by now: where a release breaks locks, those are the ones it broke. They are told
+//! apart, and so are those that never said what they run, since nobody can leave them out. The server knows no countries and no owners, so neither are told.
+
+use std::collections::HashMap;
 
 use latchkey_directive::DeviceId;
 use latchkey_image::{ImageDigest, SecurityCounter, Uuid, Version};
 
 use super::bound::Bound;
-use super::device::{Device, Filter};
+use super::device::Device;
 use crate::Service;
 use crate::failure::{Failure, Kind, Outcome};
 
@@ -31,7 +34,7 @@ pub struct Criteria {
 }
 
 /// What a lock runs, on what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Build {
     /// Whose lock.
     pub vendor: Uuid,
@@ -45,15 +48,41 @@ pub struct Build {
     pub counter: SecurityCounter,
 }
 
+/// Locks that said the same and may run the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alike {
+    /// What they said they run.
+    pub runs: Build,
+    /// What they may run instead by now: what they asked their bootloader for and have said nothing since.
+    pub may_run: Option<Build>,
+    /// How many locks.
+    pub devices: i64,
+    /// How many of them called within the last week.
+    pub seen: i64,
+}
+
 /// How many locks run a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// The build.
     pub build: Build,
-    /// How many locks.
+    /// How many locks said they run it.
     pub devices: i64,
     /// How many of them called within the last week.
     pub seen: i64,
+    /// How many more may run it, of those that are not affected by what they said.
+    pub may_run: i64,
+}
+
+/// An affected lock.
+#[derive(Clone, Debug)]
+pub struct Affected {
+    /// Which.
+    pub device: Device,
+    /// What it said it runs.
+    pub runs: Build,
+    /// What it is affected by, if that is not what it said but what it may run by now.
+    pub may_run: Option<Build>,
 }
 
 /// How many locks are affected.
@@ -61,8 +90,10 @@ pub struct Count {
 pub struct Report {
     /// Milliseconds since 1970.
     pub at: i64,
-    /// All of them.
+    /// All that are by what they said they run.
     pub devices: i64,
+    /// More that are if they run what they asked their bootloader for, and have said nothing since.
+    pub may_run: i64,
     /// By hardware and version.
     pub counts: Vec<Count>,
     /// Locks that are let in and never said what they run.
@@ -87,6 +118,15 @@ impl Criteria {
             "the versions",
         )?;
         in_order(self.counter_from, self.counter_to, "the security counters")
+    }
+
+    /// Whether a lock that said it runs the one and may run the other is affected: `None` if not, else by what it may
+    /// run, where that and not what it said is why.
+    fn cause(&self, runs: &Build, may_run: Option<Build>) -> Option<Option<Build>> {
+        if self.affect(runs) {
+            return Some(None);
+        }
+        may_run.filter(|build| self.affect(build)).map(Some)
     }
 
     /// Whether a lock with this build is affected.
@@ -132,8 +172,7 @@ impl Service {
     pub async fn incident(&self, criteria: &Criteria) -> Outcome<Report> {
         criteria.check()?;
         let at = self.clock.now_ms();
-        let mut counts = self.store.builds(at.saturating_sub(WEEK_MS)).await?;
-        counts.retain(|count| criteria.affect(&count.build));
+        let mut counts = counted(criteria, &self.store.builds(at.saturating_sub(WEEK_MS)).await?);
         counts.sort_by_key(|count| {
             let Build {
                 vendor,
@@ -146,10 +185,8 @@ impl Service {
         });
         Ok(Report {
             at,
-            devices: counts
-                .iter()
-                .map(|count| count.devices)
-                .fold(0, i64::saturating_add),
+            devices: sum(&counts, |count| count.devices),
+            may_run: sum(&counts, |count| count.may_run),
             counts,
             unknown: self.store.devices_without_build(criteria.hardware).await?,
         })
@@ -165,18 +202,49 @@ impl Service {
         criteria: &Criteria,
         after: Option<DeviceId>,
         limit: u32,
-    ) -> Outcome<(Vec<(Device, Build)>, Option<DeviceId>)> {
-        let page = self.store.devices(Filter::default(), after, limit).await?;
+    ) -> Outcome<(Vec<Affected>, Option<DeviceId>)> {
+        let page = self.store.devices_in_doubt(after, limit).await?;
         let more = page.len() >= limit as usize;
-        let next = page.last().map(|device| device.id).filter(|_| more);
-        let affected = page
-            .into_iter()
-            .filter_map(|device| Some((build_of(&device)?, device)))
-            .filter(|(build, _)| criteria.affect(build))
-            .map(|(build, device)| (device, build))
-            .collect();
-        Ok((affected, next))
+        let next = page.last().map(|(device, _)| device.id).filter(|_| more);
+        let affected = page.into_iter().filter_map(|(device, may_run)| {
+            let runs = build_of(&device)?;
+            let may_run = criteria.cause(&runs, may_run)?;
+            Some(Affected {
+                device,
+                runs,
+                may_run,
+            })
+        });
+        Ok((affected.collect(), next))
     }
+}
+
+/// How many are affected by each build, each lock by one.
+fn counted(criteria: &Criteria, fleet: &[Alike]) -> Vec<Count> {
+    let mut counts: HashMap<Build, Count> = HashMap::new();
+    for alike in fleet {
+        let Some(cause) = criteria.cause(&alike.runs, alike.may_run) else {
+            continue;
+        };
+        let build = cause.unwrap_or(alike.runs);
+        let count = counts.entry(build).or_insert(Count {
+            build,
+            devices: 0,
+            seen: 0,
+            may_run: 0,
+        });
+        if cause.is_some() {
+            count.may_run = count.may_run.saturating_add(alike.devices);
+        } else {
+            count.devices = count.devices.saturating_add(alike.devices);
+            count.seen = count.seen.saturating_add(alike.seen);
+        }
+    }
+    counts.into_values().collect()
+}
+
+fn sum(counts: &[Count], of: impl Fn(&Count) -> i64) -> i64 {
+    counts.iter().map(of).fold(0, i64::saturating_add)
 }
 
 #[cfg(test)]

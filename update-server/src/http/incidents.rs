@@ -21,8 +21,8 @@ use super::payload::Asked;
 use super::problem::Document;
 use crate::Service;
 use crate::domain::bound::Bound;
-use crate::domain::device::{self, Device};
-use crate::domain::incident::{Build, Count, Criteria, Report};
+use crate::domain::device;
+use crate::domain::incident::{Affected, Build, Count, Criteria, Report};
 use crate::domain::policy::hardware;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::ids;
@@ -84,8 +84,11 @@ pub(super) struct ReportView {
     from: Option<String>,
     /// Up to which version was asked, as it was written.
     to: Option<String>,
-    /// All that are affected.
+    /// All that are affected by what they said they run.
     devices: i64,
+    /// More that are if they run the release that they asked their bootloader for: they have not said since what they
+    /// run, and a release that breaks locks leaves them so.
+    may_run: i64,
     /// By hardware and version.
     counts: Vec<CountView>,
     /// Locks that are let in and never said what they run: nobody can leave them out.
@@ -108,6 +111,8 @@ pub(super) struct CountView {
     devices: i64,
     /// Those of them that called within the last week.
     seen_within_a_week: i64,
+    /// More that asked their bootloader for it and have not said since what they run.
+    may_run: i64,
 }
 
 /// A lock that is affected.
@@ -124,6 +129,9 @@ pub(super) struct AffectedView {
     security_counter: u32,
     digest: String,
     last_seen_ms: Option<i64>,
+    /// The version that it is affected by, where that is not what it said it runs, but what it asked its bootloader for
+    /// and may run by now: it has not said since.
+    may_run: Option<String>,
 }
 
 fn class_name(build: &Build) -> Option<&'static str> {
@@ -142,6 +150,7 @@ impl From<Count> for CountView {
             digest: build.image.to_string(),
             devices: count.devices,
             seen_within_a_week: count.seen,
+            may_run: count.may_run,
         }
     }
 }
@@ -154,14 +163,16 @@ impl ReportView {
             from: written(criteria.from),
             to: written(criteria.to),
             devices: report.devices,
+            may_run: report.may_run,
             counts: report.counts.into_iter().map(Into::into).collect(),
             unknown: report.unknown,
         }
     }
 }
 
-impl From<(Device, Build)> for AffectedView {
-    fn from((device, build): (Device, Build)) -> Self {
+impl From<Affected> for AffectedView {
+    fn from(affected: Affected) -> Self {
+        let (device, build) = (affected.device, affected.runs);
         Self {
             device: device.id.to_string(),
             state: device.state,
@@ -172,6 +183,7 @@ impl From<(Device, Build)> for AffectedView {
             security_counter: build.counter.0,
             digest: build.image.to_string(),
             last_seen_ms: device.last_seen,
+            may_run: affected.may_run.map(|build| build.version.to_string()),
         }
     }
 }
@@ -298,6 +310,7 @@ fn csv_piece(found: &[AffectedView], progress: Progress) -> Outcome<Vec<u8>> {
                 "security_counter",
                 "digest",
                 "last_seen_ms",
+                "may_run",
             ])
             .map_err(Failure::storage)?;
     }
@@ -315,6 +328,7 @@ fn csv_piece(found: &[AffectedView], progress: Progress) -> Outcome<Vec<u8>> {
                 &counter,
                 &lock.digest,
                 &seen,
+                lock.may_run.as_deref().unwrap_or_default(),
             ])
             .map_err(Failure::storage)?;
     }
@@ -355,6 +369,7 @@ mod tests {
             security_counter: 1,
             digest: "d".to_owned(),
             last_seen_ms: None,
+            may_run: None,
         }
     }
 

@@ -16,7 +16,6 @@ use crate::domain::clone::Evidence;
 use crate::domain::decision::Facts;
 use crate::domain::device::{Device, Filter, State, outcome_name, outcome_of};
 use crate::domain::hours::Zone;
-use crate::domain::incident::{Build, Count};
 use crate::domain::presence::Seen;
 use crate::domain::wishes::{Updates, Wishes};
 use crate::failure::Outcome;
@@ -172,48 +171,6 @@ impl Store {
         .fetch_all(&mut *self.reader().await?)
         .await?;
         rows.iter().map(device).collect()
-    }
-
-    /// How many devices run each build, and how many of them called since `lately`.
-    pub(crate) async fn builds(&self, lately: i64) -> Outcome<Vec<Count>> {
-        let rows = sqlx::query(
-            "SELECT vendor, class, running_digest, running_version, running_counter, COUNT(*) AS total, \
-             SUM(CASE WHEN last_seen >= $1 THEN 1 ELSE 0 END) AS lately FROM devices \
-             WHERE running_digest IS NOT NULL \
-             GROUP BY vendor, class, running_digest, running_version, running_counter",
-        )
-        .bind(lately)
-        .fetch_all(&mut *self.reader().await?)
-        .await?;
-        let count = |row: &AnyRow| {
-            Ok(Count {
-                build: Build {
-                    vendor: spelled(row, "vendor", ids::uuid)?,
-                    class: spelled(row, "class", ids::uuid)?,
-                    image: spelled(row, "running_digest", ids::digest)?,
-                    version: spelled(row, "running_version", ids::version)?,
-                    counter: number(row, "running_counter").map(SecurityCounter)?,
-                },
-                devices: column(row, "total")?,
-                seen: column(row, "lately")?,
-            })
-        };
-        rows.iter().map(count).collect()
-    }
-
-    /// How many approved devices, of this hardware or all, never said what they run.
-    pub(crate) async fn devices_without_build(&self, hardware: Option<(Uuid, Uuid)>) -> Outcome<i64> {
-        let (vendor, class) = hardware.unzip();
-        let text = |uuid: Option<Uuid>| uuid.map(|uuid| uuid.to_string()).unwrap_or_default();
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS total FROM devices WHERE state = 'approved' AND running_digest IS NULL \
-             AND ($1 = '' OR (vendor = $1 AND class = $2))",
-        )
-        .bind(text(vendor))
-        .bind(text(class))
-        .fetch_one(&mut *self.reader().await?)
-        .await?;
-        column(&row, "total")
     }
 
     /// How many devices are in each state.

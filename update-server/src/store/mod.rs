@@ -16,6 +16,7 @@ mod director;
 mod documents;
 mod fleet;
 mod hawkbit;
+mod incidents;
 mod lifetimes;
 mod log;
 mod offers;

@@ -385,6 +385,38 @@ async fn two_reports_under_one_number_raise_the_alarm_and_one_sent_twice_does_no
     assert!(alarm(&harness, &lock).await.is_i64());
 }
 
+/// After an alarm a lock counts on from a lower number; what it asked for before has a higher one.
+#[tokio::test]
+async fn what_a_lock_asked_for_before_its_numbers_were_set_back_is_over_once_it_calls() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    harness.roll_out(release).await;
+    let (mut original, mut copy) = cloned(&harness).await;
+    for _ in 0..9 {
+        harness.check_in(&mut original).await;
+    }
+    harness.report(&mut original, Event::Requested, release, 0).await;
+    for _ in 0..2 {
+        call(&harness, &mut copy).await;
+    }
+    let settle = format!("/api/v1/devices/{}/settle", copy.id());
+    let settled = harness.call(Method::POST, &settle, Body::empty()).await;
+    assert_eq!(settled.status, StatusCode::OK, "{settled:?}");
+    let may_run = async || {
+        harness.service.write_presence().await.unwrap();
+        let report = harness.get("/api/v1/incidents/affected?from=1.2").await;
+        harness.clock.advance_ms(1_000);
+        report["may_run"].as_i64()
+    };
+    assert_eq!(may_run().await, Some(1), "nobody has called since");
+    for _ in 0..2 {
+        call(&harness, &mut copy).await;
+    }
+    assert_eq!(may_run().await, Some(0));
+    harness.report(&mut copy, Event::Requested, release, 0).await;
+    assert_eq!(may_run().await, Some(1));
+}
+
 #[tokio::test]
 async fn a_report_that_raised_an_alarm_raises_none_once_that_was_settled() {
     let harness = Harness::ready().await;

@@ -2,12 +2,14 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use latchkey_directive::Event;
 use latchkey_image::ImageDigest;
 use latchkey_server::ids;
+use serde_json::Value;
 
 use crate::commands::{command, said};
 use crate::program::{Operator, Server};
-use crate::support::{Harness, Lock};
+use crate::support::{Draft, Harness, Lock};
 
 const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
 
@@ -18,6 +20,39 @@ impl Harness {
         lock.runs(ImageDigest([minor; 32]), minor, counter);
         self.check_in(&mut lock).await;
         lock
+    }
+
+    /// A lock that ran version 1.1, was offered this release, and asked its bootloader for it.
+    async fn asked(&self, release: ImageDigest) -> Lock {
+        let mut lock = self.lock().await;
+        assert_eq!(self.offered(&mut lock).await, Some(release));
+        self.report(&mut lock, Event::Requested, release, 0).await;
+        lock
+    }
+
+    /// The affected locks that may run another version than they said: name, what they said, and the other.
+    async fn doubtful(&self, query: &str) -> Vec<(String, String, String)> {
+        let path = format!("/api/v1/incidents/affected.json?{query}");
+        let listed = self.get(&path).await;
+        let text = |lock: &Value, name: &str| lock[name].as_str().map(str::to_owned);
+        let doubtful = listed.as_array().unwrap().iter().filter_map(|lock| {
+            let may_run = text(lock, "may_run")?;
+            Some((text(lock, "device")?, text(lock, "version")?, may_run))
+        });
+        doubtful.collect()
+    }
+
+    /// How many locks run an affected version by their own word, may run one, and never said.
+    async fn counted(&self, query: &str) -> [i64; 3] {
+        self.service.write_presence().await.unwrap(); // a second is not waited for
+        let report = self.get(&format!("/api/v1/incidents/affected?{query}")).await;
+        let sum = |name: &str| -> i64 {
+            let counts = report["counts"].as_array().unwrap().iter();
+            counts.map(|count| count[name].as_i64().unwrap()).sum()
+        };
+        let counted = ["devices", "may_run", "unknown"].map(|name| report[name].as_i64().unwrap());
+        assert_eq!([sum("devices"), sum("may_run")], counted[..2], "{report}");
+        counted
     }
 
     async fn listed(&self, query: &str) -> Vec<String> {
@@ -37,6 +72,12 @@ impl Harness {
             .map(|device| device["device"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!(rows, devices, "{query}: both forms list the same");
+        let counted = self.counted(query).await;
+        assert_eq!(
+            counted[0] + counted[1],
+            devices.len() as i64,
+            "{query}: as counted"
+        );
         devices
     }
 }
@@ -141,6 +182,87 @@ async fn parts_of_a_version_that_are_left_out_are_whatever_they_are() {
 }
 
 #[tokio::test]
+async fn who_asked_for_a_bad_release_and_was_never_heard_of_since_may_run_it() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    harness.roll_out(release).await;
+    let silent = harness.asked(release).await.id().to_string();
+    let mut runs = harness.asked(release).await;
+    let mut fell = harness.asked(release).await;
+    let mut refused = harness.asked(release).await;
+    assert_eq!(
+        harness.counted("from=1.2").await,
+        [0, 4, 0],
+        "nobody has called since"
+    );
+    runs.runs(release, 2, 2);
+    harness.check_in(&mut runs).await;
+    harness.check_in(&mut fell).await;
+    let event = Event::RefusedByBootloader;
+    harness.report(&mut refused, event, release, 1).await;
+
+    let mut wanted = vec![silent.clone(), runs.id().to_string()];
+    wanted.sort();
+    let doubtful = [(silent, "1.1.0+0".to_owned(), "1.2.0+0".to_owned())];
+    let by_digest = format!("release={release}");
+    for query in ["from=1.2", "counter_from=2&class=lock-emulator-1", &by_digest] {
+        assert_eq!(harness.listed(query).await, wanted, "{query}");
+        assert_eq!(harness.doubtful(query).await, doubtful, "{query}");
+        assert_eq!(harness.counted(query).await, [1, 1, 0], "{query}");
+    }
+    let csv = harness
+        .call(
+            Method::GET,
+            "/api/v1/incidents/affected.csv?from=1.2",
+            Body::empty(),
+        )
+        .await;
+    let mut reader = csv::Reader::from_reader(&csv.body[..]);
+    let column = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|name| name == "may_run");
+    let marks: Vec<String> = reader
+        .records()
+        .map(|row| row.unwrap()[column.unwrap()].to_owned())
+        .collect();
+    let marked = wanted
+        .iter()
+        .map(|device| if *device == doubtful[0].0 { "1.2.0+0" } else { "" });
+    assert_eq!(marks, marked.collect::<Vec<_>>());
+    for (query, counted) in [("to=1.1", [3, 0, 0]), ("class=lock-emulator-1", [4, 0, 0])] {
+        assert_eq!(
+            harness.counted(query).await,
+            counted,
+            "{query}: once, by what it said"
+        );
+        assert!(harness.doubtful(query).await.is_empty(), "{query}");
+    }
+}
+
+/// A report goes before the check-in that follows it; one that says that the new image runs may be the last word, too.
+#[tokio::test]
+async fn the_last_word_of_a_lock_is_what_counts() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    harness.roll_out(release).await;
+    let mut lock = harness.asked(release).await;
+    harness.report(&mut lock, Event::Confirmed, release, 0).await;
+    assert_eq!(harness.counted("from=1.2").await, [0, 1, 0]);
+    harness.report(&mut lock, Event::Reverted, release, 0).await;
+    assert_eq!(harness.counted("from=1.2").await, [0, 0, 0]);
+    // It did not hear that its report had come, and had called before it said so again.
+    let mut late = harness.lock().await;
+    assert_eq!(harness.offered(&mut late).await, Some(release));
+    let report = late.report(Event::Requested, release, 0);
+    harness.check_in(&mut late).await;
+    let answer = harness.lock_says("/device/v1/report", late.seal(&report)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(harness.counted("from=1.2").await, [0, 0, 0]);
+}
+
+#[tokio::test]
 async fn questions_that_make_no_sense_are_refused() {
     let harness = Harness::ready().await;
     for form in ["", ".csv", ".json"] {
@@ -216,7 +338,7 @@ async fn the_commands_report_and_list() {
     let within = ["incident", "report", "--from", "1.1", "--to", "1.1.0"];
     let shown = String::from_utf8(command(&within, &with).await.stdout).unwrap();
     assert!(
-        shown.contains("1 lock(s) are affected, of versions from 1.1 up to 1.1.0; 0 more"),
+        shown.contains("1 lock(s) are affected, of versions from 1.1 up to 1.1.0; 0 more asked"),
         "{shown}"
     );
     let listed = command(&["incident", "devices", "--class", "lock-emulator-1"], &with).await;
@@ -224,7 +346,9 @@ async fn the_commands_report_and_list() {
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines.len(), 2, "{listed}");
     assert!(
-        lines[0].starts_with("device,state,") && ids::device(&lines[1][..32]) == Some(lock.id()),
+        lines[0].starts_with("device,state,")
+            && lines[0].ends_with(",may_run")
+            && ids::device(&lines[1][..32]) == Some(lock.id()),
         "{listed}"
     );
     assert_eq!(

@@ -76,6 +76,31 @@ async fn what_runs_an_older_image_again_has_reverted() {
 }
 
 #[tokio::test]
+async fn a_device_that_is_at_it_may_run_what_it_was_told_to_install() {
+    let harness = Harness::with_hawkbit().await;
+    let (broken, well) = (Stranger::told(&harness).await, Stranger::told(&harness).await);
+    let (release, _) = published(&harness, 2).await;
+    harness.roll_out(release).await;
+    for stranger in [&broken, &well] {
+        assert_eq!(stranger.offered().await, Some(1));
+        assert_eq!(
+            stranger.says(1, "proceeding", "none").await.status,
+            StatusCode::OK
+        );
+    }
+    assert_eq!(well.says(1, "closed", "success").await.status, StatusCode::OK);
+    let report = harness.get("/api/v1/incidents/affected?from=1.2").await;
+    assert_eq!((&report["devices"], &report["may_run"]), (&json!(1), &json!(1)));
+    let listed = harness.get("/api/v1/incidents/affected.json?from=1.2").await;
+    let mut locks = listed.as_array().unwrap().iter();
+    let broken = locks.find(|lock| lock["device"] == broken.id).unwrap();
+    assert_eq!(
+        (&broken["version"], &broken["may_run"]),
+        (&json!("1.1.0+0"), &json!("1.2.0+0"))
+    );
+}
+
+#[tokio::test]
 async fn hostile_feedback_changes_nothing() {
     let harness = Harness::with_hawkbit().await;
     let (release, _) = published(&harness, 2).await;
