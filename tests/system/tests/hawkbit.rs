@@ -45,12 +45,18 @@ impl Site {
         self.folder.path().join("downloads")
     }
 
-    /// One call of the device, which ends what it installs so; gives what it printed.
+    /// One call of the device, which runs version 1 and ends what it installs so; gives what it printed.
     pub(crate) fn visit(&self, ends: &str) -> String {
+        self.visit_of(["1.0.0", "1"], ends)
+    }
+
+    /// The same of a device that runs this version with this counter.
+    fn visit_of(&self, runs: [&str; 2], ends: &str) -> String {
         let output = Command::new(hawkbit_program().unwrap())
             .args([self.server.url(), &self.id, &self.token])
             .arg(self.downloads())
-            .args(["1.0.0", "1", ends])
+            .args(runs)
+            .arg(ends)
             .output()
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
@@ -92,8 +98,28 @@ fn the_crate_hawkbit_tells_what_it_runs_installs_and_confirms() {
     assert!(downloaded(&said) == image.bytes, "byte for byte what was signed");
     assert_eq!(site.health(&rollout)["confirmed"], 1);
     assert_eq!(site.runs(), "2.0.0+0");
-    let said = site.visit("success");
+    let said = site.visit_of(["2.0.0", "2"], "success");
+    assert!(
+        said.contains("told 2.0.0 2"),
+        "whether it still runs that: {said}"
+    );
     assert!(!said.contains("closed"), "it is over: {said}");
+    assert_eq!(site.health(&rollout)["confirmed"], 1);
+    let said = site.visit_of(["2.0.0", "2"], "success");
+    assert!(!said.contains("told"), "it has told: {said}");
+}
+
+#[test]
+fn the_crate_hawkbit_tells_that_it_fell_back_behind_its_success() {
+    let site = Site::new();
+    site.visit("success");
+    let rollout = site.rolls_out(&image(2));
+    site.visit("success");
+    assert_eq!(site.health(&rollout)["confirmed"], 1);
+    let said = site.visit("success");
+    assert!(said.contains("told 1.0.0 1"), "{said}");
+    assert_eq!(site.health(&rollout)["reverted"], 1);
+    assert_eq!(site.runs(), "1.0.0+0");
 }
 
 #[test]
@@ -106,6 +132,7 @@ fn the_crate_hawkbit_fails_once_and_leaves_what_was_aborted() {
     assert_eq!(site.health(&rollout)["refused"], 1);
     assert_eq!(site.runs(), "1.0.0+0");
     let said = site.visit("success");
+    assert!(said.contains("told 1.0.0 1"), "what the failure left: {said}");
     assert!(!said.contains("closed"), "it rests: {said}");
 
     let rollout = site.rolls_out(&image(3));
@@ -115,5 +142,8 @@ fn the_crate_hawkbit_fails_once_and_leaves_what_was_aborted() {
     let said = site.visit("success");
     assert!(said.contains("leaves 2") && !said.contains("closed"), "{said}");
     let said = site.visit("success");
-    assert!(!said.contains("leaves"), "it is over: {said}");
+    assert!(
+        said.contains("told 1.0.0 1") && !said.contains("leaves"),
+        "it is over: {said}"
+    );
 }

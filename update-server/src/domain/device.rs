@@ -66,6 +66,8 @@ pub struct Device {
     pub alarm: Option<i64>,
     /// How often its sequence numbers were set back, by settling an alarm.
     pub numbering: i64,
+    /// Whether it speaks hawkBit's interface and is to be asked what it runs: an action has ended since it told.
+    pub(crate) facts_due: bool,
 }
 
 /// Which devices to list. The default is all.

@@ -50,6 +50,7 @@ pub(super) fn device(row: &AnyRow) -> Outcome<Device> {
         zone: spelled_if_any(row, "zone", |name| name.parse().ok())?,
         alarm: column(row, "alarm_at")?,
         numbering: column(row, "numbering")?,
+        facts_due: column::<i64>(row, "facts_due")? != 0,
     })
 }
 

@@ -113,6 +113,7 @@ impl Record {
         Ok(number)
     }
 
+    /// Notes how far an action is. When it ends, the device is to be asked what it runs.
     pub(crate) async fn put_hawkbit_progress(
         &mut self,
         device: DeviceId,
@@ -123,6 +124,19 @@ impl Record {
             .bind(progress.as_str())
             .bind(device.to_string())
             .bind(number)
+            .execute(&mut *self.0)
+            .await?;
+        if progress.is_open() {
+            return Ok(());
+        }
+        self.put_facts_due(device, true).await
+    }
+
+    /// Notes whether a device is to be asked what it runs.
+    pub(crate) async fn put_facts_due(&mut self, device: DeviceId, due: bool) -> Outcome<()> {
+        sqlx::query("UPDATE devices SET facts_due = $1 WHERE id = $2")
+            .bind(i64::from(due))
+            .bind(device.to_string())
             .execute(&mut *self.0)
             .await?;
         Ok(())

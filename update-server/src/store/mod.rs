@@ -55,7 +55,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 20] = [
+const MIGRATIONS: [(i64, &str, &str); 21] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -107,6 +107,11 @@ const MIGRATIONS: [(i64, &str, &str); 20] = [
         20,
         "rollouts by state",
         include_str!("../../migrations/0020_rollouts_by_state.sql"),
+    ),
+    (
+        21,
+        "facts due",
+        include_str!("../../migrations/0021_facts_due.sql"),
     ),
 ];
 

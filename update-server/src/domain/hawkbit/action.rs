@@ -2,7 +2,8 @@
 //!
 //! An action is opened when the decision first offers a rollout to such a device, and stands as long as the decision
 //! offers it. When it does not any more, the device is told to leave it; until then nothing else is offered. At most one
-//! is open for each device.
+//! is open for each device. After each, the device is asked what it runs before anything else is offered: clients tell
+//! only when they are asked, and some say that it went well before they have started what they installed.
 
 use futures_util::TryStreamExt as _;
 use latchkey_image::{Hardware, ImageDigest};
@@ -64,7 +65,7 @@ pub struct Action {
 /// What a device that calls is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// Tell what it runs: without that nothing is decided.
+    /// Tell what it runs: without that nothing is decided, neither at first nor after an action.
     Facts,
     /// Carry on.
     Nothing,
@@ -106,9 +107,12 @@ impl Service {
     pub async fn hawkbit_poll(&self, device: &Device) -> Outcome<Wanted> {
         let now = self.clock.now_ms();
         let seen = self.hawkbit_admit(device, now)?;
-        let Some(facts) = &device.facts else {
-            self.presence.leave(device.id, seen);
-            return Ok(Wanted::Facts);
+        let facts = match &device.facts {
+            Some(facts) if !self.hawkbit_owes_facts(device).await? => facts,
+            Some(_) | None => {
+                self.presence.leave(device.id, seen);
+                return Ok(Wanted::Facts);
+            }
         };
         let moment = self.moment(device, None, now);
         let decision = self.decide_for(device.id, facts, &moment).await?;
@@ -131,6 +135,12 @@ impl Service {
                 Ok(Wanted::Install(opened))
             }
         }
+    }
+
+    /// Whether what a device runs is not known for sure since an action ended. While another is open it is not asked:
+    /// what it told then might be of before or after.
+    async fn hawkbit_owes_facts(&self, device: &Device) -> Outcome<bool> {
+        Ok(device.facts_due && self.store.open_hawkbit_action(device.id).await?.is_none())
     }
 
     /// What an action says is to be installed. Asked of the same decision again: what was halted meanwhile is not

@@ -47,6 +47,11 @@ impl Service {
         let before = device.facts.as_ref();
         let same = |running: Running| (running.version, running.counter) == (told.version, told.counter);
         if before.is_some_and(|before| same(before.running)) {
+            if device.facts_due {
+                let mut record = self.store.record_of(device.id).await?;
+                record.put_facts_due(device.id, false).await?;
+                record.commit().await?;
+            }
             self.presence.leave(device.id, seen);
             return Ok(());
         }
@@ -55,6 +60,7 @@ impl Service {
         if !record.put_facts(device.id, seen, &facts, None).await? {
             return Err(overtaken());
         }
+        record.put_facts_due(device.id, false).await?;
         self.presence.recorded(device.id, seen);
         let fell = before.map(|before| before.running).filter(|running| {
             (told.counter, told.version) < (running.counter, running.version) && running.image != UNKNOWN

@@ -20,6 +20,7 @@ async fn failures_count_rest_and_halt() {
         "it did not hear"
     );
     assert_eq!(health(&harness, &rollout).await["refused"], 1, "once");
+    assert_eq!(first.tells("1.1.0", 1).await.status, StatusCode::OK);
     assert_eq!(first.offered().await, None, "it is left alone for an hour");
     harness.clock.advance_ms(3_600_000);
     let again = first.offered().await.unwrap();
@@ -73,6 +74,64 @@ async fn what_runs_an_older_image_again_has_reverted() {
         stranger.reports().await[0],
         ("reverted".to_owned(), release.to_string())
     );
+}
+
+/// Clients tell when they are asked, and some say that it went well before they have started what they installed.
+#[tokio::test]
+async fn after_each_action_a_device_is_asked_what_it_runs() {
+    let harness = Harness::with_hawkbit().await;
+    let (fell, runs) = (Stranger::told(&harness).await, Stranger::told(&harness).await);
+    let (release, _) = published(&harness, 2).await;
+    let rollout = harness.roll_out(release).await;
+    for stranger in [&fell, &runs] {
+        assert_eq!(stranger.offered().await, Some(1));
+        assert_eq!(
+            stranger.says(1, "proceeding", "none").await.status,
+            StatusCode::OK
+        );
+        assert!(!stranger.is_asked().await, "not while it is at it");
+        assert_eq!(stranger.says(1, "closed", "success").await.status, StatusCode::OK);
+        assert!(stranger.is_asked().await);
+        assert!(stranger.is_asked().await, "until it tells");
+    }
+    assert_eq!(health(&harness, &rollout).await["confirmed"], 2);
+    assert_eq!(runs.tells("1.2.0", 2).await.status, StatusCode::OK);
+    assert_eq!(fell.tells("1.1.0", 1).await.status, StatusCode::OK);
+    for stranger in [&fell, &runs] {
+        assert_eq!(stranger.polls().await, json!({}), "it has told");
+    }
+    let health = health(&harness, &rollout).await;
+    assert_eq!(
+        (&health["confirmed"], &health["reverted"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_offered_before_a_device_has_told_what_an_action_left() {
+    let harness = Harness::with_hawkbit().await;
+    let (failed, left) = (Stranger::told(&harness).await, Stranger::told(&harness).await);
+    let (release, _) = published(&harness, 2).await;
+    let rollout = harness.roll_out(release).await;
+    assert_eq!((failed.offered().await, left.offered().await), (Some(1), Some(1)));
+    assert_eq!(failed.says(1, "closed", "failure").await.status, StatusCode::OK);
+    step(&harness, &rollout, "abort").await;
+    assert_eq!(left.canceled().await, Some(1));
+    assert!(!left.is_asked().await, "not before it has left it");
+    assert_eq!(left.leaves(1).await.status, StatusCode::OK);
+    let (next, _) = published(&harness, 3).await;
+    harness.roll_out(next).await;
+    for stranger in [&failed, &left] {
+        assert!(stranger.is_asked().await);
+        assert_eq!(stranger.offered().await, None);
+        assert_eq!(
+            stranger.tells("1.1.0", 1).await.status,
+            StatusCode::OK,
+            "as before"
+        );
+        assert_eq!(stranger.offered().await, Some(2));
+        assert!(!stranger.is_asked().await);
+    }
 }
 
 #[tokio::test]

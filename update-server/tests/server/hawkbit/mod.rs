@@ -88,6 +88,11 @@ impl<'h> Stranger<'h> {
         reply["_links"].clone()
     }
 
+    /// Whether it is asked what it runs.
+    async fn is_asked(&self) -> bool {
+        self.polls().await["configData"]["href"].is_string()
+    }
+
     /// The action that it is told to install.
     async fn offered(&self) -> Option<u64> {
         self.action("deploymentBase").await

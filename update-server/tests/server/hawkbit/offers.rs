@@ -57,6 +57,8 @@ async fn a_device_is_asked_what_it_runs_and_told_what_to_install() {
         page.contains("confirmed by its own word") && !page.contains("Last start"),
         "{page}"
     );
+    assert!(stranger.is_asked().await, "whether it still runs that");
+    assert_eq!(stranger.tells("1.2.0", 2).await.status, StatusCode::OK);
     assert_eq!(stranger.polls().await, json!({}));
     let events: Vec<_> = stranger
         .reports()
@@ -178,6 +180,7 @@ async fn what_was_aborted_is_left_and_what_runs_is_believed() {
     assert_eq!(not_yet.status, StatusCode::OK);
     assert_eq!(obeys.canceled().await, Some(1), "it is asked again");
     assert_eq!(obeys.leaves(1).await.status, StatusCode::OK);
+    assert_eq!(obeys.tells("1.1.0", 1).await.status, StatusCode::OK);
     assert_eq!(obeys.polls().await, json!({}));
     assert_eq!(obeys.says(1, "closed", "success").await.problem(), "gone");
     assert_eq!(obeys.seen().await["told"]["version"], "1.1.0+0");
@@ -188,6 +191,7 @@ async fn what_was_aborted_is_left_and_what_runs_is_believed() {
         "it runs it"
     );
     assert_eq!(quick.seen().await["told"]["version"], "1.2.0+0");
+    assert_eq!(quick.tells("1.2.0", 2).await.status, StatusCode::OK);
     assert_eq!(quick.polls().await, json!({}));
     let (next, _) = published(&harness, 3).await;
     harness.roll_out(next).await;
@@ -210,5 +214,6 @@ async fn a_newer_rollout_waits_until_the_older_is_left() {
     );
     assert_eq!(stranger.canceled().await, Some(1));
     assert_eq!(stranger.leaves(1).await.status, StatusCode::OK);
+    assert_eq!(stranger.tells("1.1.0", 1).await.status, StatusCode::OK);
     assert_eq!(stranger.offered().await, Some(2));
 }
