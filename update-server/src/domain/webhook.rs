@@ -91,7 +91,7 @@ impl Service {
         url: &str,
         events: Vec<String>,
     ) -> Outcome<(Webhook, ShownSecret)> {
-        check_url(url, self.settings.internal_webhooks)
+        let origin = check_url(url, self.settings.internal_webhooks)
             .map_err(|why| Failure::new(Kind::Invalid, format!("`url`: {why}. Nothing was made")))?;
         check_events(&events)?;
         let now = self.clock.now_ms();
@@ -113,7 +113,8 @@ impl Service {
                 at: now,
                 action: "webhook.create",
                 subject: webhook.id.clone(),
-                detail: serde_json::json!({ "url": url, "events": webhook.events }),
+                // Many receivers know their callers by a secret in path or query; the log is for all who look on.
+                detail: serde_json::json!({ "origin": origin, "events": webhook.events }),
             })
             .await?;
         let (others, line) = change.webhooks_and_line().await?;
@@ -256,7 +257,9 @@ fn wait_ms(failures: u32, chance: [u8; 2]) -> i64 {
 /// Nobody is to reach through this server what only this server can. So an address is public and has TLS, whose
 /// certificate names the receiver; where the operator has receivers of his own (`internal`), it may be in a private
 /// network too, or on this machine, there also without TLS. Where a name leads is looked at when it is used.
-pub(crate) fn check_url(text: &str, internal: bool) -> Result<(), String> {
+///
+/// Gives scheme, host and port: what may be told of it to everybody.
+pub(crate) fn check_url(text: &str, internal: bool) -> Result<String, String> {
     let url = Url::parse(text).map_err(|_| "this is no URL, such as https://example.com/hook".to_owned())?;
     let no = |why: &str| Err(why.to_owned());
     if text.len() > WEBHOOK_URL_BYTES_MAX {
@@ -280,8 +283,8 @@ pub(crate) fn check_url(text: &str, internal: bool) -> Result<(), String> {
         );
     }
     match url.scheme() {
-        "https" => Ok(()),
-        "http" if reach == Some(Reach::Machine) => Ok(()),
+        "https" => Ok(url.origin().ascii_serialization()),
+        "http" if reach == Some(Reach::Machine) => Ok(url.origin().ascii_serialization()),
         _ => {
             no("it must begin with https://; without TLS only http://127.0.0.1 and http://[::1] can be told")
         }

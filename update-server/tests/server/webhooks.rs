@@ -278,6 +278,27 @@ async fn a_name_that_leads_into_the_servers_own_network_is_not_followed() {
     assert!(called.is_pending(), "nobody was called");
 }
 
+/// Everybody who may look on reads the audit log; many receivers know their callers by a secret in the address.
+#[tokio::test]
+async fn the_audit_log_says_whom_a_webhook_tells_and_none_of_its_secrets() {
+    let harness = Harness::new().await;
+    let address = "https://hooks.example.com:8443/services/T0/secret-path?key=secret-query";
+    let wanted = json!({ "url": address, "events": ["token."] });
+    let made = harness
+        .call(Method::POST, "/api/v1/webhooks", wanted.to_string())
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    assert_eq!(harness.get("/api/v1/webhooks").await[0]["url"], address);
+    let log = harness.get("/api/v1/audit").await;
+    let mut lines = log.as_array().unwrap().iter();
+    let line = lines.find(|line| line["action"] == "webhook.create").unwrap();
+    assert_eq!(
+        line["detail"],
+        json!({ "origin": "https://hooks.example.com:8443", "events": ["token."] })
+    );
+    assert!(!log.to_string().contains("secret-"), "{log}");
+}
+
 #[tokio::test]
 async fn addresses_within_reach_of_the_server_alone_are_refused() {
     let folder = tempfile::tempdir().unwrap();
