@@ -2,7 +2,8 @@
 //!
 //! A lock is affected by what it said it runs at its last check-in. One that asked its bootloader for another release
 //! and said nothing since may run that by now: where a release breaks locks, those are the ones it broke. They are told
-//! apart, and so are those that never said what they run, since nobody can leave them out. The server knows no countries and no owners, so neither are told.
+//! apart, and so are those that never said what they run, since nobody can leave them out. The server knows no countries
+//! and no owners, so neither are told.
 
 use std::collections::HashMap;
 

@@ -1,19 +1,21 @@
 //! Whom a rollout would be offered to, were all its devices to call now, and why not to the others: decided by the same
-//! [`decide`] as a check-in, for whoever wants to know before they start or widen it. Changes nothing.
+//! [`decide`] as a check-in, newer rollouts included, for whoever wants to know before they start or widen it. Changes
+//! nothing.
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use latchkey_directive::DeviceId;
 use latchkey_image::Version;
 
-use super::decision::{Judged, Verdict, decide};
+use super::decision::{Candidate, Judged, Verdict, decide};
 use super::device::Device;
 use super::rollout::{Rollout, unknown};
 use super::share::Place;
 use super::watch::Standing;
 use crate::Service;
 use crate::failure::Outcome;
-use crate::limits::PAGE_ROWS_MAX;
+use crate::limits::{PAGE_ROWS_MAX, STATEMENT_ROWS_MAX};
 
 /// What a device is told that never told what it runs: it has to call first.
 pub const NOT_SEEN: &str = "not-seen";
@@ -126,24 +128,54 @@ impl Service {
             .store
             .members(rollout, &release, standing, after, limit)
             .await?;
-        let members = rows.into_iter().map(|(device, candidate, since)| {
-            let offer = candidate.standing.zip(since);
-            let (place, cohort, reached) = (candidate.place, candidate.cohort, candidate.is_reached());
-            let moment = self.moment(&device, device.battery_percent, now);
-            let decision = device
-                .facts
-                .as_ref()
-                .map(|facts| decide(facts, &moment, vec![candidate]));
-            Member {
-                judged: decision.and_then(|decision| decision.0.into_iter().next()),
-                device,
-                place,
-                cohort,
-                reached,
-                offer,
-            }
-        });
+        let ahead = self.ahead(rollout, &rows).await?;
+        let members = rows
+            .into_iter()
+            .zip(ahead)
+            .map(|((device, candidate, since), mut candidates)| {
+                let offer = candidate.standing.zip(since);
+                let (place, cohort, reached) = (candidate.place, candidate.cohort, candidate.is_reached());
+                let moment = self.moment(&device, device.battery_percent, now);
+                candidates.push(candidate);
+                let decision = device
+                    .facts
+                    .as_ref()
+                    .map(|facts| decide(facts, &moment, candidates));
+                Member {
+                    judged: decision.and_then(|decision| decision.0.into_iter().next_back()),
+                    device,
+                    place,
+                    cohort,
+                    reached,
+                    offer,
+                }
+            });
         Ok(members.collect())
+    }
+
+    /// The running rollouts that go before this one with each of its members, newest first.
+    async fn ahead<T>(
+        &self,
+        rollout: &Rollout,
+        members: &[(Device, Candidate, T)],
+    ) -> Outcome<Vec<Vec<Candidate>>> {
+        let mut newer = self.store.running_rollouts().await?;
+        newer.retain(|other| other.number > rollout.number);
+        if newer.is_empty() {
+            return Ok(members.iter().map(|_| Vec::new()).collect());
+        }
+        let mut ahead = Vec::new();
+        for members in members.chunks(STATEMENT_ROWS_MAX) {
+            let asked = members
+                .iter()
+                .map(|(device, ..)| self.store.candidates(device.id));
+            let asked: Vec<_> = asked.collect();
+            for mut candidates in try_join_all(asked).await? {
+                candidates.retain(|candidate| newer.iter().any(|other| other.id == candidate.rollout));
+                ahead.push(candidates);
+            }
+        }
+        Ok(ahead)
     }
 
     /// Looks at every device of the audience of a rollout as it is, or as it is to be. `beyond` leaves out those whom

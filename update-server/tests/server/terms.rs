@@ -228,6 +228,13 @@ async fn the_list_before_the_start_is_what_happens_after_it() {
     }
     let never_called = harness.lock().await;
     let (release, rollout) = rolled_out(&harness, json!({ "start": false, "stages": [50] })).await;
+    // A newer one, that runs already, goes first with some.
+    let newer = harness.publish(&Draft::new(3, 3)).await.to_string();
+    let some = locks.iter().skip(3).step_by(5);
+    let some: Vec<String> = some.map(|lock| lock.id().to_string()).collect();
+    let wanted = json!({ "release": newer, "to": "list", "devices": some });
+    harness.roll_out_to(wanted).await;
+
     let preview = harness.get(&format!("/api/v1/rollouts/{rollout}/preview")).await;
     assert_eq!(preview["included"], 41);
     assert_eq!(preview["class_name"], "lock-emulator-1");
@@ -238,6 +245,7 @@ async fn the_list_before_the_start_is_what_happens_after_it() {
     };
     assert_eq!((count("not-newer"), count("not-seen")), (8, 1));
     assert_eq!(count("offered"), preview["offered"].as_u64().unwrap());
+    assert!(count("newer-goes-first") > 0, "{groups:?}");
     let path = format!("/api/v1/rollouts/{rollout}/devices");
     let foretold: Vec<String> = harness
         .get(&path)

@@ -51,6 +51,8 @@ impl Service {
                 let mut record = self.store.record_of(device.id).await?;
                 record.put_facts_due(device.id, false).await?;
                 record.commit().await?;
+            } else {
+                self.store.settled().await?;
             }
             self.presence.leave(device.id, seen);
             return Ok(());
