@@ -96,9 +96,14 @@ pub fn connections() -> usize {
         .clamp(1, CONNECTIONS_MAX)
 }
 
-/// Most requests worked on at one time; further ones are told to come back. While a body comes from somebody who has
+/// Most requests worked on at one time; further ones wait for [`PLACE_WAIT`], as many as there are connections, and are
+/// then told to come back. While a body comes from somebody who has
 /// proved nothing, its request is not worked on.
 pub const REQUESTS_MAX: usize = 512;
+
+/// How long a request waits for others to be done. A fleet that comes back all at once is served sooner so than by
+/// being told to come back.
+pub const PLACE_WAIT: Duration = Duration::from_secs(5);
 
 /// What whoever is told to come back should wait at least, in seconds.
 pub const BUSY_RETRY_S: u32 = 60;

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Most locks that talk at once
     #[arg(long, default_value_t = 128)]
     width: u32,
+    /// Most locks that talk at once when they come back after the outage: more than the server works on
+    #[arg(long, default_value_t = 1_024)]
+    storm: u32,
     /// The same seed makes the same locks
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .args(["--locks", &options.locks.to_string()])
         .args(["--database", &options.database])
         .args(["--width", &options.width.to_string()])
+        .args(["--storm", &options.storm.to_string()])
         .args(["--seed", &options.seed.to_string()]);
     if options.json {
         fleet.arg("--json");

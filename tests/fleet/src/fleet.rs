@@ -32,7 +32,7 @@ pub(crate) struct Fleet {
     /// What each lock runs, and whether it is never heard of again; of those that are out, as they left.
     last: Vec<(Running, bool)>,
     /// Most locks that talk at once.
-    width: usize,
+    pub(crate) width: usize,
     /// What the server acknowledged, for good.
     pub(crate) receipted: Vec<(DeviceId, u64, Reported)>,
     offered: HashSet<(ImageDigest, Number)>,
@@ -127,6 +127,12 @@ impl Fleet {
                 return Ok(true);
             }
         }
+    }
+
+    /// From now on every lock has a new connection.
+    pub(crate) fn reconnect(&mut self) -> Result<()> {
+        self.wire = Arc::new(Wire::new(&self.server.url())?);
+        Ok(())
     }
 
     /// Waits until nothing is under way. Time stands still.

@@ -50,6 +50,9 @@ struct Options {
     /// Most locks that talk at once
     #[arg(long, default_value_t = 128)]
     width: usize,
+    /// Most locks that talk at once when they come back after the outage: more than the server works on
+    #[arg(long, default_value_t = 1_024)]
+    storm: usize,
     /// The same seed makes the same locks
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -141,7 +144,7 @@ async fn tell(options: &Options, data: PathBuf, database: Option<String>) -> Res
     story.enrol().await?;
     story.good_release(good_file, &good).await?;
     story.bad_release(bad_file, &bad).await?;
-    story.outage().await?;
+    story.outage(options.storm).await?;
     story.fleet.server.kill().await?;
     if options.json {
         let told = json!({
@@ -149,6 +152,7 @@ async fn tell(options: &Options, data: PathBuf, database: Option<String>) -> Res
             "database": options.database,
             "seed": options.seed,
             "width": options.width,
+            "storm": options.storm,
             "acknowledged_reports": story.fleet.receipted.len(),
             "chapters": story.chapters,
         });

@@ -211,8 +211,11 @@ impl Story {
         Ok(())
     }
 
-    /// All locks lose the network for an hour, and come back in the same moment.
-    pub(crate) async fn outage(&mut self) -> Result<()> {
+    /// All locks lose the network for an hour, and come back in the same moment: `width` of them at once, by new
+    /// connections, and one more for each that is answered.
+    pub(crate) async fn outage(&mut self, width: usize) -> Result<()> {
+        self.fleet.width = width;
+        self.fleet.reconnect()?;
         self.fleet.network(false);
         let back_ms = self.fleet.now_ms + HOUR_MS;
         self.fleet.live(back_ms, |_| false).await?;
@@ -226,7 +229,8 @@ impl Story {
         );
         self.fleet.live(back_ms, |_| false).await?;
         let seconds = began.at.elapsed().as_secs_f64();
-        let outcome = format!("{storm} locks came back at once, all were answered after {seconds:.1} s");
+        let outcome =
+            format!("{storm} locks came back, {width} at once, and all were answered after {seconds:.1} s");
         let failed = self.end("an hour without a network", &began, outcome);
         ensure!(failed == 0, "{failed} requests of the returning locks failed");
         let lost = self.lost().await?;
@@ -239,6 +243,10 @@ impl Story {
 
     /// How many acknowledged reports the server does not have.
     async fn lost(&self) -> Result<usize> {
+        ensure!(
+            !self.fleet.receipted.is_empty(),
+            "no report was acknowledged at all"
+        );
         let mut by_lock = std::collections::BTreeMap::<DeviceId, Vec<u64>>::new();
         for (device, sequence, _) in &self.fleet.receipted {
             by_lock.entry(*device).or_default().push(*sequence);

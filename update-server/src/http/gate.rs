@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_directive::ProblemCode;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument as _;
 
 use super::dashboard::{self, forms};
@@ -22,7 +23,7 @@ use crate::domain::access::{Permission, TokenSecret};
 use crate::domain::device::{Device, Refused};
 use crate::failure::{Failure, Kind};
 use crate::ids;
-use crate::limits::{REQUEST_TIMEOUT, UNPROVEN_BODY_TIMEOUT, busy_again_s};
+use crate::limits::{PLACE_WAIT, REQUEST_TIMEOUT, UNPROVEN_BODY_TIMEOUT, busy_again_s};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +116,7 @@ impl Gate {
         if self.hears_anybody() {
             request = self.hear(request).await?;
         }
-        let _place = self.app.places.clone().try_acquire_owned().map_err(|_| {
-            Failure::new(
-                Kind::Busy,
-                "the server has as many requests as it can work on; nothing was done, try again in a minute",
-            )
-        })?;
+        let _place = self.place().await?;
         match self.access {
             Access::Public | Access::SignIn => {}
             Access::Lock => return self.listen(request, next).await,
@@ -146,6 +142,18 @@ impl Gate {
             }
         }
         Ok(next.run(request).await)
+    }
+
+    /// A place among the requests that are worked on. Who waits for one costs a connection, and no more.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let free = self.app.places.clone().acquire_owned();
+        let place = tokio::time::timeout(PLACE_WAIT, free).await.ok();
+        place.and_then(Result::ok).ok_or_else(|| {
+            Failure::new(
+                Kind::Busy,
+                "the server has as many requests as it can work on; nothing was done, try again in a minute",
+            )
+        })
     }
 
     /// Whether anybody may have a body read here: what it proves, if anything, is in the body.

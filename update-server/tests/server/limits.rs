@@ -91,6 +91,24 @@ async fn more_requests_than_there_are_places_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_when_all_places_are_taken_waits_for_one() {
+    let harness = Harness::new().await;
+    let (router, _) = routes(&App::new(harness.service.clone()).with_requests_max(1));
+    let (asked, mut begun) = mpsc::unbounded_channel();
+    let slow = Request::post("/api/v1/tokens")
+        .header(header::AUTHORIZATION, format!("Bearer {}", harness.admin))
+        .body(stalled(asked))
+        .unwrap();
+    let slow = tokio::spawn(tower::ServiceExt::oneshot(router.clone(), slow));
+    begun.recv().await.unwrap();
+    let people = Request::get("/openapi.json").body(Body::empty()).unwrap();
+    let mut waiting = tower::ServiceExt::oneshot(router, people);
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    slow.abort();
+    assert_eq!(waiting.await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn bodies_that_do_not_come_keep_no_place_from_others() {
     let harness = Harness::ready().await;
     let (router, _) = routes(&App::new(harness.service.clone()).with_requests_max(1));
