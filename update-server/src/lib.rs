@@ -30,7 +30,6 @@ pub mod store;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,6 +46,7 @@ use domain::presence::Presence;
 use domain::release::Release;
 use domain::story::Looking;
 use domain::throttle::{Throttle, TooOften};
+use domain::watch::Hearing;
 use failure::Outcome;
 use metrics::Metrics;
 use objects::{FileHash, Objects};
@@ -114,8 +114,7 @@ pub struct Service {
     metrics: Metrics,
     /// How far the audit log was followed for whoever looks at it.
     looking: tokio::sync::Mutex<Looking>,
-    /// Since when devices could call, in milliseconds since 1970: since the start, or since the database was back.
-    heard_since: AtomicI64,
+    hearing: Hearing,
 }
 
 impl Service {
@@ -133,7 +132,7 @@ impl Service {
             objects,
             director: keys.director,
             online: keys.online,
-            heard_since: AtomicI64::new(clock.now_ms()),
+            hearing: Hearing::from(clock.now_ms()),
             clock,
             settings,
             presence: Presence::default(),

@@ -97,8 +97,7 @@ pub fn connections() -> usize {
 }
 
 /// Most requests worked on at one time; further ones wait for [`PLACE_WAIT`], as many as there are connections, and are
-/// then told to come back. While a body comes from somebody who has
-/// proved nothing, its request is not worked on.
+/// then told to come back. While a body comes from somebody who has proved nothing, its request is not worked on.
 pub const REQUESTS_MAX: usize = 512;
 
 /// How long a request waits for others to be done. A fleet that comes back all at once is served sooner so than by

@@ -98,7 +98,12 @@ impl Service {
             .filter_map(|judged| Some((&judged.candidate, judged.news(held)?)))
             .collect();
         let told = device.facts.as_ref().is_none_or(|before| differ(before, facts));
-        if !told && offers.is_empty() && device.offered.map(|(image, _)| image) == offered {
+        let against = says_against(facts, decision);
+        if !told
+            && offers.is_empty()
+            && against.is_empty()
+            && device.offered.map(|(image, _)| image) == offered
+        {
             self.store.settled().await?;
             self.presence.leave(device.id, seen);
             return Ok(true);
@@ -127,7 +132,6 @@ impl Service {
             let (image, confirmed) = (facts.running.image, Standing::Confirmed);
             record.put_standing(device.id, image, confirmed, now).await?;
         }
-        let against = says_against(device, facts, decision);
         for (image, standing) in &against {
             record.put_standing(device.id, *image, *standing, now).await?;
         }
@@ -219,23 +223,15 @@ impl Service {
     }
 }
 
-/// What a device's bootloader says, for the first time, against releases that the device was offered. No report may come
+/// What a device's bootloader says against releases that the device was offered, where that is news. No report may come
 /// of it: an image that was confirmed can still be taken back.
-fn says_against(device: &Device, facts: &Facts, decision: &Decision) -> BTreeMap<ImageDigest, Standing> {
-    if device
-        .facts
-        .as_ref()
-        .is_some_and(|before| before.boot == facts.boot)
-    {
-        return BTreeMap::new();
-    }
+fn says_against(facts: &Facts, decision: &Decision) -> BTreeMap<ImageDigest, Standing> {
     let judged = decision.0.iter().map(|judged| &judged.candidate);
     judged
-        .filter(|candidate| candidate.standing.is_some())
         .filter_map(|candidate| {
-            let image = candidate.release.digest;
+            let (image, before) = (candidate.release.digest, candidate.standing?);
             let said = facts.says_against(image, candidate.made_at, candidate.forgiven_boot)?;
-            Some((image, said))
+            (before != said).then_some((image, said))
         })
         .collect()
 }

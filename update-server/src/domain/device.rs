@@ -64,7 +64,7 @@ pub struct Device {
     pub zone: Option<Zone>,
     /// Since when two devices seem to have its key, in milliseconds since 1970.
     pub alarm: Option<i64>,
-    /// How often its sequence numbers were set back, by settling an alarm.
+    /// How often another numbering of its began, by settling an alarm.
     pub numbering: i64,
     /// Whether it speaks hawkBit's interface and is to be asked what it runs: an action has ended since it told.
     pub(crate) facts_due: bool,

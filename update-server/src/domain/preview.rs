@@ -10,6 +10,7 @@ use latchkey_image::Version;
 
 use super::decision::{Candidate, Judged, Verdict, decide};
 use super::device::Device;
+use super::release::Release;
 use super::rollout::{Rollout, unknown};
 use super::share::Place;
 use super::watch::Standing;
@@ -159,8 +160,14 @@ impl Service {
         rollout: &Rollout,
         members: &[(Device, Candidate, T)],
     ) -> Outcome<Vec<Vec<Candidate>>> {
-        let mut newer = self.store.running_rollouts().await?;
-        newer.retain(|other| other.number > rollout.number);
+        let hardware = |release: Release| (release.vendor, release.class);
+        let ours = hardware(self.release(rollout.release).await?);
+        let mut newer = Vec::new();
+        for other in self.store.running_rollouts().await? {
+            if other.number > rollout.number && hardware(self.release(other.release).await?) == ours {
+                newer.push(other.id);
+            }
+        }
         if newer.is_empty() {
             return Ok(members.iter().map(|_| Vec::new()).collect());
         }
@@ -171,7 +178,7 @@ impl Service {
                 .map(|(device, ..)| self.store.candidates(device.id));
             let asked: Vec<_> = asked.collect();
             for mut candidates in try_join_all(asked).await? {
-                candidates.retain(|candidate| newer.iter().any(|other| other.id == candidate.rollout));
+                candidates.retain(|candidate| newer.contains(&candidate.rollout));
                 ahead.push(candidates);
             }
         }

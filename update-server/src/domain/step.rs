@@ -83,7 +83,7 @@ impl Seen {
         ))
     }
 
-    /// The alarm about a device, if there is one. Settling one sets the numbers back or takes time, so no other is like it.
+    /// The alarm about a device, if there is one. Settling one begins another numbering, so no other is like it.
     #[must_use]
     pub fn of_alarm(device: &Device) -> Option<Self> {
         let since = device.alarm?;

@@ -3,15 +3,16 @@
 //!
 //! An offer's [`Standing`] is written with the check-in or report that it follows from. [`Service::watch_rollouts`]
 //! holds every running rollout against its [`super::gate::Gate`] and its [`super::stage::Stages`]: after each report of
-//! a failure, and by the clock, for silence and for what was cut short by a restart. A server that was away hears nobody
-//! at first, and takes that for nobody's silence. The halt comes first; a rollout
+//! a failure, and by the clock, for silence and for what was cut short by a restart. A server that was away heard nobody
+//! meanwhile, and takes that for nobody's silence. The halt comes first; a rollout
 //! that is to halt never grows.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use latchkey_directive::Event;
 
 use super::audit::Actor;
+use super::gate::Health;
 use super::rollout::{Rollout, State};
 use super::spelled;
 use crate::Service;
@@ -77,6 +78,43 @@ impl Standing {
     }
 }
 
+/// Since when devices could call, in milliseconds since 1970: since the start, or since the database was back.
+#[derive(Debug)]
+pub(crate) struct Hearing {
+    since: AtomicI64,
+    /// Since when every look has failed; 0 while they do not.
+    failing: AtomicI64,
+}
+
+impl Hearing {
+    pub(crate) const fn from(now: i64) -> Self {
+        Self {
+            since: AtomicI64::new(now),
+            failing: AtomicI64::new(0),
+        }
+    }
+
+    /// A look succeeded, or failed. Devices may have called in vain as long as all failed; one failure alone is nothing
+    /// that lasts as long as they wait.
+    fn looked(&self, succeeded: bool, now: i64, call_ms: i64) {
+        if !succeeded {
+            let _ = self
+                .failing
+                .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+            return;
+        }
+        let failing = self.failing.swap(0, Ordering::Relaxed);
+        if failing != 0 && now.saturating_sub(failing) > call_ms / 2 {
+            self.since.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether every device that can call has had the time to, twice.
+    fn is_sure(&self, now: i64, call_ms: i64) -> bool {
+        now.saturating_sub(self.since.load(Ordering::Relaxed)) >= call_ms.saturating_mul(2)
+    }
+}
+
 /// What a rollout does by itself.
 struct Step {
     action: &'static str,
@@ -87,21 +125,17 @@ struct Step {
 impl Service {
     /// Looks at every running rollout. Who calls this can do nothing when that fails; the clock will ask again.
     pub async fn watch_rollouts(&self) {
-        if let Err(failure) = self.step_rollouts().await {
-            self.heard_nobody_until(self.clock.now_ms());
+        let looked = self.step_rollouts().await;
+        self.hearing
+            .looked(looked.is_ok(), self.clock.now_ms(), self.call_ms());
+        if let Err(failure) = looked {
             tracing::error!(%failure, "the running rollouts could not be looked at; they are again in a while");
         }
     }
 
-    /// Who calls while this server or its database is away is not silent. What began, or failed, at `now` has been away.
-    fn heard_nobody_until(&self, now: i64) {
-        self.heard_since.store(now, Ordering::Relaxed);
-    }
-
-    /// Whether every device that can call has had the time to, twice.
-    fn could_be_called(&self, now: i64) -> bool {
-        let twice = i64::from(self.settings.check_in_interval_s).saturating_mul(2 * 1000);
-        now.saturating_sub(self.heard_since.load(Ordering::Relaxed)) >= twice
+    /// How long devices are told to wait between two calls, in milliseconds.
+    fn call_ms(&self) -> i64 {
+        i64::from(self.settings.check_in_interval_s).saturating_mul(1000)
     }
 
     async fn step_rollouts(&self) -> Outcome<()> {
@@ -128,11 +162,12 @@ impl Service {
     }
 
     async fn next_step(&self, rollout: &Rollout, now: i64) -> Outcome<Option<Step>> {
-        let (mut health, stage_confirmed) = self.store.outcomes(rollout, now).await?;
-        if !self.could_be_called(now) {
-            health.silent = 0;
-        }
-        if let Some(halt) = rollout.gate.judge(health) {
+        let (health, stage_confirmed) = self.store.outcomes(rollout, now).await?;
+        let counts = match self.hearing.is_sure(now, self.call_ms()) {
+            true => health,
+            false => Health { silent: 0, ..health },
+        };
+        if let Some(halt) = rollout.gate.judge(counts) {
             let because = halt.to_string();
             return Ok(Some(Step {
                 action: "rollout.halt",
@@ -144,6 +179,10 @@ impl Service {
                     ..rollout.clone()
                 },
             }));
+        }
+        if rollout.gate.judge(health).is_some() {
+            // Whether those are silent shows when all could call. Until then it does not grow either.
+            return Ok(None);
         }
         let (Some(next), Some(advance)) = (rollout.next_stage(), rollout.advance) else {
             return Ok(None);
@@ -184,5 +223,29 @@ impl Service {
         let after = self.put(look, &Actor::Gate, action, detail, after).await?;
         tracing::warn!(rollout = after.id, what, "{action}, by the server itself");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_was_away_for_long_makes_nobody_silent_and_a_hiccup_changes_nothing() {
+        const CALL: i64 = 1_000;
+        let hearing = Hearing::from(0);
+        assert!(!hearing.is_sure(1_999, CALL), "just started");
+        assert!(hearing.is_sure(2_000, CALL));
+        hearing.looked(false, 3_000, CALL);
+        hearing.looked(false, 3_400, CALL);
+        hearing.looked(true, 3_500, CALL);
+        assert!(hearing.is_sure(3_500, CALL), "a hiccup");
+        hearing.looked(false, 4_000, CALL);
+        hearing.looked(false, 4_400, CALL);
+        hearing.looked(true, 4_501, CALL);
+        assert!(!hearing.is_sure(6_500, CALL), "it was away");
+        hearing.looked(false, 6_500, CALL);
+        hearing.looked(true, 6_501, CALL);
+        assert!(hearing.is_sure(6_501, CALL));
     }
 }

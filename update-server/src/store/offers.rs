@@ -21,9 +21,9 @@ impl Store {
     /// What a rollout is judged by, and how many devices have confirmed since it reaches as far as it does. Outcomes are
     /// counted as they come, so only those open for longer than the limit are looked at here.
     ///
-    /// Silent is a device that is approved, that was told of the release when it called last or has asked its bootloader
-    /// for it, and of which nothing was heard within the limit, neither then nor since. Once and for all: who was silent already when
-    /// the rollout was last started does not count.
+    /// Silent is a device that is approved, that was told of the release when it called last or has asked its
+    /// bootloader for it, and of which nothing was heard within the limit, neither then nor since. Once and for all: who
+    /// was silent already when the rollout was last started does not count.
     pub(crate) async fn outcomes(&self, rollout: &Rollout, now: i64) -> Outcome<(Health, u32)> {
         let mut reader = self.reader().await?;
         let tally = sqlx::query("SELECT * FROM rollout_tallies WHERE rollout = $1")
@@ -33,7 +33,8 @@ impl Store {
         let silence_ms = rollout.gate.silence_ms;
         let silent = sqlx::query(
             "SELECT COUNT(*) AS silent FROM rollout_offers o JOIN devices d ON d.id = o.device \
-             WHERE o.rollout = $1 AND (o.standing = 'requested' OR (o.standing = 'offered' AND d.offered = $4)) \
+             WHERE o.rollout = $1 AND o.standing IN ('offered', 'requested') \
+             AND (o.standing = 'requested' OR d.offered = $4) \
              AND o.since < $2 AND COALESCE(d.last_seen, 0) < $2 AND (o.since >= $3 OR d.last_seen >= $3) \
              AND d.state = 'approved'",
         )
@@ -103,7 +104,8 @@ impl Change {
         let fared = (reverts, refusals) != (0, 0) || said.is_some();
         let offers = offers(&mut self.0, device, Of::Rollout(rollout)).await?;
         match offers.first() {
-            Some(offer) if offer.standing.is_failure() => {
+            // Its bootloader may have taken back what was confirmed, while the rollout did not run.
+            Some(offer) if offer.standing.is_failure() || said.is_some() => {
                 move_offer(&mut self.0, offer, device, Standing::Lapsed, now).await?;
             }
             // It came by the release in another way than by this rollout's offer.

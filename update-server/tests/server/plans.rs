@@ -93,6 +93,7 @@ async fn no_lock_is_answered_by_walking_over_the_fleet() {
         lock.runs(image, 2, 7);
         harness.report(&mut lock, Event::Confirmed, image, 0).await;
         harness.check_in(&mut lock).await;
+        harness.report(&mut lock, Event::Reverted, image, 0).await;
         harness.service.write_presence().await.unwrap();
     }
     .instrument(tracing::info_span!(SPAN))

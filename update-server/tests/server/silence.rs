@@ -181,25 +181,33 @@ async fn who_was_told_nothing_when_it_called_last_is_not_silent() {
 async fn a_server_that_was_away_takes_nobody_for_silent_before_all_could_call() {
     let mut harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
-    let mut lock = harness.lock().await;
-    let halt = json!({ "failures": 1, "silence_hours": 2 });
+    let mut locks: [Lock; 2] = [harness.lock().await, harness.lock().await];
+    // Widened at once, were it not for the silence.
     let rollout = harness
-        .roll_out_to(json!({ "release": release.to_string(), "to": "all", "halt": halt }))
+        .roll_out_to(json!({
+            "release": release.to_string(), "to": "all", "stages": [99.99, 100],
+            "halt": { "failures": 1, "silence_hours": 2 }, "advance": { "confirmed": 1, "soak_hours": 1 },
+        }))
         .await;
-    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    for lock in &mut locks {
+        assert_eq!(harness.offered(lock).await, Some(release));
+    }
+    harness.report(&mut locks[0], Event::Confirmed, release, 0).await;
     let path = format!("/api/v1/rollouts/{rollout}");
+    let stands = async |harness: &Harness| {
+        harness.service.watch_rollouts().await;
+        let rollout = harness.get(&path).await;
+        (rollout["state"].clone(), rollout["percent"].clone())
+    };
     harness.clock.advance_ms(3 * HOUR_MS);
     harness.restart().await;
-    harness.service.watch_rollouts().await;
-    assert_eq!(harness.get(&path).await["state"], "running");
+    assert_eq!(stands(&harness).await, (json!("running"), json!(99.99)));
     harness.clock.advance_ms(2 * i64::from(INTERVAL_S) * 1000 - 1);
-    harness.service.watch_rollouts().await;
-    assert_eq!(harness.get(&path).await["state"], "running");
+    assert_eq!(stands(&harness).await, (json!("running"), json!(99.99)));
     harness.clock.advance_ms(1);
-    harness.service.watch_rollouts().await;
     assert_eq!(
-        harness.get(&path).await["state"],
-        "halted",
+        stands(&harness).await,
+        (json!("halted"), json!(99.99)),
         "it could have called"
     );
 }

@@ -366,6 +366,30 @@ async fn an_image_that_was_taken_back_after_it_was_confirmed_counts_against_it_w
 }
 
 #[tokio::test]
+async fn what_a_bootloader_says_while_the_rollout_is_paused_counts_when_it_goes_on() {
+    let mut scene = Scene::new(2, 100.0, json!({})).await;
+    assert_eq!(scene.offered().await.len(), 2);
+    for lock in 0..2 {
+        scene.report(lock, Event::Confirmed).await;
+        took_back(&mut scene.locks[lock], scene.release, BootOutcome::Rescued);
+    }
+    scene.post("pause", Value::Null).await;
+    assert!(scene.offered().await.is_empty());
+    scene.post("resume", Value::Null).await;
+    let retry = |lock: usize| format!("devices/{}/retry", scene.locks[lock].id());
+    let (first, second) = (retry(0), retry(1));
+    assert_eq!(
+        scene.post(&first, Value::Null).await.status,
+        StatusCode::OK,
+        "known by its word alone"
+    );
+    assert_eq!(scene.offered().await, [0]);
+    assert_eq!(scene.status().await["health"]["reverted"], 1, "the other one's");
+    assert_eq!(scene.post(&second, Value::Null).await.status, StatusCode::OK);
+    assert_eq!(scene.offered().await, [0, 1]);
+}
+
+#[tokio::test]
 async fn what_a_bootloader_said_of_an_image_that_was_never_offered_can_be_forgiven_too() {
     let mut scene = Scene::new(1, 100.0, json!({})).await;
     took_back(&mut scene.locks[0], scene.release, BootOutcome::Reverted);
