@@ -79,11 +79,27 @@ impl Default for Metrics {
             tuf_expiry: Family::default(),
             tuf_readable: Gauge::default(),
         };
+        metrics.begin_at_zero();
         metrics.registered()
     }
 }
 
 impl Metrics {
+    /// What an alert looks for is there from the start: of what is not there, nothing can be said to stand still or grow.
+    fn begin_at_zero(&self) {
+        for kind in ["install", "nothing"].map(Fixed) {
+            let _ = self.check_ins.get_or_create(&KindLabel { kind });
+        }
+        for event in EVENTS {
+            let kind = Fixed(event_name(event));
+            let _ = self.reports.get_or_create(&KindLabel { kind });
+        }
+        for code in PROBLEMS {
+            let kind = Fixed(problem_name(code));
+            let _ = self.refusals.get_or_create(&KindLabel { kind });
+        }
+    }
+
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register(
@@ -223,6 +239,27 @@ impl Metrics {
         Ok(text)
     }
 }
+
+/// Every event that a device reports.
+const EVENTS: [Event; 5] = [
+    Event::Requested,
+    Event::RefusedByApp,
+    Event::RefusedByBootloader,
+    Event::Confirmed,
+    Event::Reverted,
+];
+
+/// Every reason to refuse a device.
+const PROBLEMS: [ProblemCode; 8] = [
+    ProblemCode::AwaitingApproval,
+    ProblemCode::BadSignature,
+    ProblemCode::Busy,
+    ProblemCode::Malformed,
+    ProblemCode::NoSuchImage,
+    ProblemCode::Replayed,
+    ProblemCode::Revoked,
+    ProblemCode::UnknownDevice,
+];
 
 /// How a reason to refuse a device is spelled in a label.
 const fn problem_name(code: ProblemCode) -> &'static str {

@@ -27,6 +27,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use latchkey_postgres::{Durability, Postgres};
 use reqwest::Method;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use fleet::{Fleet, Size};
@@ -72,7 +73,21 @@ async fn main() -> ExitCode {
     }
 }
 
+/// As many connections as the system is willing to give: a storm takes one for each lock.
+fn take_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where that is not allowed, the first connection too many says so.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+}
+
 async fn run(options: Options) -> Result<()> {
+    take_descriptors();
     // The HTTP client asks for one, though nothing here speaks TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir()?;

@@ -67,6 +67,11 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
             };
             let head = verify(&source, noted).await?;
             if let Some(file) = &checkpoint {
+                if head.number == 0 {
+                    return Err(CliError::failed(
+                        "the log has no lines yet, so there is no head to keep. Nothing was written",
+                    ));
+                }
                 write_checkpoint(file, &head)?;
             }
             tell(&head, as_json)

@@ -423,7 +423,7 @@ pub(super) async fn create_token_offline(
     Ok(made?)
 }
 
-/// The database of a server that need not run. One that is not there is not made.
+/// The database of a server that need not run. One that is not there is not made, and one of another version not changed.
 pub(super) async fn open_offline(place: &DataPlace) -> anyhow::Result<Store> {
     let url = place.database_url()?;
     if place.database.is_none() && !place.folder.data.join("latchkey.db").exists() {
@@ -432,7 +432,7 @@ pub(super) async fn open_offline(place: &DataPlace) -> anyhow::Result<Store> {
             shown(&place.folder.data)
         );
     }
-    Store::open(&url).await
+    Store::open_existing(&url).await
 }
 
 impl DataPlace {

@@ -25,7 +25,8 @@ pub struct Running {
 }
 
 /// The newest of these releases that has reached everybody and that the lock can go to directly; `None`: what runs is
-/// as new as can be. `rolled_out` are those that running rollouts bring to some share of all locks.
+/// as new as can be. `rolled_out` are those that running rollouts bring to some share of all locks by now. At which
+/// hours locks get them does not count: whose phone asks is there.
 #[must_use]
 pub fn newest(running: &Running, rolled_out: Vec<(Share, Release)>) -> Option<Release> {
     rolled_out
@@ -46,7 +47,8 @@ impl Service {
     /// # Errors
     /// Storage.
     pub async fn owner_update(&self, running: &Running) -> Outcome<Option<Release>> {
-        let rolled_out = self.store.rolled_out(running.vendor, running.class).await?;
+        let now = self.clock.now_ms();
+        let rolled_out = self.store.rolled_out(running.vendor, running.class, now).await?;
         Ok(newest(running, rolled_out))
     }
 }

@@ -223,15 +223,22 @@ impl Store {
         members.collect()
     }
 
-    /// Releases that running rollouts bring to devices of this hardware that nobody had to list, and how many of
+    /// Releases that running rollouts bring by now to devices of this hardware that nobody had to list, and how many of
     /// them each has reached.
-    pub(crate) async fn rolled_out(&self, vendor: Uuid, class: Uuid) -> Outcome<Vec<(Share, Release)>> {
+    pub(crate) async fn rolled_out(
+        &self,
+        vendor: Uuid,
+        class: Uuid,
+        now: i64,
+    ) -> Outcome<Vec<(Share, Release)>> {
         let rows = sqlx::query(
             "SELECT r.share AS share, l.* FROM rollouts r JOIN releases l ON l.digest = r.release \
-             WHERE r.state = 'running' AND r.audience = 'all' AND l.vendor = $1 AND l.class = $2",
+             WHERE r.state = 'running' AND r.audience = 'all' AND l.vendor = $1 AND l.class = $2 \
+             AND (r.not_before IS NULL OR r.not_before <= $3)",
         )
         .bind(vendor.to_string())
         .bind(class.to_string())
+        .bind(now)
         .fetch_all(&mut *self.reader().await?)
         .await?;
         rows.iter()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
-use sqlx::{AnyConnection, AnyPool, Connection as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
 use url::Url;
 
 use crate::limits::DATABASE_WAIT;
@@ -86,6 +86,35 @@ impl Database {
             kind: Kind::Postgres,
             url: parsed.into(),
         })
+    }
+
+    /// The same, and SQLite's file is not made.
+    pub(super) fn existing(mut self) -> Self {
+        if self.kind == Kind::Sqlite {
+            self.url = self.url.replace("mode=rwc", "mode=rw");
+        }
+        self
+    }
+
+    /// Goes on only with tables as this version makes them, by so many migrations.
+    pub(super) async fn must_be_current(&self, migrations: usize) -> anyhow::Result<()> {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect_with(&self.options()?)
+            .await
+            .with_context(|| format!("cannot open the database {}", shown(&self.url)))?;
+        let row = sqlx::query("SELECT COUNT(*) AS made FROM _sqlx_migrations")
+            .fetch_one(&mut connection)
+            .await
+            .with_context(|| format!("{} is no database of a Latchkey server", shown(&self.url)))?;
+        connection.close().await?;
+        let made: i64 = row.try_get("made")?;
+        anyhow::ensure!(
+            usize::try_from(made) == Ok(migrations),
+            "{} was last used by another version of the server; use that version's program, or start a server of this one \
+             first",
+            shown(&self.url)
+        );
+        Ok(())
     }
 
     /// The connections that write. There is at least one when this returns.

@@ -165,9 +165,22 @@ impl Store {
     /// The URL is of another kind, the database cannot be used, or it was last used by a newer version. Passwords
     /// are not in the message.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
+        Self::open_as(url, Database::named(url)?).await
+    }
+
+    /// Opens a database that a server of this version has made.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; there is none, or it was last used by another version. Nothing was made or changed.
+    pub async fn open_existing(url: &str) -> anyhow::Result<Self> {
+        let database = Database::named(url)?.existing();
+        database.must_be_current(MIGRATIONS.len()).await?;
+        Self::open_as(url, database).await
+    }
+
+    async fn open_as(url: &str, database: Database) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         sqlx::any::install_default_drivers();
-        let database = Database::named(url)?;
         let shown = database::shown(url);
         let writers = database
             .writers()

@@ -1,5 +1,6 @@
 //! The audit log's chain, from outside: what was done to the database behind the server's back shows.
 
+use latchkey_server::store::Store;
 use serde_json::Value;
 use sqlx::{AnyConnection, Connection as _};
 
@@ -175,4 +176,48 @@ async fn a_log_of_an_earlier_version_is_covered_by_the_first_line_behind_it() {
     assert_eq!(verify(data, None).await.unwrap()["lines"], 4);
     tamper(data, "UPDATE audit SET actor = 'nobody' WHERE number = 1").await;
     finds(data, None, "line 4 does not follow").await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_not_made_and_one_of_another_version_is_not_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let typo = folder.path().join("latchky.db");
+    let nothing = Store::url_of_file(&typo).unwrap();
+    let (checkpoint, token) = (
+        ["audit", "verify", "--offline", "--checkpoint", "head"],
+        ["token", "create", "--name", "x", "--role", "viewer"],
+    );
+    for arguments in [&checkpoint[..], &[&token[..], &["--offline"]].concat()] {
+        let output = command(&[arguments, &["--database", &nothing]].concat(), &[]).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(
+            String::from_utf8(output.stderr)
+                .unwrap()
+                .contains("cannot open the database")
+        );
+        assert!(!typo.exists(), "{arguments:?}");
+    }
+
+    let data = folder.path().to_str().unwrap();
+    Store::open(&databases::of(folder.path()).await)
+        .await
+        .unwrap()
+        .close()
+        .await;
+    tamper(data, "DELETE FROM _sqlx_migrations WHERE version = 21").await;
+    let output = command(
+        &[
+            &checkpoint[..3],
+            &["--database", &databases::of(folder.path()).await],
+        ]
+        .concat(),
+        &[],
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("another version")
+    );
 }

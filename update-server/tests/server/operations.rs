@@ -34,6 +34,21 @@ async fn a_server_that_cannot_work_says_so() {
 }
 
 #[tokio::test]
+async fn what_alerts_look_for_is_there_before_anything_has_happened() {
+    let harness = Harness::new().await;
+    let answer = harness.call(Method::GET, "/metrics", Body::empty()).await;
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    for line in [
+        r#"latchkey_check_ins_total{kind="nothing"} 0"#,
+        r#"latchkey_check_ins_total{kind="install"} 0"#,
+        r#"latchkey_reports_total{kind="reverted"} 0"#,
+        r#"latchkey_device_refusals_total{kind="replayed"} 0"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_count_what_happened() {
     let harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;

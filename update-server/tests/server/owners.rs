@@ -5,7 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use latchkey_image::Hardware;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Draft, Harness};
+use crate::support::{Answer, Draft, Harness, START_MS};
 
 fn path(version: &str, counter: u32) -> String {
     let Hardware { vendor, class, .. } = Hardware::EMULATOR;
@@ -52,6 +52,20 @@ async fn an_owner_hears_of_what_is_rolled_out_to_all_while_it_is() {
         harness.call(Method::POST, &path, Body::empty()).await;
         assert_eq!(told(&harness, "1.1.0+0", 1).await.is_object(), told_of, "{step}");
     }
+}
+
+#[tokio::test]
+async fn an_owner_hears_of_nothing_before_its_time() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let terms = json!({ "not_before_ms": START_MS + 1000 });
+    harness
+        .roll_out_to(json!({ "release": release.to_string(), "to": "all", "terms": terms }))
+        .await;
+    harness.clock.advance_ms(999);
+    assert_eq!(told(&harness, "1.1.0+0", 1).await, Value::Null);
+    harness.clock.advance_ms(1);
+    assert_eq!(told(&harness, "1.1.0+0", 1).await["digest"], release.to_string());
 }
 
 #[tokio::test]
