@@ -62,6 +62,18 @@ pub const UNPROVEN_BODY_TIMEOUT: Duration = HEAD_TIMEOUT;
 /// slower goes on by Range on the next connection.
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// How long a client may take nothing of what waits for it. Longer than a lost radio link usually takes to come back, and
+/// the system tells of what was taken only when a good part of its own buffer is free; a download that is cut off goes on
+/// by Range.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Most bytes of one connection that are kept here each way, but for one piece of a body more: a request's head has to
+/// fit, and of an answer so much lies ready for the client. All connections together so keep half a gigabyte, beside
+/// what TLS keeps, and not three.
+pub const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
+// Notes are escaped in the head, each byte by three; as much again is left for everything else.
+const _: () = assert!(CONNECTION_BUFFER_BYTES >= 2 * 3 * NOTES_BYTES_MAX);
+
 /// How long requests under way may still take once the server is told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 

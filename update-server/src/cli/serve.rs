@@ -311,6 +311,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let bounds = Bounds {
         connections: limits::connections(),
         age_max: limits::CONNECTION_AGE_MAX,
+        stall_max: limits::WRITE_STALL_MAX,
     };
     tracing::info!(connections = bounds.connections, "serving");
     http::serve(doors(router, listener, tls), bounds, stop).await;

@@ -18,6 +18,7 @@ mod owners;
 mod payload;
 mod policies;
 mod problem;
+mod progress;
 mod releases;
 mod rollouts;
 mod routes;

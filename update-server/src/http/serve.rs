@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::gate::Peer;
+use super::progress::Progress;
 use super::tls::Tls;
-use crate::limits::{HEAD_TIMEOUT, REQUEST_TIMEOUT, SHUTDOWN_GRACE};
+use crate::limits::{CONNECTION_BUFFER_BYTES, HEAD_TIMEOUT, REQUEST_TIMEOUT, SHUTDOWN_GRACE};
 
 /// How long to wait when the system has no connection to give, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,6 +43,8 @@ pub struct Bounds {
     pub connections: usize,
     /// One that is older takes no further request.
     pub age_max: Duration,
+    /// One that has something to take and takes nothing of it for so long is cut off.
+    pub stall_max: Duration,
 }
 
 /// Serves until `stop` is ready, then lets the requests under way finish, for [`SHUTDOWN_GRACE`] at most.
@@ -58,7 +61,7 @@ pub async fn serve(doors: Vec<Door>, bounds: Bounds, stop: impl Future<Output = 
         match accepted {
             Ok((stream, peer, door, place)) => {
                 let end = End {
-                    age_max: bounds.age_max,
+                    bounds,
                     stopping: stopping.clone(),
                 };
                 hold(stream, peer, door, place, end);
@@ -110,6 +113,7 @@ fn hold(stream: TcpStream, peer: Peer, door: &Door, place: OwnedSemaphorePermit,
         tracing::debug!(%error, "a connection was gone before it began");
         return;
     }
+    let stream = Progress::new(stream, end.bounds.stall_max);
     let (router, tls) = (door.router.clone(), door.tls.clone());
     tokio::spawn(async move {
         let _place = place;
@@ -123,9 +127,9 @@ fn hold(stream: TcpStream, peer: Peer, door: &Door, place: OwnedSemaphorePermit,
     });
 }
 
-/// What a connection is asked to end for.
+/// What a connection ends for.
 struct End {
-    age_max: Duration,
+    bounds: Bounds,
     stopping: CancellationToken,
 }
 
@@ -140,6 +144,7 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(CONNECTION_BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -160,7 +165,7 @@ impl End {
     async fn asked(&self) {
         tokio::select! {
             () = self.stopping.cancelled() => {}
-            () = sleep(self.age_max) => tracing::debug!("a connection is old and asked to end"),
+            () = sleep(self.bounds.age_max) => tracing::debug!("a connection is old and asked to end"),
         }
     }
 }

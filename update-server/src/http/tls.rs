@@ -10,9 +10,10 @@ use anyhow::Context as _;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use super::progress::Progress;
 
 /// How long a client may take to shake hands.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,7 +56,7 @@ impl Tls {
     ///
     /// # Errors
     /// The client speaks no TLS that is spoken here, or takes too long.
-    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, stream: Progress) -> std::io::Result<TlsStream<Progress>> {
         tokio::time::timeout(HANDSHAKE_TIMEOUT, self.0.accept(stream)).await?
     }
 }

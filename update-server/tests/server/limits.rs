@@ -13,20 +13,23 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use axum::routing::{get, post as post_of};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use latchkey_directive::ProblemCode;
-use latchkey_server::http::{App, Bounds, routes};
+use latchkey_server::http::{App, Bounds, Door, Tls, routes};
 use latchkey_server::limits::{
-    BUSY_RETRY_S, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
+    BUSY_RETRY_S, CONNECTION_AGE_MAX, CONNECTION_BUFFER_BYTES, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT,
+    NOTES_BYTES_MAX, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
-use crate::support::{Harness, Lock};
+use crate::support::{Draft, Harness, Lock};
 use crate::visit::{ORIGIN, post};
-use crate::wire::{ANYBODYS_FORMS, Wire, served, served_within};
+use crate::wire::{ANYBODYS_FORMS, Wire, served, served_at, served_within};
 
 /// A body of which nothing ever comes. Says so each time it is asked for.
 fn stalled(asked: mpsc::UnboundedSender<()>) -> Body {
@@ -211,6 +214,7 @@ impl Ageing {
         let bounds = Bounds {
             connections: 2,
             age_max: AGE_MAX,
+            stall_max: STALL_MAX,
         };
         let server = served_within(router, bounds).await;
         Self {
@@ -273,6 +277,162 @@ async fn a_request_that_does_not_end_is_cut_off_with_its_old_connection() {
     let began = Instant::now();
     assert_eq!(busy.rest().await, "");
     assert!(began.elapsed() >= REQUEST_TIMEOUT, "it was given no time");
+}
+
+/// How long clients here may take nothing of what they asked for.
+const STALL_MAX: Duration = Duration::from_secs(30);
+const _: () = assert!(STALL_MAX.as_secs() < CONNECTION_AGE_MAX.as_secs());
+
+/// More than lies between server and client where both keep little: to have so much, the client has to make the server go
+/// on.
+const PIECE: usize = 512 * 1024;
+const LITTLE: u32 = 8 * 1024;
+const PIECES: usize = 6;
+
+/// What a client may be slow to take, at a server with one place.
+fn served_to_slow_ones(tls: Option<Tls>) -> SocketAddr {
+    let endless =
+        async || Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 4096])));
+    let long = async || vec![b'x'; PIECES * PIECE];
+    let rare = async || {
+        let first = stream::once(async { Ok::<_, std::io::Error>("first") });
+        let second = stream::once(async {
+            tokio::time::sleep(2 * STALL_MAX).await;
+            Ok("second")
+        });
+        Body::from_stream(first.chain(second))
+    };
+    let router = Router::new()
+        .route("/endless", get(endless))
+        .route("/long", get(long))
+        .route("/rare", get(rare))
+        .route("/", get("here"));
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(LITTLE).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let door = Door {
+        listener: socket.listen(16).unwrap(),
+        router,
+        tls,
+    };
+    let bounds = Bounds {
+        connections: 1,
+        age_max: CONNECTION_AGE_MAX,
+        stall_max: STALL_MAX,
+    };
+    served_at(door, bounds)
+}
+
+/// Asks for what has no end, and takes the beginning of it; gives when it asked.
+async fn takes_nothing_more<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Instant {
+    let began = Instant::now();
+    let request = b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut beginning = [0; 12];
+    stream.read_exact(&mut beginning).await.unwrap();
+    assert_eq!(&beginning, b"HTTP/1.1 200");
+    began
+}
+
+/// Who comes next is heard because the one before was cut off for taking nothing, not for being old. Gives what it is
+/// answered.
+async fn the_place_goes_to_another(server: SocketAddr, began: Instant) -> String {
+    tokio::time::pause();
+    let mut next = Wire::from("127.0.0.1", server).await;
+    next.say(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await;
+    let answer = next.rest().await;
+    let waited = began.elapsed();
+    assert!((STALL_MAX..CONNECTION_AGE_MAX).contains(&waited), "{waited:?}");
+    answer
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_cut_off() {
+    let server = served_to_slow_ones(None);
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    let began = takes_nothing_more(&mut stream).await;
+    let answer = the_place_goes_to_another(server, began).await;
+    assert!(answer.ends_with("here"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_over_tls_is_cut_off() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let server = served_to_slow_ones(Some(Tls::from_files(&certificate, &key).unwrap()));
+
+    let mut trusted = RootCertStore::empty();
+    trusted.add(made.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(server).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let name = server.ip().into();
+    let mut stream = connector.connect(name, stream).await.unwrap();
+    let began = takes_nothing_more(&mut stream).await;
+    // It speaks no TLS, and is told so or shown the door; what counts is when.
+    the_place_goes_to_another(server, began).await;
+}
+
+#[tokio::test]
+async fn who_takes_an_answer_slowly_gets_all_of_it() {
+    let server = served_to_slow_ones(None);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(LITTLE).unwrap();
+    let mut stream = socket.connect(server).await.unwrap();
+    let request = b"GET /long HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut taken = Vec::new();
+    for _ in 1..PIECES {
+        let mut piece = vec![0; PIECE];
+        stream.read_exact(&mut piece).await.unwrap();
+        taken.append(&mut piece);
+        tokio::time::pause();
+        tokio::time::advance(STALL_MAX * 2 / 3).await;
+        tokio::time::resume();
+    }
+    stream.read_to_end(&mut taken).await.unwrap();
+    let body = taken.rsplit(|byte| *byte == b'\n').next().unwrap();
+    assert_eq!(body.len(), PIECES * PIECE);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_rarely_is_not_cut_off() {
+    let mut wire = Wire::from("127.0.0.1", served_to_slow_ones(None)).await;
+    tokio::time::pause();
+    wire.say(b"GET /rare HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await;
+    let answer = wire.rest().await;
+    assert!(answer.contains("first") && answer.contains("second"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_longest_notes_fit_into_a_head_and_what_is_longer_than_a_connection_keeps_is_refused() {
+    let harness = Harness::ready().await;
+    let server = served(harness.router.clone(), 2).await;
+    let file = Draft::new(2, 2).file();
+    let head = format!(
+        "POST /api/v1/releases?notes={} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        "%78".repeat(NOTES_BYTES_MAX),
+        harness.admin,
+        file.len()
+    );
+    let mut wire = Wire::from("127.0.0.1", server).await;
+    wire.say(head.as_bytes()).await;
+    wire.say(&file).await;
+    assert_eq!(wire.status().await, StatusCode::CREATED);
+
+    let mut endless = b"GET / HTTP/1.1\r\nx: ".to_vec();
+    endless.resize(CONNECTION_BUFFER_BYTES, b'x');
+    let mut wire = Wire::from("127.0.0.1", server).await;
+    wire.say(&endless).await;
+    assert_eq!(wire.status().await, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
 }
 
 #[test]

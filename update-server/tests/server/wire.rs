@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::http::StatusCode;
 use latchkey_server::http::{Bounds, Door, serve};
-use latchkey_server::limits::CONNECTION_AGE_MAX;
+use latchkey_server::limits::{CONNECTION_AGE_MAX, WRITE_STALL_MAX};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -24,19 +24,24 @@ pub(crate) async fn served(router: Router, connections: usize) -> SocketAddr {
     let bounds = Bounds {
         connections,
         age_max: CONNECTION_AGE_MAX,
+        stall_max: WRITE_STALL_MAX,
     };
     served_within(router, bounds).await
 }
 
 /// Serves until the test ends.
 pub(crate) async fn served_within(router: Router, bounds: Bounds) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let door = Door {
-        listener,
+        listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
         router,
         tls: None,
     };
+    served_at(door, bounds)
+}
+
+/// Serves there until the test ends.
+pub(crate) fn served_at(door: Door, bounds: Bounds) -> SocketAddr {
+    let address = door.listener.local_addr().unwrap();
     tokio::spawn(serve(vec![door], bounds, std::future::pending()));
     address
 }
