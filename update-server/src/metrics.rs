@@ -44,12 +44,34 @@ struct RoleLabel {
     role: Fixed,
 }
 
+/// Why a request is turned away before anybody looks at what it says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unheard {
+    /// Too much came from its address that proved nothing.
+    Address,
+    /// Its body never came whole.
+    Body,
+}
+
+impl Unheard {
+    const ALL: [Self; 2] = [Self::Address, Self::Body];
+
+    const fn label(self) -> KindLabel {
+        let kind = match self {
+            Self::Address => "address",
+            Self::Body => "body",
+        };
+        KindLabel { kind: Fixed(kind) }
+    }
+}
+
 /// The counters.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     duration: Family<RouteLabel, Histogram>,
+    turned_away: Family<KindLabel, Counter>,
     check_ins: Family<KindLabel, Counter>,
     reports: Family<KindLabel, Counter>,
     devices: Family<KindLabel, Gauge>,
@@ -68,6 +90,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("latchkey"),
             requests: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8))),
+            turned_away: Family::default(),
             check_ins: Family::default(),
             reports: Family::default(),
             devices: Family::default(),
@@ -104,15 +127,24 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register(
             "http_requests",
-            "Requests answered, by route and status",
+            "Requests answered, by route and status; without those turned away unheard",
             self.requests.clone(),
         );
         registry.register_with_unit(
             "http_request_duration",
-            "Time from a request's head to its answer's head, by route",
+            "Time from a request's head, or from its body where anybody may send one, to its answer's head, by route",
             Unit::Seconds,
             self.duration.clone(),
         );
+        registry.register(
+            "http_turned_away",
+            "Requests turned away unheard, by why: their address has nothing left, or their body never came whole",
+            self.turned_away.clone(),
+        );
+        for why in Unheard::ALL {
+            // Told from the start, so that the first ones show as an increase.
+            drop(self.turned_away.get_or_create(&why.label()));
+        }
         registry.register(
             "check_ins",
             "Check-ins answered, by what was decided",
@@ -169,6 +201,11 @@ impl Metrics {
         self.duration
             .get_or_create(&RouteLabel { route })
             .observe(seconds);
+    }
+
+    /// A request was turned away, and is not counted as one that was answered.
+    pub(crate) fn turned_away(&self, why: Unheard) {
+        self.turned_away.get_or_create(&why.label()).inc();
     }
 
     /// A check-in was answered.

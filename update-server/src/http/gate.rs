@@ -1,9 +1,9 @@
 //! What every request passes before its handler: an id, a place, a token or a session, a time limit; and what is noted
 //! after. Where neither token nor session is asked for, its body comes before its place: whoever has proved nothing keeps
-//! nobody else waiting by sending slowly.
+//! nobody else waiting by sending slowly. What is turned away for that, or because its address has nothing left, is counted
+//! apart from what is answered: a flood of it is no failure of this server, and hides none.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use axum::RequestExt as _;
 use axum::extract::{RawPathParams, Request, State};
@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_directive::ProblemCode;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::dashboard::{self, forms};
@@ -24,6 +25,7 @@ use crate::domain::device::{Device, Refused};
 use crate::failure::{Failure, Kind};
 use crate::ids;
 use crate::limits::{PLACE_WAIT, REQUEST_TIMEOUT, UNPROVEN_BODY_TIMEOUT, busy_again_s};
+use crate::metrics::Unheard;
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,8 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
     let id = hex::encode(ids::random::<8>().unwrap_or_default());
     let asked = dashboard::Asked::of(&request);
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
-    let work = gate.admit(request, next);
+    let mut counted = Some(started);
+    let work = gate.admit(request, next, &mut counted);
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, work.instrument(span.clone())).await;
     let _in_span = span.enter();
     let answered = answered.unwrap_or_else(|_| {
@@ -89,10 +92,10 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
         dashboard::guard(response.headers_mut());
     }
     let status = response.status().as_u16();
-    gate.app
-        .service
-        .metrics
-        .request(gate.route, status, started.elapsed().as_secs_f64());
+    if let Some(since) = counted {
+        let metrics = &gate.app.service.metrics;
+        metrics.request(gate.route, status, since.elapsed().as_secs_f64());
+    }
     tracing::debug!(status, ms = started.elapsed().as_millis(), "answered");
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -104,8 +107,16 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
     response
 }
 
+/// Since when a request counts as one that is answered; `None` when it is counted apart.
+type Counted = Option<Instant>;
+
 impl Gate {
-    async fn admit(&self, mut request: Request, next: Next) -> Result<Response, Failure> {
+    async fn admit(
+        &self,
+        mut request: Request,
+        next: Next,
+        counted: &mut Counted,
+    ) -> Result<Response, Failure> {
         if self.is_behind_tls(&request) {
             request.extensions_mut().insert(OverTls);
         }
@@ -114,15 +125,15 @@ impl Gate {
             forms::same_site(&request)?;
         }
         if self.hears_anybody() {
-            request = self.hear(request).await?;
+            request = self.hear(request, counted).await?;
         }
         let _place = self.place().await?;
         match self.access {
             Access::Public | Access::SignIn => {}
-            Access::Lock => return self.listen(request, next).await,
+            Access::Lock => return self.listen(request, next, counted).await,
             Access::Target => {
                 not_in_the_clear(&request)?;
-                let device = self.target(&mut request).await?;
+                let device = self.target(&mut request, counted).await?;
                 request.extensions_mut().insert(device);
             }
             Access::Token(permission) => {
@@ -166,14 +177,19 @@ impl Gate {
     }
 
     /// The same request, with its body in memory. Its address pays when the body does not come: late, broken off, or
-    /// hung up on.
-    async fn hear(&self, request: Request) -> Result<Request, Failure> {
+    /// hung up on. It counts from when the body is there: how long that takes is the sender's affair.
+    async fn hear(&self, request: Request, counted: &mut Counted) -> Result<Request, Failure> {
         let address = self.address(&request);
         if let Some(address) = address {
-            self.address_may(address)?;
+            self.address_may(address, counted)?;
         }
+        *counted = None;
         let service = &self.app.service;
-        let debt = Debt { service, address };
+        let debt = Debt {
+            service,
+            address,
+            forgiven: false,
+        };
         let (parts, body) = request.into_parts();
         let read = payload::read(body, self.body_bytes_max);
         let read = tokio::time::timeout(UNPROVEN_BODY_TIMEOUT, read).await;
@@ -184,17 +200,18 @@ impl Gate {
             )
         })??;
         debt.forgive();
+        *counted = Some(Instant::now());
         Ok(Request::from_parts(parts, bytes.into()))
     }
 
     /// What a lock says, or somebody who says so: paid for by the address where it proves nothing.
-    async fn listen(&self, request: Request, next: Next) -> Result<Response, Failure> {
+    async fn listen(&self, request: Request, next: Next, counted: &mut Counted) -> Result<Response, Failure> {
         let says = request.method() == Method::POST;
         let Some(address) = self.address(&request).filter(|_| says) else {
             return Ok(next.run(request).await);
         };
         // Asked again: much may have come from there while the body did.
-        self.address_may(address)?;
+        self.address_may(address, counted)?;
         let response = next.run(request).await;
         if response.extensions().get::<ProvedNothing>().is_some() {
             self.app.service.address_pays(address);
@@ -213,10 +230,10 @@ impl Gate {
 
     /// The device that a path of hawkBit's interface names, when it shows its token. Who shows another pays as whoever
     /// proves nothing.
-    async fn target(&self, request: &mut Request) -> Result<Device, Failure> {
+    async fn target(&self, request: &mut Request, counted: &mut Counted) -> Result<Device, Failure> {
         let address = self.address(request);
         if let Some(address) = address {
-            self.address_may(address)?;
+            self.address_may(address, counted)?;
         }
         let named = request.extract_parts::<RawPathParams>().await.ok();
         let name = named
@@ -240,8 +257,11 @@ impl Gate {
         found
     }
 
-    fn address_may(&self, address: IpAddr) -> Result<(), Failure> {
-        self.app.service.address_may(address).map_err(|_| {
+    fn address_may(&self, address: IpAddr, counted: &mut Counted) -> Result<(), Failure> {
+        let service = &self.app.service;
+        service.address_may(address).map_err(|_| {
+            *counted = None;
+            service.metrics.turned_away(Unheard::Address);
             Failure::new(
                 Kind::Busy,
                 "too much came from this address that proved nothing; nothing was done, try again in a minute",
@@ -302,16 +322,21 @@ impl Gate {
 struct Debt<'a> {
     service: &'a Service,
     address: Option<IpAddr>,
+    forgiven: bool,
 }
 
 impl Debt<'_> {
     fn forgive(mut self) {
-        self.address = None;
+        self.forgiven = true;
     }
 }
 
 impl Drop for Debt<'_> {
     fn drop(&mut self) {
+        if self.forgiven {
+            return;
+        }
+        self.service.metrics.turned_away(Unheard::Body);
         if let Some(address) = self.address {
             self.service.address_pays(address);
         }

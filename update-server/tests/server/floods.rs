@@ -10,6 +10,7 @@ use futures_util::{FutureExt as _, stream};
 use latchkey_directive::{Event, Problem, ProblemCode};
 use latchkey_image::ImageDigest;
 use latchkey_server::http::{App, Peer, routes};
+use latchkey_server::limits::UNPROVEN_BODY_TIMEOUT;
 use tower::ServiceExt as _;
 
 use crate::support::{Answer, Harness, Lock};
@@ -309,6 +310,83 @@ async fn clients_that_hang_up_before_their_body_has_come() {
         let mut other = Wire::from("127.0.0.1", server).await;
         other.begin(path, 100).await;
     }
+}
+
+/// How many requests were turned away unheard: for their address, for their body.
+async fn turned_away(harness: &Harness) -> (usize, usize) {
+    let lines = harness.metrics("latchkey_http_turned_away_total").await;
+    let of = |kind: &str| {
+        let beginning = format!("latchkey_http_turned_away_total{{kind=\"{kind}\"}} ");
+        let count = lines.iter().find_map(|line| line.strip_prefix(&beginning));
+        count.unwrap().parse().unwrap()
+    };
+    (of("address"), of("body"))
+}
+
+/// What is counted of answers to strangers: requests by route and status, and how many times were taken of each route.
+async fn answers(harness: &Harness) -> Vec<String> {
+    let mut counted = harness.metrics("latchkey_http_requests_total").await;
+    counted.extend(
+        harness
+            .metrics("latchkey_http_request_duration_seconds_count")
+            .await,
+    );
+    counted.retain(|line| !line.contains("\"/metrics\""));
+    counted
+}
+
+#[tokio::test]
+async fn what_is_turned_away_for_its_address_is_counted_apart() {
+    let harness = Harness::new().await;
+    for _ in 0..ALLOWANCE + 50 {
+        harness
+            .send(sent("192.0.2.1", "/device/v1/report", Body::from("garbage")))
+            .await;
+    }
+    assert_eq!(turned_away(&harness).await, (50, 0));
+    let of_route = "{route=\"/device/v1/report\"";
+    assert_eq!(
+        answers(&harness).await,
+        [
+            format!("latchkey_http_requests_total{of_route},status=\"400\"}} {ALLOWANCE}"),
+            format!("latchkey_http_request_duration_seconds_count{of_route}}} {ALLOWANCE}"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_never_came_whole_is_counted_apart() {
+    let harness = Harness::new().await;
+    for path in ANYBODYS_FORMS {
+        let never = || Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
+        let broken = Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))]));
+        harness.send(sent("192.0.2.1", path, broken)).await;
+        let hung_up = harness.router.clone().oneshot(sent("192.0.2.1", path, never()));
+        assert!(hung_up.now_or_never().is_none());
+        tokio::time::pause();
+        harness.send(sent("192.0.2.1", path, never())).await;
+        tokio::time::resume();
+    }
+    assert_eq!(turned_away(&harness).await, (0, 3 * ANYBODYS_FORMS.len()));
+    assert_eq!(answers(&harness).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_time_that_a_body_takes_to_come_is_not_the_servers() {
+    let harness = Harness::new().await;
+    let takes = UNPROVEN_BODY_TIMEOUT / 2;
+    let slow = stream::once(async move {
+        tokio::time::sleep(takes).await;
+        Ok::<_, std::io::Error>("garbage")
+    });
+    tokio::time::pause();
+    let request = sent("192.0.2.1", "/device/v1/report", Body::from_stream(slow));
+    assert_eq!(harness.send(request).await.status, StatusCode::BAD_REQUEST);
+    tokio::time::resume();
+    let sum = "latchkey_http_request_duration_seconds_sum{route=\"/device/v1/report\"} ";
+    let told = harness.metrics(sum).await;
+    let seconds: f64 = told[0].strip_prefix(sum).unwrap().parse().unwrap();
+    assert!(seconds < takes.as_secs_f64(), "{seconds}");
 }
 
 #[tokio::test]

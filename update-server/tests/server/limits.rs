@@ -91,6 +91,10 @@ async fn more_requests_than_there_are_places_are_told_to_come_back() {
     }
     let answer = harness.lock_says("/device/v1/enrol", vec![0]).await;
     assert_eq!(answer.lock_problem(), ProblemCode::Malformed);
+    // This is what the alert about errors is for.
+    tokio::time::resume();
+    let refused = "latchkey_http_requests_total{route=\"/device/v1/enrol\",status=\"503\"}";
+    assert_eq!(harness.metrics(refused).await, [format!("{refused} 1")]);
 }
 
 #[tokio::test]

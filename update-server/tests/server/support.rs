@@ -337,6 +337,14 @@ impl Harness {
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     }
 
+    /// The lines of `/metrics` that begin so.
+    pub(crate) async fn metrics(&self, beginning: &str) -> Vec<String> {
+        let answer = self.call(Method::GET, "/metrics", Body::empty()).await;
+        let text = std::str::from_utf8(&answer.body).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(beginning));
+        lines.map(str::to_owned).collect()
+    }
+
     pub(crate) async fn upload(&self, file: Vec<u8>) -> Answer {
         self.call(Method::POST, "/api/v1/releases", file).await
     }
