@@ -65,7 +65,7 @@ pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long a client may take nothing of what waits for it. Longer than a lost radio link usually takes to come back, and
 /// the system tells of what was taken only when a good part of its own buffer is free; a download that is cut off goes on
 /// by Range.
-pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Most bytes of one connection that are kept here each way, but for one piece of a body more: a request's head has to
 /// fit, and of an answer so much lies ready for the client. All connections together so keep half a gigabyte, beside
