@@ -8,6 +8,7 @@ mod devices;
 mod documents;
 mod gate;
 mod hawkbit;
+mod health;
 mod image_file;
 mod incidents;
 mod lifetimes;
@@ -59,6 +60,8 @@ pub struct App {
     live: Arc<Live>,
     /// Where failed sign-ins wait.
     penalties: Arc<Semaphore>,
+    /// Whether database and image store answer.
+    looks: Arc<health::Looks>,
     /// Who is believed when it says on whose behalf it asks.
     proxies: Arc<[IpAddr]>,
     /// By whose word people sign in as well.
@@ -75,6 +78,7 @@ impl App {
             web_app: Arc::new(WebApp::built_in()),
             live: Arc::default(),
             penalties: Arc::new(Semaphore::new(SIGN_IN_PENALTIES_MAX)),
+            looks: Arc::default(),
             proxies: Arc::new([]),
             provider: None,
         }

@@ -37,7 +37,7 @@ pub(super) struct Page {
     limit: Option<u32>,
 }
 
-/// Whether database and image store answer.
+/// Whether database and image store answer: in time, and now or some seconds ago.
 #[utoipa::path(
     get, path = "/healthz", tag = "operations",
     responses(
@@ -46,17 +46,11 @@ pub(super) struct Page {
     ),
 )]
 pub(super) async fn health(State(app): State<App>) -> Response {
-    let answers = |outcome: Outcome<()>| match outcome {
-        Ok(()) => true,
-        Err(failure) => {
-            // Logged by the same rule as any failure; the answer itself says only which part it is.
-            drop(failure.into_response());
-            false
-        }
-    };
+    // The log says why; the answer itself says only which part it is.
+    let found = app.looks.found(&app.service).await;
     let health = Health {
-        database: answers(app.service.check_database().await),
-        store: answers(app.service.check_store().await),
+        database: found.database,
+        store: found.store,
         version: env!("CARGO_PKG_VERSION"),
     };
     let well = health.database && health.store;

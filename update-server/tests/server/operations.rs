@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use latchkey_directive::Event;
+use latchkey_server::limits::HEALTH_KNOWN;
 use serde_json::json;
 
 use crate::support::{Answer, Draft, Harness};
@@ -22,6 +23,11 @@ async fn a_server_that_cannot_work_says_so() {
         (&json!(true), &json!(true))
     );
     harness.service.close().await.unwrap();
+    let still = health(&harness).await;
+    assert_eq!(still.status, StatusCode::OK, "what was found a moment ago");
+    tokio::time::pause();
+    tokio::time::advance(HEALTH_KNOWN).await;
+    tokio::time::resume();
     let ill = health(&harness).await;
     assert_eq!(ill.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(

@@ -1,12 +1,16 @@
 //! Images in a bucket: a real S3 server in this process, over real HTTP, with real signatures.
 #![cfg(feature = "s3")]
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderName, Method, Request, StatusCode, header};
+use futures_util::future::join_all;
 use hyper_util::rt::TokioIo;
 use latchkey_server::Settings;
+use latchkey_server::limits::HEALTH_PATIENCE;
 use latchkey_server::objects::Objects;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
@@ -111,6 +115,52 @@ async fn a_bucket_that_refuses_us_publishes_nothing() {
         "the cause is for the log: {told}"
     );
     assert_eq!(harness.get("/api/v1/releases").await, serde_json::json!([]));
+}
+
+/// A store that takes connections, counts them, and answers none.
+async fn silent_store() -> (Objects, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    tokio::spawn({
+        let count = count.clone();
+        async move {
+            let mut held = Vec::new();
+            loop {
+                held.push(listener.accept().await.unwrap());
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let options = [
+        ("AWS_ENDPOINT", endpoint.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "tester"),
+        ("AWS_SECRET_ACCESS_KEY", "right secret"),
+    ];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    (Objects::from_url("s3://latchkey-images", options).unwrap(), count)
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_asked_once_by_all_who_ask_for_health() {
+    install_tls();
+    let (objects, count) = silent_store().await;
+    let harness = Harness::on(tempfile::tempdir().unwrap(), objects).await;
+    let began = Instant::now();
+    let asked = (0..100).map(|_| ask(&harness, Method::GET, "/healthz", &[]));
+    for answer in join_all(asked).await {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let told = answer.json();
+        assert_eq!(
+            (&told["database"], &told["store"]),
+            (&serde_json::json!(true), &serde_json::json!(false))
+        );
+    }
+    // More than it takes, on a machine with much else to do, and less than the store's own patience.
+    assert!(began.elapsed() < HEALTH_PATIENCE * 4, "{:?}", began.elapsed());
+    assert_eq!(count.load(Ordering::Relaxed), 1);
 }
 
 /// A server that sends downloads to the bucket for a minute, one release, and the release's file.
