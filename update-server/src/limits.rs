@@ -199,8 +199,23 @@ pub const PROVIDER_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How long the provider's description of itself and its keys are taken as they were, in milliseconds.
 pub const PROVIDER_KNOWN_MS: i64 = 5 * 60_000;
 
-/// Most sign-ins that wait for the OpenID provider at one time; those beyond are answered that the server is busy.
+/// Most sign-ins that ask the OpenID provider at one time.
 pub const PROVIDER_CALLS_MAX: usize = 16;
+
+/// How long a sign-in waits for others to be done with the provider; then it is answered that the server is busy. Anybody
+/// can begin one, so that many are under way is no reason to send people away at once.
+pub const PROVIDER_PLACE_WAIT: Duration = Duration::from_secs(5);
+const _: () =
+    assert!(PROVIDER_PLACE_WAIT.as_secs() + PROVIDER_PATIENCE.as_secs() < REQUEST_TIMEOUT.as_secs());
+
+/// Most sign-ins that wait so at one time; those beyond are answered that the server is busy. Each holds a request's place,
+/// and most of those stay for locks.
+pub const PROVIDER_QUEUE_MAX: usize = 64;
+const _: () = assert!(PROVIDER_QUEUE_MAX + PROVIDER_CALLS_MAX < REQUESTS_MAX / 2);
+
+/// Most attempts to sign in that are remembered as used up in each of the two halves of a memory. Whoever has one that was
+/// forgotten gains nothing that a fresh one would not give.
+pub const ATTEMPTS_REMEMBERED_MAX: usize = 10_000;
 
 /// Most sessions of one login at one time; a further one ends the oldest.
 pub const SESSIONS_PER_LOGIN_MAX: i64 = 16;

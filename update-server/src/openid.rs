@@ -2,7 +2,8 @@
 //!
 //! `openidconnect` speaks the protocol and checks ID tokens; here is what it may rest on. Nothing is asked before
 //! somebody wants to sign in, so a provider that is away stops nothing else. Every answer is bounded in size, a sign-in
-//! in time, and all sign-ins in number; no redirect is followed, and nothing is asked in the clear but on this machine.
+//! in time, and all sign-ins in number: those beyond wait a while. Anybody may have an attempt, and each has one code
+//! redeemed by this instance; no redirect is followed, and nothing is asked in the clear but on this machine.
 //! An ID token counts when it is signed by one of the provider's present keys, by an algorithm of [`ALGORITHMS`], for
 //! this client alone, for this attempt, and is not over.
 
@@ -24,12 +25,14 @@ use openidconnect::{
 };
 use reqwest::redirect::Policy;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, Redeemed};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{
     ATTEMPT_LIFE_MS, PROVIDER_ANSWER_BYTES_MAX, PROVIDER_CALLS_MAX, PROVIDER_KNOWN_MS, PROVIDER_PATIENCE,
+    PROVIDER_PLACE_WAIT, PROVIDER_QUEUE_MAX,
 };
 
 /// How an ID token may be signed: with a key that only the provider has. No `none`, and no secret that others know.
@@ -72,6 +75,9 @@ pub struct Provider {
     scopes: Vec<Scope>,
     known: Mutex<Option<Known>>,
     places: Semaphore,
+    /// For those who wait for one.
+    queue: Semaphore,
+    redeemed: Redeemed,
     patience: Duration,
 }
 
@@ -115,6 +121,8 @@ impl Provider {
             scopes: registration.scopes.into_iter().map(Scope::new).collect(),
             known: Mutex::new(None),
             places: Semaphore::new(PROVIDER_CALLS_MAX),
+            queue: Semaphore::new(PROVIDER_QUEUE_MAX),
+            redeemed: Redeemed::default(),
             patience: PROVIDER_PATIENCE,
         })
     }
@@ -137,8 +145,14 @@ impl Provider {
     /// # Errors
     /// [`Kind::Provider`]; [`Kind::Busy`].
     pub async fn address(&self, attempt: &Attempt, now_ms: i64) -> Outcome<Url> {
-        let _place = self.place()?;
-        let known = self.in_time(self.known(now_ms)).await?;
+        let known = match self.lately(now_ms) {
+            // Nothing is asked, so no place is needed.
+            Some(known) => known,
+            None => {
+                let _place = self.place().await?;
+                self.in_time(self.known(now_ms)).await?
+            }
+        };
         let verifier = PkceCodeVerifier::new(attempt.verifier());
         let (state, nonce) = (CsrfToken::new(attempt.state()), Nonce::new(attempt.nonce()));
         let client = self.client(known.metadata);
@@ -152,10 +166,12 @@ impl Provider {
         Ok(url)
     }
 
-    /// Redeems what a browser brought back: all that the provider says of whoever signed in, verified.
+    /// Redeems what a browser brought back: all that the provider says of whoever signed in, verified. Whatever comes of
+    /// it, the attempt is used up before the provider is asked.
     ///
     /// # Errors
-    /// [`Kind::Provider`]; [`Kind::Busy`].
+    /// [`Kind::Provider`]; [`Kind::Busy`]; [`Kind::Unauthenticated`] when the attempt was used before, or the provider
+    /// does not take the code.
     pub async fn redeem(
         &self,
         attempt: &Attempt,
@@ -165,7 +181,9 @@ impl Provider {
         if returned.issuer.is_some_and(|issuer| issuer != *self.issuer) {
             return Err(self.no_good("the code is of another provider"));
         }
-        let _place = self.place()?;
+        // Before it waits for a place: what is said again takes none from others.
+        self.redeemed.once(attempt)?;
+        let _place = self.place().await?;
         self.in_time(self.exchange(attempt, returned.code, now_ms)).await
     }
 
@@ -228,11 +246,15 @@ impl Provider {
 
     /// What the provider says of itself: what it said lately, or what it says now.
     async fn known(&self, now_ms: i64) -> Outcome<Known> {
-        let held = self.held().clone();
-        match held.filter(|known| now_ms.saturating_sub(known.at_ms) < PROVIDER_KNOWN_MS) {
+        match self.lately(now_ms) {
             Some(known) => Ok(known),
             None => self.discover(now_ms).await,
         }
+    }
+
+    fn lately(&self, now_ms: i64) -> Option<Known> {
+        let held = self.held().clone();
+        held.filter(|known| now_ms.saturating_sub(known.at_ms) < PROVIDER_KNOWN_MS)
     }
 
     async fn discover(&self, now_ms: i64) -> Outcome<Known> {
@@ -254,18 +276,21 @@ impl Provider {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self) -> Outcome<SemaphorePermit<'_>> {
-        self.places.try_acquire().map_err(|_| {
+    async fn place(&self) -> Outcome<SemaphorePermit<'_>> {
+        let full = || {
             Failure::new(
                 Kind::Busy,
-                "too many sign-ins wait for the identity provider; nothing was done. Try again in a minute, or sign in \
-                 with a token",
+                "too many sign-ins wait for the identity provider; nobody was signed in. Begin anew in a minute, or sign \
+                 in with a token",
             )
-        })
+        };
+        let _waits = self.queue.try_acquire().map_err(|_| full())?;
+        let place = timeout(PROVIDER_PLACE_WAIT, self.places.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or_else(full)
     }
 
     async fn in_time<T>(&self, asking: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-        let asked = tokio::time::timeout(self.patience, asking).await;
+        let asked = timeout(self.patience, asking).await;
         asked.unwrap_or_else(|_| Err(self.no_good("it takes too long")))
     }
 
@@ -406,7 +431,42 @@ impl<'c> AsyncHttpClient<'c> for Http {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
+
+    fn provider() -> Provider {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let registration = Registration {
+            issuer: "https://id.example".to_owned(),
+            client_id: "latchkey".to_owned(),
+            client_secret: ClientSecret::new("a test's".to_owned()),
+            public_url: Url::parse("https://updates.example").unwrap(),
+            scopes: Vec::new(),
+        };
+        Provider::new(registration, "/back").unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_waited_for_in_bounds_and_so_are_those_who_wait() {
+        let provider = provider();
+        let most = u32::try_from(PROVIDER_CALLS_MAX).unwrap();
+        let all = provider.places.acquire_many(most).await.unwrap();
+        let began = Instant::now();
+        let waiting = (0..=PROVIDER_QUEUE_MAX).map(|_| async {
+            let busy = provider.place().await.unwrap_err();
+            assert_eq!(busy.kind, Kind::Busy);
+            began.elapsed()
+        });
+        let waited = futures_util::future::join_all(waiting).await;
+        let (last, others) = waited.split_last().unwrap();
+        assert_eq!(*last, Duration::ZERO, "one more than may wait");
+        for waited in others {
+            assert!((PROVIDER_PLACE_WAIT..PROVIDER_PLACE_WAIT * 2).contains(waited));
+        }
+        drop(all);
+        assert!(provider.place().await.is_ok());
+    }
 
     #[test]
     fn nothing_goes_over_a_network_in_the_clear() {

@@ -1,9 +1,15 @@
 //! Attempts to sign in by an OpenID provider: from the moment a browser is sent there until it comes back.
 //!
-//! Nothing is kept here meanwhile. The browser carries one random secret, sealed by this server, and all that the flow
+//! Nothing is kept meanwhile. The browser carries one random secret, sealed by this server, and all that the flow
 //! needs is derived from it: `state` and `nonce`, which the provider sees, and the verifier of PKCE, which it sees last.
 //! So only the browser that set out can come back, at any instance, within [`ATTEMPT_LIFE_MS`]; and only once, because
-//! the session that comes of it notes the attempt in the same transaction. Knows no HTTP.
+//! the session that comes of it notes the attempt in the same transaction. That the provider is asked once about each
+//! attempt is what [`Redeemed`] sees to, for one instance: whoever has not proved anything yet writes nothing to the
+//! database. Knows no HTTP.
+
+use std::collections::HashSet;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
@@ -11,7 +17,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::failure::{Failure, Kind, Outcome};
-use crate::limits::{ATTEMPT_LIFE_MS, NEXT_BYTES_MAX};
+use crate::limits::{ATTEMPT_LIFE_MS, ATTEMPTS_REMEMBERED_MAX, NEXT_BYTES_MAX};
 use crate::{Service, ids};
 
 /// What is hashed is for one of these purposes.
@@ -101,6 +107,35 @@ impl Attempt {
     }
 }
 
+/// The attempts whose codes were redeemed lately, whatever came of it.
+#[derive(Default)]
+pub(crate) struct Redeemed(Mutex<Halves>);
+
+/// When the one is full, the other is forgotten.
+#[derive(Default)]
+struct Halves {
+    lately: HashSet<String>,
+    before: HashSet<String>,
+}
+
+impl Redeemed {
+    /// Uses an attempt up.
+    ///
+    /// # Errors
+    /// [`Kind::Unauthenticated`] when it was used up before.
+    pub(crate) fn once(&self, attempt: &Attempt) -> Outcome<()> {
+        let (name, _) = attempt.used();
+        let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if halves.before.contains(&name) || !halves.lately.insert(name) {
+            return Err(used());
+        }
+        if halves.lately.len() >= ATTEMPTS_REMEMBERED_MAX {
+            halves.before = mem::take(&mut halves.lately);
+        }
+        Ok(())
+    }
+}
+
 impl Service {
     /// Begins an attempt of a person who wants to go to `next`; where that is too long to carry, it is forgotten.
     ///
@@ -144,4 +179,34 @@ fn not_begun() -> Failure {
         "this sign-in was not begun in this browser, or not within the last ten minutes, or another was begun since; \
          nobody was signed in. Begin anew here",
     )
+}
+
+/// An attempt that comes back once more.
+pub(super) fn used() -> Failure {
+    Failure::new(
+        Kind::Unauthenticated,
+        "this sign-in was finished before, and counts once; nobody was signed in by it now. Begin anew here",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_without_end_are_not_remembered_without_end() {
+        let attempt = |number: usize| Attempt {
+            secret: number.to_string(),
+            expires_at: 0,
+            next: String::new(),
+        };
+        let redeemed = Redeemed::default();
+        for number in 0..ATTEMPTS_REMEMBERED_MAX * 3 {
+            redeemed.once(&attempt(number)).unwrap();
+            let before = number.saturating_sub(ATTEMPTS_REMEMBERED_MAX / 2);
+            redeemed.once(&attempt(before)).unwrap_err();
+        }
+        let halves = redeemed.0.lock().unwrap();
+        assert!(halves.lately.len() + halves.before.len() <= ATTEMPTS_REMEMBERED_MAX * 2);
+    }
 }

@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::access::{Caller, Token, TokenSecret};
 use super::admission::{Admission, Person};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, used};
 use super::audit::Entry;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::limits::{PERSON_SESSION_LIFE_MS, SESSION_LIFE_MS, SESSIONS_PER_LOGIN_MAX};
@@ -316,13 +316,6 @@ impl Service {
         change.delete_session(&session.kept).await?;
         change.commit().await
     }
-}
-
-fn used() -> Failure {
-    Failure::new(
-        Kind::Unauthenticated,
-        "this sign-in was finished before, and counts once; nobody was signed in by it now. Begin anew here",
-    )
 }
 
 fn ended() -> Failure {

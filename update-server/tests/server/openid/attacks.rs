@@ -126,6 +126,26 @@ async fn replayed_answer() {
 }
 
 #[tokio::test]
+async fn one_attempt_again_and_again_to_keep_the_provider_busy() {
+    let scene = Scene::new().await;
+    let trip = scene.set_out("/dashboard").await;
+    let state = trip.address.query_pairs().find(|(name, _)| name == "state");
+    let made_up = format!("code=x&state={}", state.unwrap().1);
+    let tries = (0..16).map(|_| scene.come_back(&trip.cookie, &made_up));
+    for answer in futures_util::future::join_all(tries).await {
+        assert_eq!(answer.page_problem(), "unauthenticated");
+        scene.nobody_came_in(&answer).await;
+    }
+    assert_eq!(scene.op.tokens_asked(), 1);
+    // A good code comes too late for this attempt; whoever it is begins anew.
+    let good = scene.op.signs_in(&trip.address);
+    let late = scene.come_back(&trip.cookie, &good).await;
+    assert_eq!(late.page_problem(), "unauthenticated");
+    assert_eq!(scene.op.tokens_asked(), 1);
+    session(&scene.sign_in().await);
+}
+
+#[tokio::test]
 async fn code_of_another_persons_attempt() {
     let scene = Scene::new().await;
     let (mine, theirs) = (

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use latchkey_server::http::{App, CALLBACK, routes};
+use latchkey_server::limits::PROVIDER_CALLS_MAX;
 use latchkey_server::openid::Provider;
 use url::Url;
 
@@ -71,6 +73,38 @@ async fn a_slow_provider_is_waited_for_in_bounds() {
     scene.op.play(Trick::Silence);
     scene.cannot_set_out().await;
     Visit::new(&scene.harness).await.see("/dashboard").await;
+}
+
+#[tokio::test]
+async fn who_comes_behind_many_slow_ones_waits_and_comes_in() {
+    let scene = Scene::new().await;
+    let mut many = Vec::new();
+    for _ in 0..PROVIDER_CALLS_MAX {
+        many.push(scene.set_out("/dashboard").await);
+    }
+    scene.op.play(Trick::SlowTokens);
+    let slow = join_all(many.iter().map(async |trip| {
+        let brought = scene.op.signs_in(&trip.address);
+        scene.come_back(&trip.cookie, &brought).await
+    }));
+    let behind = async {
+        while scene.op.tokens_asked() < PROVIDER_CALLS_MAX {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // To be sent there, nothing is to be asked.
+        let trip = scene.set_out("/dashboard").await;
+        let brought = scene.op.signs_in(&trip.address);
+        let back = scene.come_back(&trip.cookie, &brought);
+        let done = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(scene.op.tokens_asked(), PROVIDER_CALLS_MAX);
+            scene.op.play(Trick::None);
+        };
+        tokio::join!(back, done).0
+    };
+    let (slow, behind) = tokio::join!(slow, behind);
+    session(&behind);
+    slow.iter().for_each(|answer| drop(session(answer)));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -49,6 +50,8 @@ pub(super) enum Trick {
     HugeKeys,
     EndlessKeys,
     Silence,
+    /// No code is redeemed while it plays this.
+    SlowTokens,
     RedirectedKeys,
     KeysInTheClear,
     LoginInTheClear,
@@ -69,6 +72,8 @@ struct Shared {
     codes: HashMap<String, (String, String)>,
     /// How often it was asked for its keys.
     keys_asked: usize,
+    /// How often it was asked to redeem a code.
+    tokens_asked: usize,
     /// The connections on which it was asked.
     connections: HashSet<SocketAddr>,
 }
@@ -95,6 +100,7 @@ impl Op {
             kid: "first".to_owned(),
             codes: HashMap::new(),
             keys_asked: 0,
+            tokens_asked: 0,
             connections: HashSet::new(),
         }));
         let router = Router::new()
@@ -130,6 +136,10 @@ impl Op {
 
     pub(super) fn keys_asked(&self) -> usize {
         self.held.lock().unwrap().keys_asked
+    }
+
+    pub(super) fn tokens_asked(&self) -> usize {
+        self.held.lock().unwrap().tokens_asked
     }
 
     /// What a person's browser brings back from here, having been sent to `address`: checked, and a code for it.
@@ -242,6 +252,10 @@ async fn token(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
+    held.lock().unwrap().tokens_asked += 1;
+    while held.lock().unwrap().trick == Trick::SlowTokens {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let held = held.lock().unwrap();
     // The secret is percent-encoded first (RFC 6749, section 2.3.1).
     let encoded: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
