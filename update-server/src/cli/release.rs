@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::ask::{Done, answer, full_digest, read_file, read_file_up_to};
 use super::client::Server;
-use super::show;
+use super::{CliError, show};
 use crate::domain::document::DocumentKind;
 use crate::domain::release::ReleaseKind;
 use crate::limits::DOCUMENT_BYTES_MAX;
@@ -133,14 +133,7 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
                 (DocumentKind::Advisory, advisory),
                 (DocumentKind::Swu, swu),
             ];
-            let mut added = Vec::new();
-            for (kind, file) in files {
-                let Some(file) = file else { continue };
-                let bytes = read_file_up_to(&file, DOCUMENT_BYTES_MAX)?;
-                let length = bytes.len() as u64;
-                let path = format!("/api/v1/releases/{digest}/documents/{kind}");
-                added.push(server.post_bytes(&path, bytes.into(), length).await?);
-            }
+            let added = attach(&server, &digest, files).await?;
             answer(&Value::Array(added), as_json, |added| {
                 show::listing(added, DOCUMENT)
             })
@@ -168,6 +161,45 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
             server.copy(&path, &mut std::io::stdout()).await
         }
     }
+}
+
+/// Adds documents to a release. All files are read before the first is sent: what is added stays.
+async fn attach(
+    server: &Server,
+    digest: &str,
+    files: [(DocumentKind, Option<PathBuf>); 3],
+) -> Result<Vec<Value>, CliError> {
+    let mut documents = Vec::new();
+    for (kind, file) in files {
+        let Some(file) = file else { continue };
+        documents.push((kind, read_file_up_to(&file, DOCUMENT_BYTES_MAX)?));
+    }
+    let mut added = Vec::new();
+    for (kind, bytes) in documents {
+        let length = bytes.len() as u64;
+        let path = format!("/api/v1/releases/{digest}/documents/{kind}");
+        let answer = server.post_bytes(&path, bytes.into(), length).await;
+        added.push(answer.map_err(|error| not_all(error, kind, &added))?);
+    }
+    Ok(added)
+}
+
+/// Why a document was not added, and which were before it.
+fn not_all(error: CliError, kind: DocumentKind, added: &[Value]) -> CliError {
+    if added.is_empty() {
+        return error;
+    }
+    let named = |added| {
+        let (kind, version) = (show::field(added, "/kind"), show::field(added, "/version"));
+        format!("{kind} version {version}")
+    };
+    let before: Vec<String> = added.iter().map(named).collect();
+    let message = format!(
+        "{kind}: {}; before that {} was added, and stays",
+        error.message,
+        before.join(" and ")
+    );
+    CliError { message, ..error }
 }
 
 /// Where releases are published, with what is said of this one.

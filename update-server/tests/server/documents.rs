@@ -233,6 +233,29 @@ async fn the_commands_attach_list_and_print_documents() {
         said(&command(&arguments, &with).await).as_array().unwrap().len(),
         2
     );
+    // One that cannot be read, and one that the server refuses.
+    let further = file("further.json", SBOM.replace("1.6", "1.5").as_bytes());
+    let no_swu = file("none.swu", b"no archive");
+    for (other, there_are, why) in [
+        (
+            ["--advisory", "/nowhere/at/all"],
+            2,
+            "cannot read /nowhere/at/all",
+        ),
+        (
+            ["--swu", no_swu.as_str()],
+            3,
+            "before that sbom version 2 was added, and stays",
+        ),
+    ] {
+        let arguments = [&["release", "attach", digest, "--sbom", &further][..], &other].concat();
+        let failed = command(&arguments, &with).await;
+        assert_eq!(failed.status.code(), Some(1));
+        let complaint = String::from_utf8(failed.stderr).unwrap();
+        assert!(complaint.contains(why), "{complaint}");
+        let listed = command(&["release", "documents", digest, "--json"], &with).await;
+        assert_eq!(said(&listed).as_array().unwrap().len(), there_are, "{complaint}");
+    }
     let listed = command(&["release", "documents", digest], &with).await;
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(
