@@ -146,12 +146,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Serve(options) => serve::serve(*options, cli.json).await,
         Command::DirectorKey(place) => serve::director_key(&place, cli.json),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "latchkey-server",
-                &mut std::io::stdout(),
-            );
+            // Into memory first: clap panics where it cannot write, as to a closed pipe.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "latchkey-server", &mut script);
+            show::text(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
         Command::Token(command) => token::run(command, cli.json).await,

@@ -170,6 +170,22 @@ async fn the_commands_tell_the_whole_story() {
     said(&command(&["token", "list", "--json"], &with_new).await);
 }
 
+#[test]
+fn completions_go_to_a_reader_that_has_gone_without_a_word() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = std::process::Command::new(PROGRAM)
+        .args(["completions", "bash"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
 #[tokio::test]
 async fn who_is_signed_in_is_put_out_by_a_command() {
     let folder = tempfile::tempdir().unwrap();
