@@ -129,6 +129,8 @@ struct Known {
     part: Part,
     /// When it was offered, asked or called last.
     heard: i64,
+    /// Whether it was told of the release when it called last.
+    told: bool,
     /// Failures that are not forgiven.
     failures: u32,
 }
@@ -187,7 +189,10 @@ impl Book {
     fn health(&self) -> Value {
         let open = |known: &&Known| matches!(known.part, Part::Offered | Part::Requested);
         let since = self.started - HOUR_MS;
-        let silent = |known: &&Known| open(known) && (since..self.now - HOUR_MS).contains(&known.heard);
+        let waits = |known: &Known| known.part == Part::Requested || known.told;
+        let silent = |known: &&Known| {
+            open(known) && waits(known) && (since..self.now - HOUR_MS).contains(&known.heard)
+        };
         let silent = self.locks.iter().filter(silent).count();
         json!({
             "under_way": self.locks.iter().filter(open).count() - silent,
@@ -207,6 +212,7 @@ async fn walk(steps: Vec<Step>) {
     let nothing = Known {
         part: Part::Nothing,
         heard: 0,
+        told: false,
         failures: 0,
     };
     let mut book = Book {
@@ -223,6 +229,7 @@ async fn walk(steps: Vec<Step>) {
                 let offered = scene.harness.offered(&mut scene.locks[lock]).await;
                 let known = &mut book.locks[lock];
                 known.heard = book.now;
+                known.told = offered.is_some();
                 if offered.is_some() && matches!(known.part, Part::Nothing | Part::Lapsed) {
                     known.part = Part::Offered;
                 }
