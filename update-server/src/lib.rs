@@ -114,6 +114,7 @@ pub struct Service {
     metrics: Metrics,
     /// How far the audit log was followed for whoever looks at it.
     looking: tokio::sync::Mutex<Looking>,
+    /// Since when devices could call.
     hearing: Hearing,
 }
 

@@ -3,9 +3,9 @@
 //!
 //! An offer's [`Standing`] is written with the check-in or report that it follows from. [`Service::watch_rollouts`]
 //! holds every running rollout against its [`super::gate::Gate`] and its [`super::stage::Stages`]: after each report of
-//! a failure, and by the clock, for silence and for what was cut short by a restart. A server that was away heard nobody
-//! meanwhile, and takes that for nobody's silence. The halt comes first; a rollout
-//! that is to halt never grows.
+//! a failure or a bootloader's word against a release, and by the clock, for silence and for what was cut short by a
+//! restart. A server that was away heard nobody meanwhile, and takes that for nobody's silence. The halt comes first; a
+//! rollout that is to halt, or may be, never grows.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

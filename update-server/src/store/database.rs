@@ -91,7 +91,8 @@ impl Database {
     /// The same, and SQLite's file is not made.
     pub(super) fn existing(mut self) -> Self {
         if self.kind == Kind::Sqlite {
-            self.url = self.url.replace("mode=rwc", "mode=rw");
+            // The `c` of `mode=rwc`, which `named` puts at the end.
+            self.url.pop();
         }
         self
     }
