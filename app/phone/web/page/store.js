@@ -71,8 +71,12 @@ export async function locks() {
 
 /** Changes what is known of a lock besides its key. */
 export async function changeLock(id, facts) {
-  const held = await get("locks", id);
-  if (held) await put("locks", id, { ...held, ...facts });
+  // In one transaction: the page and its service worker may each learn something of a lock at once.
+  await run("locks", "readwrite", (in_) => {
+    const request = in_.get(id);
+    request.onsuccess = () => request.result && in_.put({ ...request.result, ...facts }, id);
+    return request;
+  });
 }
 
 export const forgetLock = (id) => remove("locks", id);

@@ -20,16 +20,19 @@ impl Visit {
         self.click("#nav-lock");
     }
 
-    /// What the browser has notified the owner of; waits until there is something.
+    /// What the browser has notified the owner of; waits until the app has done so. Chromium is asked only then: while
+    /// one is on its way, that would lose it (it forgets notifications that it knows of and does not show).
     fn notification(&mut self) -> String {
         self.value(
-            "navigator.serviceWorker.ready.then(async (worker) => {
-                for (;;) {
-                    const [first] = await worker.getNotifications();
-                    if (first) return first.body;
+            "(async () => {
+                const { locks } = await import('./store.js');
+                while (!(await locks()).some(({ told }) => told)) {
                     await new Promise((resolve) => setTimeout(resolve, 50));
                 }
-            })",
+                const worker = await navigator.serviceWorker.ready;
+                const [first] = await worker.getNotifications();
+                return first?.body ?? 'none';
+            })()",
         )
     }
 
@@ -102,4 +105,20 @@ fn a_page_in_the_background_notifies_of_what_it_finds() {
     assert!(visit.notification().contains(NEWS));
     visit.browser.look_back().unwrap();
     visit.see("#news", NEWS);
+}
+
+#[test]
+fn what_the_page_and_its_service_worker_learn_of_a_lock_at_once_is_both_kept() {
+    let mut visit = Visit::new();
+    visit.pair();
+    let learned = visit.value(
+        "(async () => {
+            const { changeLock, locks } = await import('./store.js');
+            const [{ id }] = await locks();
+            await Promise.all([changeLock(id, { running: 'one' }), changeLock(id, { told: 'two' })]);
+            const [{ running, told }] = await locks();
+            return `${running} ${told}`;
+        })()",
+    );
+    assert_eq!(learned, "one two");
 }
