@@ -33,6 +33,12 @@ struct Offer {
     valid_until_ms: u64,
 }
 
+impl Offer {
+    fn is_valid(&self, moment: &Moment) -> bool {
+        moment.now_ms < self.valid_until_ms
+    }
+}
+
 /// What follows a wait.
 #[derive(Clone, Copy)]
 enum Then {
@@ -195,7 +201,7 @@ impl<'k> Client<'k> {
             return self.out_of_turn(moment);
         };
         if let Then::Install(offer) = then
-            && moment.now_ms < offer.valid_until_ms
+            && offer.is_valid(moment)
         {
             return self.install(offer, None, moment);
         }
@@ -206,7 +212,7 @@ impl<'k> Client<'k> {
             };
         }
         match then {
-            Then::Download(offer) if moment.now_ms < offer.valid_until_ms => self.open(offer, None, moment),
+            Then::Download(offer) if offer.is_valid(moment) => self.open(offer, None, moment),
             Then::CallServer | Then::Download(_) | Then::Install(_) => self.call_server(moment),
         }
     }
@@ -425,7 +431,16 @@ impl<'k> Client<'k> {
         let Phase::Proving(offer) = self.phase else {
             return self.out_of_turn(moment);
         };
-        self.install(offer, Some(Note::Verified(offer.install.image)), moment)
+        let verified = Note::Verified(offer.install.image);
+        if !offer.is_valid(moment) {
+            // It took too long to come. What is staged is found again, if the server says so anew.
+            self.phase = Phase::Waiting {
+                until_ms: moment.now_ms,
+                then: Then::CallServer,
+            };
+            return noted(verified, self.on_tick(moment));
+        }
+        self.install(offer, Some(verified), moment)
     }
 
     fn on_refused(&mut self, reason: u16, moment: &Moment) -> Step {

@@ -133,6 +133,8 @@ pub(super) struct Server {
     pub(super) approved: bool,
     pub(super) install: Option<Install>,
     pub(super) call_again_s: u32,
+    /// How long each part of an image takes.
+    pub(super) read_ms: u64,
     /// Answers to reports, before it takes them.
     pub(super) report_problems: VecDeque<ProblemCode>,
     pub(super) check_ins: Vec<CheckIn>,
@@ -151,6 +153,7 @@ impl Server {
             challenge: None,
             install: Some(install()),
             call_again_s: 600,
+            read_ms: 0,
             report_problems: VecDeque::new(),
             check_ins: Vec::new(),
             reports: Vec::new(),
@@ -476,6 +479,7 @@ impl Bench {
         let (image, offset) = self.slot.unwrap();
         let rest = SIZE - offset;
         let mut length = rest.min(1500);
+        self.now_ms += self.server.read_ms;
         match self.server.mischief {
             Mischief::SilenceInTheBody => return self.time_out(until_ms),
             Mischief::OneByteNowAndThen => {

@@ -282,6 +282,24 @@ fn an_offer_withdrawn_while_the_install_waits_is_not_installed() {
 }
 
 #[test]
+fn an_offer_withdrawn_while_it_is_downloaded_is_not_installed() {
+    let mut lock = Bench::steady();
+    lock.server.read_ms = 12_000;
+    assert!(!lock.run_for(300_000) && lock.server.fetches == [0]);
+    lock.server.install = None;
+    assert!(!lock.run_for(DAY_MS) && !lock.requested);
+    assert!(lock.notes.iter().any(|note| note.contains("verified")));
+}
+
+#[test]
+fn a_download_longer_than_its_offer_is_installed_once_it_is_offered_anew() {
+    let mut lock = Bench::steady();
+    lock.server.read_ms = 12_000;
+    assert!(lock.run_for(DAY_MS) && lock.requested);
+    assert_eq!((lock.server.check_ins.len(), lock.server.fetches), (2, vec![0]));
+}
+
+#[test]
 fn while_a_phone_has_the_slot_the_download_waits_and_the_server_hears_of_no_refusal() {
     let mut lock = Bench::steady();
     lock.slot_taken = true;
