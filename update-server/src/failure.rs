@@ -37,6 +37,8 @@ pub enum Kind {
     Storage,
     /// The body is longer than allowed.
     TooLarge,
+    /// Whoever asks has asked for as much as it may for now: no failure of the server.
+    TooOften,
     /// No token or session, or none that is known.
     Unauthenticated,
 }

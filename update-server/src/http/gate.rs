@@ -263,7 +263,7 @@ impl Gate {
             *counted = None;
             service.metrics.turned_away(Unheard::Address);
             Failure::new(
-                Kind::Busy,
+                Kind::TooOften,
                 "too much came from this address that proved nothing; nothing was done, try again in a minute",
             )
         })

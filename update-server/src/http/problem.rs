@@ -46,6 +46,7 @@ pub(super) const fn status(kind: Kind) -> StatusCode {
         Kind::Provider => StatusCode::BAD_GATEWAY,
         Kind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::TooOften => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
     }
 }
@@ -67,6 +68,7 @@ pub(super) const fn named(kind: Kind) -> (&'static str, &'static str) {
         Kind::NotFound => ("not-found", "There is nothing of that name"),
         Kind::Storage => ("storage", "The server's storage failed"),
         Kind::TooLarge => ("too-large", "The request is too long"),
+        Kind::TooOften => ("too-often", "That was asked too often"),
         Kind::Unauthenticated => ("unauthenticated", "A good token is needed"),
     }
 }
@@ -105,7 +107,7 @@ impl IntoResponse for Failure {
             HeaderValue::from_static("application/problem+json"),
         );
         match self.kind {
-            Kind::Busy => {
+            Kind::Busy | Kind::TooOften => {
                 headers.insert(header::RETRY_AFTER, busy_again_s().into());
             }
             Kind::Unauthenticated => {
@@ -138,18 +140,20 @@ pub(super) const CBOR: &str = "application/cbor";
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
+        if let Some(failure) = &self.cause {
+            log(failure);
+        }
         let status = match (&self.cause, self.code) {
-            (Some(failure), _) => {
-                log(failure);
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            (Some(failure), _) if failure.kind == Kind::TooOften => StatusCode::TOO_MANY_REQUESTS,
+            (Some(_), _) => StatusCode::SERVICE_UNAVAILABLE,
             (None, ProblemCode::Malformed) => StatusCode::BAD_REQUEST,
             (None, ProblemCode::UnknownDevice | ProblemCode::NoSuchImage) => StatusCode::NOT_FOUND,
             (None, ProblemCode::AwaitingApproval | ProblemCode::Revoked | ProblemCode::BadSignature) => {
                 StatusCode::FORBIDDEN
             }
             (None, ProblemCode::Replayed) => StatusCode::CONFLICT,
-            (None, ProblemCode::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            // With what this device, or all that wait for approval, may ask for; the server is well.
+            (None, ProblemCode::Busy) => StatusCode::TOO_MANY_REQUESTS,
         };
         tracing::info!(code = ?self.code, "device refused");
         let problem = Problem {

@@ -38,7 +38,7 @@ async fn check_in(harness: &Harness, from: &str, lock: &mut Lock) -> Answer {
 
 /// It is told to come back, and when: not all at the same time.
 fn told_to_come_back(answer: &Answer) -> u32 {
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
     let problem: Problem = minicbor::decode(&answer.body).unwrap();
     assert_eq!(problem.code, ProblemCode::Busy);
     assert!((60..120).contains(&problem.call_again_s), "{problem:?}");
@@ -255,7 +255,7 @@ async fn is_told_to_come_back(harness: &Harness, from: &str) -> bool {
     let answers = join_all(tried).await;
     let busy = answers
         .iter()
-        .filter(|answer| answer.status == StatusCode::SERVICE_UNAVAILABLE);
+        .filter(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.count();
     assert!(busy == 0 || busy == answers.len(), "{answers:?}");
     busy > 0
@@ -305,7 +305,7 @@ async fn clients_that_hang_up_before_their_body_has_come() {
         }
         let mut next = Wire::from("127.0.0.66", server).await;
         next.announce(path, 100).await;
-        assert_eq!(next.status().await, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(next.status().await, StatusCode::TOO_MANY_REQUESTS, "{path}");
         drop(next);
         let mut other = Wire::from("127.0.0.1", server).await;
         other.begin(path, 100).await;

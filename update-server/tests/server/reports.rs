@@ -101,7 +101,7 @@ async fn a_lock_that_reports_without_end_is_told_to_wait() {
     let answer = harness.lock_says(REPORT, lock.seal(&one_more)).await;
     assert_eq!(
         (answer.status, answer.lock_problem()),
-        (StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Busy)
+        (StatusCode::TOO_MANY_REQUESTS, ProblemCode::Busy)
     );
     harness.clock.advance_ms(3_600_000);
     assert_eq!(

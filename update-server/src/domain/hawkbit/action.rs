@@ -103,7 +103,7 @@ impl Service {
     /// A device calls: what is it to do?
     ///
     /// # Errors
-    /// [`Kind::Busy`] for a device that asks too often; storage.
+    /// [`Kind::TooOften`]; [`Kind::Busy`]; storage.
     pub async fn hawkbit_poll(&self, device: &Device) -> Outcome<Wanted> {
         let now = self.clock.now_ms();
         let seen = self.hawkbit_admit(device, now)?;
@@ -147,7 +147,7 @@ impl Service {
     /// handed out.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when it is not to be installed, or not any more; [`Kind::Busy`]; storage.
+    /// [`Kind::NotFound`] when it is not to be installed, or not any more; [`Kind::TooOften`]; [`Kind::Busy`]; storage.
     pub async fn hawkbit_deployment(&self, device: &Device, number: i64) -> Outcome<Deployment> {
         if self.hawkbit_wanted(device, number).await? != Wanted::Install(number) {
             return Err(no_action(number));
@@ -233,7 +233,7 @@ impl Service {
     /// Whether a device is to leave an action.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when not; [`Kind::Busy`]; storage.
+    /// [`Kind::NotFound`] when not; [`Kind::TooOften`]; [`Kind::Busy`]; storage.
     pub async fn hawkbit_cancel(&self, device: &Device, number: i64) -> Outcome<()> {
         match self.hawkbit_wanted(device, number).await? {
             Wanted::Cancel(_) => Ok(()),

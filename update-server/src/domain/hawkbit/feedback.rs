@@ -40,7 +40,7 @@ impl Service {
     /// Keeps what a device says it runs. An older one than was there is what a lock calls reverted.
     ///
     /// # Errors
-    /// [`Kind::Busy`]; storage.
+    /// [`Kind::TooOften`]; [`Kind::Busy`]; storage.
     pub async fn hawkbit_told(&self, device: &Device, told: Told) -> Outcome<()> {
         let now = self.clock.now_ms();
         let seen = self.hawkbit_admit(device, now)?;
@@ -80,7 +80,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Kind::NotFound`] for an action that it never had; [`Kind::Gone`] for one that has ended otherwise;
-    /// [`Kind::Busy`]; storage.
+    /// [`Kind::TooOften`]; [`Kind::Busy`]; storage.
     pub async fn hawkbit_feedback(&self, device: &Device, number: i64, said: Said) -> Outcome<()> {
         let now = self.clock.now_ms();
         let paid = self.throttle.device_pays(device.id, now);
@@ -136,7 +136,7 @@ impl Service {
     /// The device leaves an action, as it was told.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when it was not told so; [`Kind::Busy`]; storage.
+    /// [`Kind::NotFound`] when it was not told so; [`Kind::TooOften`]; [`Kind::Busy`]; storage.
     pub async fn hawkbit_canceled(&self, device: &Device, number: i64) -> Outcome<()> {
         self.hawkbit_cancel(device, number).await?;
         let mut record = self.store.record_of(device.id).await?;
@@ -170,7 +170,7 @@ impl Service {
             return Ok(());
         }
         Err(Failure::new(
-            Kind::Busy,
+            Kind::TooOften,
             "this device reports without end; nothing was kept, come back in an hour",
         ))
     }

@@ -119,7 +119,7 @@ impl Service {
 
 fn too_often() -> Failure {
     Failure::new(
-        Kind::Busy,
+        Kind::TooOften,
         "this device asks too often; nothing was done, come back later",
     )
 }

@@ -137,7 +137,7 @@ fn failed(failure: Failure) -> Response {
         detail: &failure.detail,
     };
     let mut response = (status, html(&page)).into_response();
-    if failure.kind == Kind::Busy {
+    if matches!(failure.kind, Kind::Busy | Kind::TooOften) {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, crate::limits::BUSY_RETRY_S.into());

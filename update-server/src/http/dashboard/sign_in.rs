@@ -117,7 +117,7 @@ pub(super) async fn refuse(app: &App, failure: Failure, next: &str) -> Shown {
 async fn wait(app: &App) -> Result<(), Failed> {
     let Ok(_place) = app.penalties.try_acquire() else {
         let detail = "too many sign-ins fail at this time; nothing was done, try again in a minute";
-        return Err(Failure::new(Kind::Busy, detail).into());
+        return Err(Failure::new(Kind::TooOften, detail).into());
     };
     tokio::time::sleep(SIGN_IN_PENALTY).await;
     Ok(())

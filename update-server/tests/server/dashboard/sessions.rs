@@ -64,7 +64,7 @@ async fn when_too_many_guess_they_are_put_off_and_good_tokens_are_not() {
     let nobody_may_wait = App::new(harness.service.clone()).with_sign_in_penalties(0);
     harness.router = routes(&nobody_may_wait).0;
     let bad = sign_in(&harness, "lks_", "").await;
-    assert_eq!(bad.page_problem(), "busy");
+    assert_eq!(bad.page_problem(), "too-often");
     assert!(bad.headers.contains_key(header::RETRY_AFTER));
     assert_eq!(
         sign_in(&harness, &harness.admin, "").await.leads_to(),

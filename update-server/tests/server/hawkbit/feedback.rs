@@ -257,8 +257,8 @@ async fn who_reports_without_end_is_heard_once_it_ends() {
         answers.push(stranger.says(1, "proceeding", "none").await.status);
     }
     assert_eq!(answers.first(), Some(&StatusCode::OK));
-    assert_eq!(answers.last(), Some(&StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(stranger.says(1, "rejected", "none").await.problem(), "busy");
+    assert_eq!(answers.last(), Some(&StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(stranger.says(1, "rejected", "none").await.problem(), "too-often");
     assert_eq!(
         stranger.says(2, "closed", "success").await.problem(),
         "busy",
