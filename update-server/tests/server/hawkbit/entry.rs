@@ -161,7 +161,7 @@ async fn who_asks_without_end_and_who_guesses_is_told_to_come_back() {
     }
     assert_eq!(
         guess(other.token.clone()).await.problem(),
-        "busy",
+        "too-often",
         "right or wrong"
     );
     assert_eq!(other.get("").await.status, StatusCode::OK, "from elsewhere");

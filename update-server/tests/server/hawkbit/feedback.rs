@@ -261,7 +261,7 @@ async fn who_reports_without_end_is_heard_once_it_ends() {
     assert_eq!(stranger.says(1, "rejected", "none").await.problem(), "too-often");
     assert_eq!(
         stranger.says(2, "closed", "success").await.problem(),
-        "busy",
+        "too-often",
         "it has no such action"
     );
     assert_eq!(
@@ -272,7 +272,7 @@ async fn who_reports_without_end_is_heard_once_it_ends() {
     assert_eq!(health(&harness, &rollout).await["confirmed"], 1);
     assert_eq!(
         stranger.says(1, "closed", "success").await.problem(),
-        "busy",
+        "too-often",
         "again is too often"
     );
 }
