@@ -41,12 +41,12 @@ use domain::admission::Admission;
 use domain::audit::Recorded;
 use domain::audit::chain::Anchor;
 use domain::device;
+use domain::hearing::Hearing;
 use domain::hours::Zone;
 use domain::presence::Presence;
 use domain::release::Release;
 use domain::story::Looking;
 use domain::throttle::{Throttle, TooOften};
-use domain::watch::Hearing;
 use failure::Outcome;
 use metrics::Metrics;
 use objects::{FileHash, Objects};
@@ -59,6 +59,8 @@ use url::Url;
 pub struct Settings {
     /// How often locks call, in seconds.
     pub check_in_interval_s: u32,
+    /// How often running rollouts are looked at, in seconds.
+    pub watch_interval_s: u32,
     /// Whether policies may trust keys that everybody has. For trying things out.
     pub allow_example_keys: bool,
     /// Most devices that wait for an operator's approval.
@@ -81,6 +83,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             check_in_interval_s: 1800,
+            watch_interval_s: 60,
             allow_example_keys: false,
             awaiting_devices_max: limits::AWAITING_DEVICES_MAX,
             two_persons: false,
@@ -114,7 +117,7 @@ pub struct Service {
     metrics: Metrics,
     /// How far the audit log was followed for whoever looks at it.
     looking: tokio::sync::Mutex<Looking>,
-    /// Since when devices could call.
+    /// When devices could be heard.
     hearing: Hearing,
 }
 
@@ -133,7 +136,7 @@ impl Service {
             objects,
             director: keys.director,
             online: keys.online,
-            hearing: Hearing::from(clock.now_ms()),
+            hearing: Hearing::default(),
             clock,
             settings,
             presence: Presence::default(),

@@ -169,8 +169,8 @@ pub(super) struct Serve {
     /// How often running rollouts are looked at, for locks that fell silent and for the next stage, in seconds. A
     /// failure that is reported is looked at at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    watch_interval: u64,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3600))]
+    watch_interval: u32,
     /// Starting and widening any rollout takes two persons; stopping one never does.
     #[arg(long, env = "LATCHKEY_TWO_PERSONS")]
     two_persons: bool,
@@ -241,6 +241,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
     let settings = Settings {
         admission,
         check_in_interval_s: options.check_in_interval,
+        watch_interval_s: options.watch_interval,
         allow_example_keys: options.allow_example_keys,
         two_persons: options.two_persons,
         internal_webhooks: options.allow_internal_webhooks,
@@ -291,7 +292,7 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
 
     // What a kill cut short is made good before anybody is answered: a failure that was kept halts its rollout first.
     service.watch_rollouts().await;
-    let watch_interval = Duration::from_secs(options.watch_interval);
+    let watch_interval = Duration::from_secs(options.watch_interval.into());
     let mut beside = rounds::start(
         &service,
         Courier::new(options.allow_internal_webhooks)?,

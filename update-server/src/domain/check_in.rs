@@ -219,6 +219,7 @@ impl Service {
             record.commit().await?;
         }
         self.presence.written(&batch, now);
+        self.heard(batch.iter().map(|(_, seen)| seen.at).collect());
         Ok(())
     }
 }

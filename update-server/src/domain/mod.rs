@@ -17,6 +17,7 @@ pub mod document;
 pub mod fleet;
 pub mod gate;
 pub mod hawkbit;
+pub(crate) mod hearing;
 pub mod hours;
 pub mod import;
 pub mod incident;

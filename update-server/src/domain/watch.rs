@@ -4,10 +4,8 @@
 //! An offer's [`Standing`] is written with the check-in or report that it follows from. [`Service::watch_rollouts`]
 //! holds every running rollout against its [`super::gate::Gate`] and its [`super::stage::Stages`]: after each report of
 //! a failure or a bootloader's word against a release, and by the clock, for silence and for what was cut short by a
-//! restart. A server that was away heard nobody meanwhile, and takes that for nobody's silence. The halt comes first; a
-//! rollout that is to halt, or may be, never grows.
-
-use std::sync::atomic::{AtomicI64, Ordering};
+//! restart. Where devices could not be heard ([`super::hearing`]), nothing rests on their silence, and no rollout grows.
+//! The halt comes first.
 
 use latchkey_directive::Event;
 
@@ -17,6 +15,9 @@ use super::rollout::{Rollout, State};
 use super::spelled;
 use crate::Service;
 use crate::failure::Outcome;
+
+/// How often a rollout that others keep changing is judged in one look.
+const LOOKS_MAX: usize = 4;
 
 spelled! {
     /// What became of an offer.
@@ -78,43 +79,6 @@ impl Standing {
     }
 }
 
-/// Since when devices could call, in milliseconds since 1970: since the start, or since the database was back.
-#[derive(Debug)]
-pub(crate) struct Hearing {
-    since: AtomicI64,
-    /// Since when every look has failed; 0 while they do not.
-    failing: AtomicI64,
-}
-
-impl Hearing {
-    pub(crate) const fn from(now: i64) -> Self {
-        Self {
-            since: AtomicI64::new(now),
-            failing: AtomicI64::new(0),
-        }
-    }
-
-    /// A look succeeded, or failed. Devices may have called in vain as long as all failed; one failure alone is nothing
-    /// that lasts as long as they wait.
-    fn looked(&self, succeeded: bool, now: i64, call_ms: i64) {
-        if !succeeded {
-            let _ = self
-                .failing
-                .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
-            return;
-        }
-        let failing = self.failing.swap(0, Ordering::Relaxed);
-        if failing != 0 && now.saturating_sub(failing) > call_ms / 2 {
-            self.since.store(now, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether every device that can call has had the time to, twice.
-    fn is_sure(&self, now: i64, call_ms: i64) -> bool {
-        now.saturating_sub(self.since.load(Ordering::Relaxed)) >= call_ms.saturating_mul(2)
-    }
-}
-
 /// What a rollout does by itself.
 struct Step {
     action: &'static str,
@@ -125,45 +89,44 @@ struct Step {
 impl Service {
     /// Looks at every running rollout. Who calls this can do nothing when that fails; the clock will ask again.
     pub async fn watch_rollouts(&self) {
-        let looked = self.step_rollouts().await;
-        self.hearing
-            .looked(looked.is_ok(), self.clock.now_ms(), self.call_ms());
-        if let Err(failure) = looked {
+        if let Err(failure) = self.step_rollouts().await {
             tracing::error!(%failure, "the running rollouts could not be looked at; they are again in a while");
         }
     }
 
-    /// How long devices are told to wait between two calls, in milliseconds.
-    fn call_ms(&self) -> i64 {
-        i64::from(self.settings.check_in_interval_s).saturating_mul(1000)
-    }
-
     async fn step_rollouts(&self) -> Outcome<()> {
-        let running = self.store.running_rollouts().await?;
-        if !running.is_empty() {
-            // Who called is not silent, written down or not.
-            self.write_presence().await?;
-        }
-        for rollout in running {
+        // Who called is not silent, written down or not.
+        self.write_presence().await?;
+        let now = self.clock.now_ms();
+        let is_heard = self.is_heard(now).await?;
+        for rollout in self.store.running_rollouts().await? {
+            let id = rollout.id.clone();
             // One that cannot be looked at must not keep the others from halting.
-            if let Err(failure) = self.step_rollout(&rollout).await {
-                tracing::error!(%failure, rollout = rollout.id, "a running rollout could not be looked at");
+            if let Err(failure) = self.step_rollout(rollout, is_heard, now).await {
+                tracing::error!(%failure, rollout = id, "a running rollout could not be looked at");
             }
         }
         Ok(())
     }
 
-    async fn step_rollout(&self, rollout: &Rollout) -> Outcome<()> {
-        let now = self.clock.now_ms();
-        if let Some(step) = self.next_step(rollout, now).await? {
-            self.take(rollout, step, now).await?;
+    /// Has a rollout do what is due, if anything. Where somebody changed it meanwhile, what it has become is judged: a
+    /// failure that was acknowledged is not left to the clock.
+    async fn step_rollout(&self, mut rollout: Rollout, is_heard: bool, now: i64) -> Outcome<()> {
+        for _ in 0..LOOKS_MAX {
+            let Some(step) = self.next_step(&rollout, is_heard, now).await? else {
+                return Ok(());
+            };
+            match self.take(&rollout, step, now).await? {
+                Some(changed) if changed.state == State::Running => rollout = changed,
+                Some(_) | None => return Ok(()),
+            }
         }
         Ok(())
     }
 
-    async fn next_step(&self, rollout: &Rollout, now: i64) -> Outcome<Option<Step>> {
+    async fn next_step(&self, rollout: &Rollout, is_heard: bool, now: i64) -> Outcome<Option<Step>> {
         let (health, stage_confirmed) = self.store.outcomes(rollout, now).await?;
-        let counts = match self.hearing.is_sure(now, self.call_ms()) {
+        let counts = match is_heard {
             true => health,
             false => Health { silent: 0, ..health },
         };
@@ -180,8 +143,8 @@ impl Service {
                 },
             }));
         }
-        if rollout.gate.judge(health).is_some() {
-            // Whether those are silent shows when all could call. Until then it does not grow either.
+        if !is_heard {
+            // What went wrong with this stage is yet to be told.
             return Ok(None);
         }
         let (Some(next), Some(advance)) = (rollout.next_stage(), rollout.advance) else {
@@ -204,16 +167,17 @@ impl Service {
         }))
     }
 
-    /// Takes a step, unless somebody has changed the rollout since it was looked at.
-    async fn take(&self, looked_at: &Rollout, step: Step, now: i64) -> Outcome<()> {
+    /// Takes a step, unless somebody has changed the rollout since it was looked at: gives what it has become.
+    async fn take(&self, looked_at: &Rollout, step: Step, now: i64) -> Outcome<Option<Rollout>> {
         let Step {
             action,
             detail,
             after,
         } = step;
         let mut look = self.store.look().await?;
-        if look.rollout(&after.id).await?.as_ref() != Some(looked_at) {
-            return Ok(());
+        let found = look.rollout(&after.id).await?;
+        if found.as_ref() != Some(looked_at) {
+            return Ok(found);
         }
         let what = detail.to_string();
         let after = Rollout {
@@ -222,30 +186,6 @@ impl Service {
         };
         let after = self.put(look, &Actor::Gate, action, detail, after).await?;
         tracing::warn!(rollout = after.id, what, "{action}, by the server itself");
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_that_was_away_for_long_makes_nobody_silent_and_a_hiccup_changes_nothing() {
-        const CALL: i64 = 1_000;
-        let hearing = Hearing::from(0);
-        assert!(!hearing.is_sure(1_999, CALL), "just started");
-        assert!(hearing.is_sure(2_000, CALL));
-        hearing.looked(false, 3_000, CALL);
-        hearing.looked(false, 3_400, CALL);
-        hearing.looked(true, 3_500, CALL);
-        assert!(hearing.is_sure(3_500, CALL), "a hiccup");
-        hearing.looked(false, 4_000, CALL);
-        hearing.looked(false, 4_400, CALL);
-        hearing.looked(true, 4_501, CALL);
-        assert!(!hearing.is_sure(6_500, CALL), "it was away");
-        hearing.looked(false, 6_500, CALL);
-        hearing.looked(true, 6_501, CALL);
-        assert!(hearing.is_sure(6_501, CALL));
+        Ok(None)
     }
 }

@@ -16,6 +16,7 @@ mod director;
 mod documents;
 mod fleet;
 mod hawkbit;
+mod hearing;
 mod incidents;
 mod lifetimes;
 mod log;
@@ -55,7 +56,7 @@ pub use database::shown;
 pub(crate) use log::tests::StuckDisk;
 
 /// Every change to the tables, in order. What is here once is never edited, only added to.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: [(i64, &str, &str); 22] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (
         2,
@@ -113,6 +114,7 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
         "facts due",
         include_str!("../../migrations/0021_facts_due.sql"),
     ),
+    (22, "hearing", include_str!("../../migrations/0022_hearing.sql")),
 ];
 
 /// Held by whoever makes a change, in PostgreSQL: a number that means this in Latchkey's databases.

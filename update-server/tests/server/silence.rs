@@ -6,12 +6,19 @@ use latchkey_directive::{Event, ProblemCode};
 use latchkey_image::ImageDigest;
 use serde_json::json;
 
-use crate::support::{Draft, Harness, INTERVAL_S, Lock};
+use latchkey_server::Settings;
+
+use crate::support::{Draft, Harness, INTERVAL_S, Lock, settings};
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// A rollout that does not halt, whoever is silent.
 async fn roll_out(harness: &Harness, release: ImageDigest) -> String {
-    let halt = json!({ "failures": 1000, "percent": 100, "silence_hours": 2 });
+    halting_at(1000, harness, release).await
+}
+
+async fn halting_at(failures: u32, harness: &Harness, release: ImageDigest) -> String {
+    let halt = json!({ "failures": failures, "percent": 100, "silence_hours": 2 });
     harness
         .roll_out_to(json!({ "release": release.to_string(), "to": "all", "halt": halt }))
         .await
@@ -177,37 +184,101 @@ async fn who_was_told_nothing_when_it_called_last_is_not_silent() {
     assert_eq!(silent(&harness, &rollout).await, 1);
 }
 
+/// How often the server looks, in the tests of what it does after it could not.
+const LOOKS_S: u32 = 60;
+
+/// A server that looks once a minute.
+async fn watchful() -> Harness {
+    let harness = Harness::set(Settings {
+        watch_interval_s: LOOKS_S,
+        ..settings()
+    })
+    .await;
+    harness.set_policy().await;
+    harness
+}
+
+/// Time goes on for a server that looks at its rollouts as often as it is to.
+async fn live(harness: &Harness, ms: i64) {
+    let look_ms = 1000 * i64::from(LOOKS_S);
+    for _ in 0..ms / look_ms {
+        harness.clock.advance_ms(look_ms);
+        harness.service.watch_rollouts().await;
+    }
+    harness.clock.advance_ms(ms % look_ms);
+    harness.service.watch_rollouts().await;
+}
+
+/// What all who can call need, after so long a time away.
+fn recovery_ms(away_ms: i64) -> i64 {
+    let call_ms = 1100 * i64::from(INTERVAL_S) + 1000;
+    2 * call_ms + (2 * away_ms).min(24 * HOUR_MS)
+}
+
 #[tokio::test]
-async fn a_server_that_was_away_takes_nobody_for_silent_before_all_could_call() {
-    let mut harness = Harness::ready().await;
+async fn a_server_that_was_away_takes_nobody_for_silent_and_widens_nothing_before_all_could_call() {
+    let mut harness = watchful().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
-    let mut locks: [Lock; 2] = [harness.lock().await, harness.lock().await];
-    // Widened at once, were it not for the silence.
-    let rollout = harness
-        .roll_out_to(json!({
-            "release": release.to_string(), "to": "all", "stages": [99.99, 100],
-            "halt": { "failures": 1, "silence_hours": 2 }, "advance": { "confirmed": 1, "soak_hours": 1 },
-        }))
-        .await;
+    let mut locks = harness.locks(3).await;
+    let rules = json!({
+        "release": release.to_string(), "to": "all", "stages": [99.99, 100],
+        "halt": { "failures": 1, "silence_hours": 48 }, "advance": { "confirmed": 1, "soak_hours": 1 },
+    });
+    let rollout = harness.roll_out_to(rules).await;
     for lock in &mut locks {
         assert_eq!(harness.offered(lock).await, Some(release));
     }
     harness.report(&mut locks[0], Event::Confirmed, release, 0).await;
     let path = format!("/api/v1/rollouts/{rollout}");
     let stands = async |harness: &Harness| {
-        harness.service.watch_rollouts().await;
         let rollout = harness.get(&path).await;
         (rollout["state"].clone(), rollout["percent"].clone())
     };
-    harness.clock.advance_ms(3 * HOUR_MS);
-    harness.restart().await;
+    live(&harness, HOUR_MS / 2).await;
+    // Away for longer than the soak, and a second time while it recovers.
+    for away_ms in [2 * HOUR_MS, 3 * HOUR_MS] {
+        harness.stop().await;
+        harness.clock.advance_ms(away_ms);
+        harness.start().await;
+        harness.service.watch_rollouts().await;
+        live(&harness, HOUR_MS / 2).await;
+        assert_eq!(stands(&harness).await, (json!("running"), json!(99.99)));
+    }
+    live(&harness, recovery_ms(3 * HOUR_MS) - HOUR_MS / 2 - 1).await;
     assert_eq!(stands(&harness).await, (json!("running"), json!(99.99)));
-    harness.clock.advance_ms(2 * i64::from(INTERVAL_S) * 1000 - 1);
-    assert_eq!(stands(&harness).await, (json!("running"), json!(99.99)));
-    harness.clock.advance_ms(1);
+    live(&harness, 1).await;
     assert_eq!(
         stands(&harness).await,
-        (json!("halted"), json!(99.99)),
-        "it could have called"
+        (json!("running"), json!(100.0)),
+        "all is well"
     );
+    // Away for longer than anybody may be silent.
+    harness.stop().await;
+    harness.clock.advance_ms(72 * HOUR_MS);
+    harness.start().await;
+    harness.service.watch_rollouts().await;
+    live(&harness, recovery_ms(72 * HOUR_MS) - 1).await;
+    assert_eq!(stands(&harness).await.0, json!("running"));
+    live(&harness, 1).await;
+    assert_eq!(stands(&harness).await.0, json!("halted"), "it could have called");
+}
+
+#[tokio::test]
+async fn a_server_that_was_frozen_takes_nobody_for_silent_and_a_restart_is_no_absence() {
+    let mut harness = watchful().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut lock = harness.lock().await;
+    let rollout = halting_at(1, &harness, release).await;
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    live(&harness, HOUR_MS).await;
+    // It goes on where it stood, a day later by the clock.
+    harness.clock.advance_ms(24 * HOUR_MS);
+    harness.service.watch_rollouts().await;
+    let halted = json!("halted");
+    let path = format!("/api/v1/rollouts/{rollout}");
+    live(&harness, recovery_ms(24 * HOUR_MS) - 1).await;
+    assert_ne!(harness.get(&path).await["state"], halted);
+    harness.restart().await;
+    live(&harness, 1).await;
+    assert_eq!(harness.get(&path).await["state"], halted);
 }

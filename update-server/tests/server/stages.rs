@@ -408,7 +408,7 @@ async fn a_rollout_that_is_to_halt_does_not_grow() {
     let mut scene = Scene::with(40, wanted).await;
     let first = scene.offered().await;
     scene.report(first[0], Event::Confirmed).await;
-    // All others fell silent, and nobody looked until now.
+    // All others fall silent.
     scene.harness.clock.advance_ms(2 * 3_600_000);
     scene.harness.service.watch_rollouts().await;
     let status = scene.status().await;
@@ -416,6 +416,33 @@ async fn a_rollout_that_is_to_halt_does_not_grow() {
         (&status["state"], &status["percent"]),
         (&json!("halted"), &json!(50.0))
     );
+}
+
+#[tokio::test]
+async fn a_failure_halts_a_rollout_that_somebody_widens_in_that_moment() {
+    let mut scene = Scene::new(40, 50.0, json!({ "failures": 1 })).await;
+    let offered = scene.offered().await;
+    let step = |step: &str| format!("/api/v1/rollouts/{}/{step}", scene.rollout);
+    let (widen, resume) = (step("widen"), step("resume"));
+    for (turn, lock) in offered.into_iter().enumerate() {
+        let report = scene.locks[lock].report(Event::Reverted, scene.release, 0);
+        let message = scene.locks[lock].seal(&report);
+        let wider = json!({ "percent": 51 + turn }).to_string();
+        let harness = &scene.harness;
+        // A little later in each turn, so that some meet while the failure is judged.
+        let (_, answer) = tokio::join!(
+            async {
+                for _ in 0..turn {
+                    tokio::task::yield_now().await;
+                }
+                harness.call(Method::POST, &widen, wider).await
+            },
+            harness.lock_says("/device/v1/report", message),
+        );
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(scene.status().await["state"], "halted", "in turn {turn}");
+        harness.call(Method::POST, &resume, Body::empty()).await;
+    }
 }
 
 #[tokio::test]

@@ -156,10 +156,12 @@ impl Answer {
     }
 }
 
-/// How test servers are set unless a test wants it otherwise.
+/// How test servers are set unless a test wants it otherwise. They have looked at their rollouts all the time, however
+/// far a test moves the clock.
 pub(crate) fn settings() -> Settings {
     Settings {
         check_in_interval_s: INTERVAL_S,
+        watch_interval_s: 30 * 86_400,
         awaiting_devices_max: AWAITING_MAX,
         internal_webhooks: true,
         ..Settings::default()
@@ -184,6 +186,7 @@ pub(crate) struct Harness {
     pub(crate) admin: String,
     pub(crate) director: PublicKey,
     pub(crate) folder: TempDir,
+    settings: Settings,
 }
 
 impl Harness {
@@ -241,7 +244,7 @@ impl Harness {
     /// A server with these images that is set otherwise.
     pub(crate) async fn with(folder: TempDir, objects: Objects, settings: Settings) -> Self {
         let clock = Arc::new(SetClock::at(START_MS));
-        let service = serve(folder.path(), objects, settings, clock.clone()).await;
+        let service = serve(folder.path(), objects, settings.clone(), clock.clone()).await;
         let admin = service
             .first_admin()
             .await
@@ -258,14 +261,30 @@ impl Harness {
             admin,
             director: PublicKey::from_bytes(&key.public()).unwrap(),
             folder,
+            settings,
         }
     }
 
     /// Stops the server and starts it again, on what it has kept.
     pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start().await;
+    }
+
+    pub(crate) async fn stop(&self) {
         self.service.close().await.unwrap();
+    }
+
+    /// Starts it on what it has kept.
+    pub(crate) async fn start(&mut self) {
         let objects = Objects::folder(&self.folder.path().join("images")).unwrap();
-        self.service = serve(self.folder.path(), objects, settings(), self.clock.clone()).await;
+        self.service = serve(
+            self.folder.path(),
+            objects,
+            self.settings.clone(),
+            self.clock.clone(),
+        )
+        .await;
         (self.router, self.table) = routes(&App::new(self.service.clone()));
     }
 
