@@ -39,14 +39,21 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet from the factory; its locks first call within `spread_ms`.
-    pub(crate) fn new(server: Server, model: Arc<Model>, releases: Vec<Release>, size: Size) -> Result<Self> {
+    /// A fleet from the factory. Its locks start at any time within `spread_ms`, as in the field: calls never stop.
+    pub(crate) fn new(
+        server: Server,
+        model: Arc<Model>,
+        releases: Vec<Release>,
+        size: Size,
+        spread_ms: u64,
+    ) -> Result<Self> {
         let mut random = fastrand::Rng::with_seed(size.seed);
         let factory = *releases
             .first()
             .context("a lock runs something from the beginning")?;
         let locks = (0..size.locks).map(|_| {
-            let lock = Lock::new(model.clone(), random.fork(), &factory, 0)?;
+            let starts_ms = random.u64(..spread_ms);
+            let lock = Lock::new(model.clone(), random.fork(), &factory, starts_ms)?;
             Ok(Some(lock))
         });
         let locks = locks.collect::<Result<Vec<_>>>()?;

@@ -145,7 +145,7 @@ async fn tell(options: &Options, data: PathBuf, database: Option<String>) -> Res
         seed: random.u64(..),
     };
     let mut story = Story {
-        fleet: Fleet::new(server, model, vec![factory, good, bad], size)?,
+        fleet: Fleet::new(server, model, vec![factory, good, bad], size, story::INTERVAL_MS)?,
         chapters: Vec::new(),
         tell: if options.json { |_| () } else { show },
     };

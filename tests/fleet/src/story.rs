@@ -14,7 +14,7 @@ use crate::lock::{Lock, Release};
 use crate::server::INTERVAL_S;
 
 const HOUR_MS: u64 = 3_600_000;
-const INTERVAL_MS: u64 = 1000 * INTERVAL_S as u64;
+pub(crate) const INTERVAL_MS: u64 = 1000 * INTERVAL_S as u64;
 /// Longest wait of a lock that was told to call at the usual time: a tenth more, and a start.
 const ROUND_MS: u64 = INTERVAL_MS + INTERVAL_MS / 10 + 60_000;
 /// Shares of the fleet, in percent, one after the other.
@@ -99,7 +99,7 @@ impl Story {
                 .ask(Method::POST, "/api/v1/devices", body)
                 .await?;
         }
-        self.fleet.live(INTERVAL_MS / 2, |_| false).await?;
+        self.fleet.live(INTERVAL_MS + ROUND_MS, |_| false).await?;
         let strangers = self.end("first calls", &began, format!("{} locks enrolled", ids.len()));
         ensure!(
             strangers == ids.len() as u64,

@@ -119,6 +119,15 @@ impl Service {
             // Another instance looks at this very moment.
             return Ok(false);
         }
+        if after.sure_from > before.sure_from {
+            tracing::warn!(
+                last_heard_ms = before.at,
+                since_ms = stretch.since,
+                sure_from_ms = after.sure_from,
+                "devices could not be heard for a while; until all could call again no rollout widens by itself, and \
+                 none halts for silence"
+            );
+        }
         Ok(now >= after.sure_from)
     }
 
