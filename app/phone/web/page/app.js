@@ -2,6 +2,7 @@
 
 import { ask, h } from "./dom.js";
 import { Lock } from "./lock.js";
+import { badge } from "./look.js";
 import * as store from "./store.js";
 
 export const app = {
@@ -70,7 +71,7 @@ export async function endInstall(lock, settled) {
     app.interrupted = undefined;
     await store.forgetFact("install");
   }
-  if (settled) app.updates.delete(lock.id);
+  if (settled && app.updates.delete(lock.id)) await badge(app.updates.size);
   await store.keepImages([...app.updates.values(), app.interrupted].map((update) => update?.digest));
 }
 

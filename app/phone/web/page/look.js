@@ -20,12 +20,15 @@ export async function look({ vendor, class: hardware, version, counter }, { get 
   return answer?.update ?? undefined;
 }
 
+/** Says on the page's icon for how many locks there is an update. */
+export const badge = (count, on = globalThis) => (count > 0 ? on.navigator?.setAppBadge?.(count) : on.navigator?.clearAppBadge?.());
+
 /**
  * Tells of `updates`, by lock id, on the page's icon; and, once of each, by a notification, where the owner allows that
  * and has not `seen` them. `store` has the locks, and remembers what was told; `worker` is the page's registration.
  */
 export async function tell(updates, { store, worker, seen = false, on = globalThis }) {
-  await (updates.size > 0 ? on.navigator.setAppBadge?.(updates.size) : on.navigator.clearAppBadge?.());
+  await badge(updates.size, on);
   if (seen || !worker || on.Notification?.permission !== "granted") return;
   const isNews = ({ id, told }) => updates.has(id) && updates.get(id).digest !== told;
   const news = (await store.locks()).filter(isNews);

@@ -38,8 +38,12 @@ self.addEventListener("periodicsync", (event) => {
 
 async function lookWhileClosed() {
   const locks = (await store.locks()).filter(({ running }) => running);
-  const looked = await Promise.all(locks.map(async ({ id, running }) => [id, await look(running)]));
-  await tell(new Map(looked.filter(([, update]) => update)), { store, worker: self.registration });
+  const looked = await Promise.allSettled(locks.map(async ({ id, running }) => [id, await look(running)]));
+  const answers = looked.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+  await tell(new Map(answers.filter(([, update]) => update)), { store, worker: self.registration });
+  // The browser tries again soon where not every lock could be asked about.
+  const failed = looked.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 self.addEventListener("notificationclick", (event) => {

@@ -6,7 +6,7 @@ import { daily } from "./daily.js";
 import { words } from "./dom.js";
 import { fetchBytes } from "./fetch.js";
 import { Release } from "./latchkey.js";
-import { look, tell } from "./look.js";
+import { badge, look, tell } from "./look.js";
 import * as store from "./store.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -24,8 +24,11 @@ export async function lookFor(lock) {
   const { running } = lock.facts;
   if (!running) return undefined;
   const update = await look(running);
+  // It may have been removed while the server was asked.
+  if (!app.locks.includes(lock)) return undefined;
   if (update) app.updates.set(lock.id, update);
   else app.updates.delete(lock.id);
+  await badge(app.updates.size);
   return update;
 }
 

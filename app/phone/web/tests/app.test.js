@@ -99,6 +99,9 @@ test("a change in doubt is looked at; where that fails too, nobody is said to kn
 });
 
 test("a lock that is removed leaves nothing behind, and others keep what is theirs", async () => {
+  const badges = [];
+  const icon = { setAppBadge: async (count) => badges.push(count), clearAppBadge: async () => badges.push(0) };
+  Object.defineProperty(globalThis, "navigator", { value: icon, configurable: true });
   const [home, shed] = [lock("home"), lock("shed")];
   const begin = (of, digest) => {
     app.interrupted = { lock: of.id, digest };
@@ -124,4 +127,5 @@ test("a lock that is removed leaves nothing behind, and others keep what is thei
   assert.ok(facts.has("install") && images.has("both"));
   await forget(shed);
   assert.deepEqual([kept.size, facts.has("install"), images.size, app.locks.length], [0, false, 0, 0]);
+  assert.deepEqual(badges, [1, 0], "what the page's icon says follows");
 });
