@@ -26,6 +26,10 @@ pub const LISTED_DEVICES_MAX: usize = 10_000;
 /// Most rows in one page of a listing.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
 
+/// A page of the audit log ends with the line that brings it to this length, in bytes. No command takes a longer answer
+/// than a few times that.
+pub const AUDIT_PAGE_BYTES: i64 = 4 * 1024 * 1024;
+
 /// Most devices that wait for an operator's approval. Anybody can ask, so the queue is bounded; who comes
 /// when it is full is told to come back. Devices that an operator named beforehand need no place in it.
 pub const AWAITING_DEVICES_MAX: i64 = 10_000;

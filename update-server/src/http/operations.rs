@@ -93,7 +93,8 @@ pub(super) async fn audit_head(State(app): State<App>) -> Outcome<Json<Anchor>> 
     Ok(Json(app.service.audit_anchor().await?))
 }
 
-/// The audit log, oldest first: who changed what.
+/// The audit log, oldest first: who changed what. A page may be shorter than its limit, since lines can be long; the log
+/// ends where a page has no lines.
 #[utoipa::path(
     get, path = "/api/v1/audit", tag = "operations", security(("token" = [])), params(Page),
     responses((status = 200, body = Vec<Recorded>), (status = "4XX", body = Document)),

@@ -3,11 +3,11 @@
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::{Store, column, spelled_if_any};
+use super::{Store, column, number, spelled_if_any};
 use crate::domain::audit::chain::{Anchor, Broken, Head, Link};
 use crate::domain::audit::{Entry, Recorded};
 use crate::failure::{Failure, Outcome};
-use crate::limits::PAGE_ROWS_MAX;
+use crate::limits::{AUDIT_PAGE_BYTES, PAGE_ROWS_MAX};
 
 pub(super) async fn append(connection: &mut AnyConnection, entry: &Entry<'_>) -> Outcome<()> {
     let line = Recorded::behind(&head(connection).await?, entry);
@@ -70,13 +70,36 @@ async fn head(connection: &mut AnyConnection) -> Outcome<Head> {
     }))
 }
 
+/// How many of the next lines make a page: as many as are asked for, or the first that come to [`AUDIT_PAGE_BYTES`], since
+/// one line names up to ten thousand devices.
+async fn fitting(connection: &mut AnyConnection, after: i64, limit: u32) -> Outcome<i64> {
+    let rows = sqlx::query(
+        "SELECT CAST(OCTET_LENGTH(detail) AS BIGINT) AS bytes FROM audit WHERE number > $1 ORDER BY number LIMIT $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    let (mut lines, mut total) = (0_i64, 0_i64);
+    for row in &rows {
+        if total >= AUDIT_PAGE_BYTES {
+            break;
+        }
+        let bytes: i64 = number(row, "bytes")?;
+        total = total.saturating_add(bytes);
+        lines = lines.saturating_add(1);
+    }
+    Ok(lines)
+}
+
 async fn page(connection: &mut AnyConnection, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
+    let limit = fitting(connection, after, limit).await?;
     let rows = sqlx::query(
         "SELECT number, at, actor, action, subject, detail, link FROM audit \
          WHERE number > $1 ORDER BY number LIMIT $2",
     )
     .bind(after)
-    .bind(i64::from(limit))
+    .bind(limit)
     .fetch_all(connection)
     .await?;
     rows.iter().map(recorded).collect()
@@ -99,7 +122,8 @@ pub(super) fn recorded(row: &AnyRow) -> Outcome<Recorded> {
 }
 
 impl Store {
-    /// Lines of the audit log behind line `after`, oldest first.
+    /// Lines of the audit log behind line `after`, oldest first: at least one, where there is any, and fewer than `limit`
+    /// where they are long.
     ///
     /// # Errors
     /// Storage.

@@ -1,5 +1,6 @@
 //! The audit log's chain, from outside: what was done to the database behind the server's back shows.
 
+use latchkey_server::domain::audit::{Actor, Entry};
 use latchkey_server::store::Store;
 use serde_json::Value;
 use sqlx::{AnyConnection, Connection as _};
@@ -220,4 +221,36 @@ async fn a_database_that_is_not_there_is_not_made_and_one_of_another_version_is_
             .unwrap()
             .contains("another version")
     );
+}
+
+#[tokio::test]
+async fn a_log_of_long_lines_is_told_and_followed_to_its_end() {
+    const LINES: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data).await;
+    let store = Store::open(&databases::of(&data).await).await.unwrap();
+    // More in all than a command takes as one answer.
+    let detail = serde_json::json!({ "devices": "x".repeat(1024 * 1024) });
+    for _ in 0..LINES {
+        let entry = Entry {
+            actor: &Actor::Console,
+            at: 0,
+            action: "device.import",
+            subject: String::new(),
+            detail: detail.clone(),
+        };
+        store.change(&entry).await.unwrap().commit().await.unwrap();
+    }
+    store.close().await;
+    let token = server.token();
+    let with = [
+        ("LATCHKEY_SERVER", server.url.as_str()),
+        ("LATCHKEY_TOKEN", &token),
+    ];
+    let verified = said(&command(&["audit", "verify", "--json"], &with).await);
+    let listed = said(&command(&["audit", "list", "--json"], &with).await);
+    let lines = listed.as_array().unwrap().len();
+    assert!(lines > LINES);
+    assert_eq!(verified["lines"], lines);
 }
