@@ -20,6 +20,9 @@ pub const DEVICE_BODY_BYTES_MAX: usize = latchkey_directive::MAX_SEALED;
 /// The longest body of a request of a device that speaks hawkBit's interface, in bytes: its log comes with it.
 pub const HAWKBIT_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// The longest file with a list of devices, in bytes: enough for [`LISTED_DEVICES_MAX`] rows with all columns.
+pub const LIST_FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// Most devices named in one request.
 pub const LISTED_DEVICES_MAX: usize = 10_000;
 

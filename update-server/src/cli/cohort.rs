@@ -9,7 +9,7 @@ use super::ask::{Done, all_pages, answer, read_file_up_to};
 use super::client::Server;
 use super::{CliError, show};
 use crate::domain::cohort::CohortName;
-use crate::limits::OPERATOR_BODY_BYTES_MAX;
+use crate::limits::LIST_FILE_BYTES_MAX;
 
 const COHORT: &[(&str, &str)] = &[
     ("COHORT", "/name"),
@@ -79,7 +79,12 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
             let body = json!({ "name": name.as_str(), "devices": who.devices });
             let made = server.post("/api/v1/cohorts", Some(&body)).await?;
             let cohort = match file {
-                Some(file) => import(&server, &name, file).await?,
+                Some(file) => import(&server, &name, file).await.map_err(|error| {
+                    error.and(&format!(
+                        "The cohort {name} was made, without the file's locks: mend the file, then `latchkey-server \
+                         cohort add {name} --csv FILE`"
+                    ))
+                })?,
                 None => made,
             };
             answer(&cohort, as_json, said)
@@ -115,7 +120,7 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
 impl Who {
     /// Read before anything is changed.
     fn file(&self) -> Result<Option<Vec<u8>>, CliError> {
-        let read = |path: &PathBuf| read_file_up_to(path, OPERATOR_BODY_BYTES_MAX);
+        let read = |path: &PathBuf| read_file_up_to(path, LIST_FILE_BYTES_MAX);
         self.csv.as_ref().map(read).transpose()
     }
 }

@@ -11,7 +11,7 @@ use super::{CliError, show};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::device::State;
 use crate::domain::wishes::Updates;
-use crate::limits::OPERATOR_BODY_BYTES_MAX;
+use crate::limits::LIST_FILE_BYTES_MAX;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -195,7 +195,7 @@ pub(super) async fn run(command: Command, as_json: bool) -> Done {
             dry_run,
             server,
         } => {
-            let bytes = read_file_up_to(&file, OPERATOR_BODY_BYTES_MAX)?;
+            let bytes = read_file_up_to(&file, LIST_FILE_BYTES_MAX)?;
             let length = bytes.len() as u64;
             let path = format!("/api/v1/devices/import?dry_run={dry_run}");
             let imported = server.post_bytes(&path, bytes.into(), length).await?;

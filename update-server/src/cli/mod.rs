@@ -106,6 +106,12 @@ impl CliError {
         }
     }
 
+    /// The same, with what state remains and what to do.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.message = format!("{}. {more}", self.message.trim_end_matches('.'));
+        self
+    }
+
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
         Self {
             code: 3,

@@ -17,7 +17,7 @@ use crate::domain::access::Permission::{Administer, Operate, Publish, Read};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
     DEVICE_BODY_BYTES_MAX, DOCUMENT_BYTES_MAX, FORM_BYTES_MAX, HAWKBIT_BODY_BYTES_MAX, IMAGE_BYTES_MAX,
-    METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX, SIGN_IN_FORM_BYTES_MAX,
+    LIST_FILE_BYTES_MAX, METADATA_BODY_BYTES_MAX, OPERATOR_BODY_BYTES_MAX, SIGN_IN_FORM_BYTES_MAX,
 };
 
 /// A route, for whoever wants to check them all.
@@ -212,7 +212,7 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Method::POST,
             "/api/v1/devices/import",
             Access::Token(Operate),
-            TEXT,
+            LIST_FILE_BYTES_MAX,
             devices::import,
         )
         .add(
@@ -394,7 +394,7 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             Method::POST,
             "/api/v1/cohorts/{cohort}/import",
             Access::Token(Operate),
-            TEXT,
+            LIST_FILE_BYTES_MAX,
             cohorts::import,
         )
         .add(

@@ -113,6 +113,18 @@ async fn the_commands_tell_the_whole_story() {
     assert_eq!(cohort["devices"], 1);
     let cohort = said(&command(&["cohort", "add", "office", "--device", &id, "--json"], &with).await);
     assert_eq!(cohort["devices"], 1, "it is in it already");
+    let wrong = folder.path().join("wrong.csv");
+    std::fs::write(&wrong, "id\nnobody\n").unwrap();
+    let refused = command(
+        &["cohort", "create", "street", "--csv", wrong.to_str().unwrap()],
+        &with,
+    )
+    .await;
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        why.contains("line 2") && why.contains("cohort add street --csv"),
+        "{why}"
+    );
     let create = ["rollout", "create", "--release", &digest[..8], "--all", "--json"];
     let create = [&create[..], &["--cohort", "office"]].concat();
     let rollout = said(&command(&create, &with).await);

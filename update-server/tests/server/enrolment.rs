@@ -91,7 +91,7 @@ async fn another_locks_key_cannot_be_enrolled() {
     let (victim, thief) = (Lock::new(), Lock::new());
     let claimed: Enrolment = {
         let bytes = victim.enrolment();
-        let key = key_of(&victim);
+        let key = victim.public_key();
         latchkey_directive::Sealed::parse(&bytes)
             .unwrap()
             .open(&key)
@@ -101,13 +101,6 @@ async fn another_locks_key_cannot_be_enrolled() {
     let answer = harness.lock_says(ENROL, thief.seal(&claimed)).await;
     assert_eq!(answer.lock_problem(), ProblemCode::BadSignature);
     assert_eq!(harness.get("/api/v1/devices").await, json!([]));
-}
-
-fn key_of(lock: &Lock) -> latchkey_directive::PublicKey {
-    let bytes = lock.enrolment();
-    let sealed = latchkey_directive::Sealed::parse(&bytes).unwrap();
-    let key = sealed.claimed_sender::<Enrolment>().unwrap();
-    latchkey_directive::PublicKey::from_bytes(&key).unwrap()
 }
 
 #[tokio::test]

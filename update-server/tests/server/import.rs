@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode};
 use latchkey_directive::ProblemCode;
 use latchkey_image::Hardware;
 use latchkey_server::domain::device::State;
-use latchkey_server::limits::LISTED_DEVICES_MAX;
+use latchkey_server::limits::{LIST_FILE_BYTES_MAX, LISTED_DEVICES_MAX};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection as _};
 
@@ -147,22 +147,37 @@ async fn one_wrong_line_imports_nothing_and_all_are_told() {
     );
     assert_eq!(harness.known().await, before);
     assert_eq!(
-        harness.import("", vec![b'a'; 1024 * 1024 + 1]).await.problem(),
+        harness
+            .import("", vec![b'a'; LIST_FILE_BYTES_MAX + 1])
+            .await
+            .problem(),
         "too-large"
     );
     assert_eq!(harness.import("?dryrun=true", "id\n").await.problem(), "invalid");
 }
 
-/// A file of as many locks as one may name; those from this number on.
-fn longest(from: usize) -> String {
-    let ids = (from..from + LISTED_DEVICES_MAX).map(|number| format!("{number:032x},lock-emulator-1\n"));
-    format!("id,class\n{}", ids.collect::<String>())
+/// Locks, each as a row with every column.
+fn rows(count: usize) -> Vec<String> {
+    let row = |number: usize| {
+        let mut seed = [9; 32];
+        seed[..8].copy_from_slice(&number.to_le_bytes());
+        let lock = Lock::from_seed(seed);
+        let key = hex::encode(lock.public_key().as_bytes());
+        format!("{},{key},lock-emulator-1\n", lock.id())
+    };
+    (0..count).map(row).collect()
 }
 
 #[tokio::test]
 async fn the_longest_file_is_taken_whole() {
     let harness = Harness::ready().await;
     let all = LISTED_DEVICES_MAX as u64;
+    let rows = rows(LISTED_DEVICES_MAX + 100);
+    // As many as one may name; those from this number on.
+    let longest = |from: usize| {
+        let rows = &rows[from..from + LISTED_DEVICES_MAX];
+        format!("id,public_key,class\n{}", rows.concat())
+    };
     assert_eq!(
         counts(&harness.import("?dry_run=true", longest(0)).await),
         (all, 0, 0)
@@ -177,7 +192,8 @@ async fn the_longest_file_is_taken_whole() {
         harness.service.fleet().await.unwrap().states,
         [(State::Expected, 10_100)]
     );
-    let last = harness.get(&format!("/api/v1/devices/{:032x}", 10_099)).await;
+    let id = rows[10_099].split(',').next().unwrap();
+    let last = harness.get(&format!("/api/v1/devices/{id}")).await;
     assert_eq!(last["class_name"], "lock-emulator-1");
     let body = json!({ "name": "all" }).to_string();
     let made = harness.call(Method::POST, "/api/v1/cohorts", body).await;

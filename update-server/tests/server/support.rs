@@ -513,9 +513,11 @@ impl Lock {
     }
 
     pub(crate) fn id(&self) -> DeviceId {
-        PublicKey::from_bytes(self.key.verifying_key().as_bytes())
-            .unwrap()
-            .device_id()
+        self.public_key().device_id()
+    }
+
+    pub(crate) fn public_key(&self) -> PublicKey {
+        PublicKey::from_bytes(self.key.verifying_key().as_bytes()).unwrap()
     }
 
     pub(crate) fn seal<M: Purpose + minicbor::Encode<()>>(&self, message: &M) -> Vec<u8> {
