@@ -123,10 +123,8 @@ pub const REQUESTS_MAX: usize = 512;
 /// being told to come back.
 pub const PLACE_WAIT: Duration = Duration::from_secs(5);
 
-/// How long database and image store may take to answer when somebody asks whether they do. Whoever asks holds a request's
-/// place meanwhile: shorter than others wait for one.
+/// How long database and image store may take to answer when somebody asks whether they do.
 pub const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
-const _: () = assert!(HEALTH_PATIENCE.as_millis() < PLACE_WAIT.as_millis());
 
 /// How long what was found then is told to all who ask. Anybody may ask, and a bucket's operator pays for each look: so
 /// much less often than they ask, and as soon as whoever watches would notice.

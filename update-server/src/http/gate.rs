@@ -1,9 +1,10 @@
 //! What every request passes before its handler: an id, a place, a token or a session, a time limit; and what is noted
-//! after. Where neither token nor session is asked for, its body comes before its place: whoever has proved nothing keeps
-//! nobody else waiting by sending slowly. What is turned away for that, or because its address has nothing left, is counted
-//! apart from what is answered: a flood of it is no failure of this server, and hides none.
+//! after. Its body comes before its place, but where an operator's token is shown: whoever else sends slowly keeps nobody
+//! waiting. What is turned away for that, or because its address has nothing left, is counted apart from what is answered:
+//! a flood of it is no failure of this server, and hides none.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::RequestExt as _;
 use axum::extract::{RawPathParams, Request, State};
@@ -18,7 +19,7 @@ use tracing::Instrument as _;
 
 use super::dashboard::{self, forms};
 use super::problem::ProvedNothing;
-use super::{App, payload};
+use super::{App, operations, payload};
 use crate::Service;
 use crate::domain::access::{Permission, TokenSecret};
 use crate::domain::device::{Device, Refused};
@@ -127,13 +128,18 @@ impl Gate {
         if self.hears_anybody() {
             request = self.hear(request, counted).await?;
         }
-        let _place = self.place().await?;
+        if self.route == operations::HEALTH {
+            // Whether the server works is told where it is busy, too; who ask look once for all.
+            return Ok(next.run(request).await);
+        }
+        let mut place = self.place().await?;
         match self.access {
             Access::Public | Access::SignIn => {}
             Access::Lock => return self.listen(request, next, counted).await,
             Access::Target => {
                 not_in_the_clear(&request)?;
                 let device = self.target(&mut request, counted).await?;
+                (request, place) = self.hear_meanwhile(place, request, counted).await?;
                 request.extensions_mut().insert(device);
             }
             Access::Token(permission) => {
@@ -147,12 +153,15 @@ impl Gate {
                 let tls = request.extensions().get::<OverTls>().is_some();
                 let session = dashboard::session(&self.app, request.headers(), tls).await?;
                 session.caller().must(permission)?;
+                (request, place) = self.hear_meanwhile(place, request, counted).await?;
                 request = forms::marked(request, session.mark(), self.body_bytes_max).await?;
                 request.extensions_mut().insert(session.caller().clone());
                 request.extensions_mut().insert(session);
             }
         }
-        Ok(next.run(request).await)
+        let response = next.run(request).await;
+        drop(place);
+        Ok(response)
     }
 
     /// A place among the requests that are worked on. Who waits for one costs a connection, and no more.
@@ -190,18 +199,41 @@ impl Gate {
             address,
             forgiven: false,
         };
+        let request = self.body(request, UNPROVEN_BODY_TIMEOUT).await?;
+        debt.forgive();
+        *counted = Some(Instant::now());
+        Ok(request)
+    }
+
+    async fn body(&self, request: Request, patience: Duration) -> Result<Request, Failure> {
         let (parts, body) = request.into_parts();
         let read = payload::read(body, self.body_bytes_max);
-        let read = tokio::time::timeout(UNPROVEN_BODY_TIMEOUT, read).await;
+        let read = tokio::time::timeout(patience, read).await;
         let bytes = read.map_err(|_| {
             Failure::new(
                 Kind::Busy,
                 "the body did not come in time; nothing was done, try again in a minute",
             )
         })??;
-        debt.forgive();
-        *counted = Some(Instant::now());
         Ok(Request::from_parts(parts, bytes.into()))
+    }
+
+    /// The same for who has shown what many have, a device's token or a viewer's session: the place is another's until the
+    /// body is there, and no address pays for it.
+    async fn hear_meanwhile(
+        &self,
+        place: OwnedSemaphorePermit,
+        request: Request,
+        counted: &mut Counted,
+    ) -> Result<(Request, OwnedSemaphorePermit), Failure> {
+        if request.method().is_safe() {
+            return Ok((request, place));
+        }
+        drop(place);
+        *counted = None;
+        let request = self.body(request, REQUEST_TIMEOUT).await?;
+        *counted = Some(Instant::now());
+        Ok((request, self.place().await?))
     }
 
     /// What a lock says, or somebody who says so: paid for by the address where it proves nothing.

@@ -37,6 +37,9 @@ pub(super) struct Page {
     limit: Option<u32>,
 }
 
+/// Where health is asked for.
+pub(super) const HEALTH: &str = "/healthz";
+
 /// Whether database and image store answer: in time, and now or some seconds ago.
 #[utoipa::path(
     get, path = "/healthz", tag = "operations",

@@ -134,7 +134,13 @@ pub fn routes(app: &App) -> (Router, Vec<Route>) {
             NONE,
             image_file::download,
         )
-        .add(Method::GET, "/healthz", Access::Public, NONE, operations::health)
+        .add(
+            Method::GET,
+            operations::HEALTH,
+            Access::Public,
+            NONE,
+            operations::health,
+        )
         .add(Method::GET, "/openapi.json", Access::Public, NONE, openapi::get)
         .add(Method::GET, "/app/", Access::Public, NONE, web_app::index)
         .add(Method::GET, "/app/{file}", Access::Public, NONE, web_app::file)

@@ -53,13 +53,17 @@ pub async fn serve(doors: Vec<Door>, bounds: Bounds, stop: impl Future<Output = 
     let places = Arc::new(Semaphore::new(bounds.connections));
     let stopping = CancellationToken::new();
     let mut stop = std::pin::pin!(stop);
+    let mut next = 0;
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&doors, &places) => accepted,
+            accepted = accept(&doors, next, &places) => accepted,
         };
         match accepted {
             Ok((stream, peer, door, place)) => {
+                // A crowd at one door keeps nobody from the others.
+                next = door.saturating_add(1);
+                let Some(door) = doors.get(door) else { continue };
                 let end = End {
                     bounds,
                     stopping: stopping.clone(),
@@ -83,23 +87,25 @@ pub async fn serve(doors: Vec<Door>, bounds: Bounds, stop: impl Future<Output = 
     }
 }
 
-/// A place first, then a connection: what has no place waits in the system's queue, which is bounded.
-async fn accept<'d>(
-    doors: &'d [Door],
+/// A place first, then a connection, from the first door behind `next` at which there is one: what has no place waits in
+/// the system's queue, which is bounded. Gives the door's number.
+async fn accept(
+    doors: &[Door],
+    next: usize,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, Peer, &'d Door, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, Peer, usize, OwnedSemaphorePermit)> {
     let place = places
         .clone()
         .acquire_owned()
         .await
         .map_err(std::io::Error::other)?;
     let (accepted, door) = poll_fn(|context| {
-        let knocked = doors
-            .iter()
-            .find_map(|door| match door.listener.poll_accept(context) {
-                Poll::Ready(accepted) => Some((accepted, door)),
-                Poll::Pending => None,
-            });
+        let turns = doors.iter().enumerate().cycle().skip(next).take(doors.len());
+        let mut turns = turns.map(|(number, door)| (number, door.listener.poll_accept(context)));
+        let knocked = turns.find_map(|(number, polled)| match polled {
+            Poll::Ready(accepted) => Some((accepted, number)),
+            Poll::Pending => None,
+        });
         knocked.map_or(Poll::Pending, Poll::Ready)
     })
     .await;

@@ -15,24 +15,24 @@ use axum::routing::{get, post as post_of};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use latchkey_directive::ProblemCode;
-use latchkey_server::http::{App, Bounds, Door, Tls, routes};
+use latchkey_server::http::{App, Bounds, Door, Tls, routes, serve};
 use latchkey_server::limits::{
     BUSY_RETRY_S, CONNECTION_AGE_MAX, CONNECTION_BUFFER_BYTES, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT,
-    NOTES_BYTES_MAX, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
+    NOTES_BYTES_MAX, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX, WRITE_STALL_MAX,
 };
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use crate::support::{Draft, Harness, Lock};
-use crate::visit::{ORIGIN, post};
+use crate::visit::{ORIGIN, Visit, post};
 use crate::wire::{ANYBODYS_FORMS, Wire, served, served_at, served_within};
 
 /// A body of which nothing ever comes. Says so each time it is asked for.
-fn stalled(asked: mpsc::UnboundedSender<()>) -> Body {
+pub(crate) fn stalled(asked: mpsc::UnboundedSender<()>) -> Body {
     Body::from_stream(stream::poll_fn(move |_| {
         // Nobody listens any more when the test has what it wants.
         let _ = asked.send(());
@@ -137,6 +137,65 @@ async fn bodies_that_do_not_come_keep_no_place_from_others() {
     for mut wire in waiting {
         wire.say(&[b'x'; 100]).await;
         assert_eq!(wire.status().await, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_form_does_not_come_keeps_no_place_from_others() {
+    let harness = Harness::new().await;
+    let cookie = Visit::new(&harness).await.cookie;
+    let (router, _) = routes(&App::new(harness.service.clone()).with_requests_max(1));
+    let (asked, mut begun) = mpsc::unbounded_channel();
+    let slow = post("/dashboard/sign-out")
+        .header(header::ORIGIN, ORIGIN)
+        .header(header::COOKIE, cookie)
+        .body(stalled(asked))
+        .unwrap();
+    let slow = tokio::spawn(tower::ServiceExt::oneshot(router.clone(), slow));
+    begun.recv().await.unwrap();
+    let lock = enrol(Lock::new().enrolment().into());
+    let answer = tower::ServiceExt::oneshot(router, lock).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    slow.abort();
+}
+
+#[tokio::test]
+async fn a_server_without_a_free_place_says_that_it_is_well() {
+    let harness = Harness::new().await;
+    let (router, _) = routes(&App::new(harness.service.clone()).with_requests_max(0));
+    let health = Request::get("/healthz").body(Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(router, health).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_crowd_at_one_door_keeps_nobody_from_another() {
+    let door = async || Door {
+        listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        router: Router::new().route("/", get("here")),
+        tls: None,
+    };
+    let doors = vec![door().await, door().await];
+    let at = |number: usize| doors[number].listener.local_addr().unwrap();
+    let (first, second) = (at(0), at(1));
+    let bounds = Bounds {
+        connections: 1,
+        age_max: CONNECTION_AGE_MAX,
+        stall_max: WRITE_STALL_MAX,
+    };
+    tokio::spawn(serve(doors, bounds, std::future::pending()));
+    let ask = async |door| {
+        let mut wire = Wire::from("127.0.0.1", door).await;
+        wire.say(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        wire
+    };
+    let mut served = ask(first).await;
+    assert_eq!(served.status().await, StatusCode::OK);
+    let (mut crowd, mut other) = (ask(first).await, ask(second).await);
+    drop(served);
+    tokio::select! {
+        status = other.status() => assert_eq!(status, StatusCode::OK),
+        _ = crowd.status() => panic!("its turn was before"),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use latchkey_server::http::{Access, InTheClear, Peer};
+use latchkey_server::http::{Access, App, InTheClear, Peer, routes};
+use tokio::sync::mpsc;
 
 use super::*;
+use crate::limits::stalled;
 use crate::support::Lock;
 
 /// Every route of the interface, below a device's own path.
@@ -177,4 +179,22 @@ async fn no_device_s_token_is_taken_in_the_clear_where_there_is_tls() {
         .extension(InTheClear)
         .body(Body::empty());
     assert_eq!(harness.send(request.unwrap()).await.problem(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_device_that_sends_slowly_keeps_no_place_from_locks() {
+    let harness = Harness::with_hawkbit().await;
+    let stranger = Stranger::told(&harness).await;
+    let (router, _) = routes(&App::new(harness.service.clone()).with_requests_max(1));
+    let (asked, mut begun) = mpsc::unbounded_channel();
+    let slow = Request::put(format!("{BASE}{}/configData", stranger.id))
+        .header(header::AUTHORIZATION, format!("TargetToken {}", stranger.token))
+        .body(stalled(asked))
+        .unwrap();
+    let slow = tokio::spawn(tower::ServiceExt::oneshot(router.clone(), slow));
+    begun.recv().await.unwrap();
+    let lock = Request::post("/device/v1/enrol").body(Body::from(Lock::new().enrolment()));
+    let answer = tower::ServiceExt::oneshot(router, lock.unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    slow.abort();
 }
