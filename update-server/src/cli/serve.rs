@@ -22,7 +22,7 @@ use crate::courier::Courier;
 use crate::director::DirectorKey;
 use crate::domain::access::{Caller, NewToken, ShownOnce, Token, TokenSecret};
 use crate::domain::hours::Zone;
-use crate::http::{self, App, Bounds, Door, InTheClear, OverTls, Tls, WebApp};
+use crate::http::{self, App, Door, InTheClear, OverTls, Tls, WebApp};
 use crate::limits;
 use crate::objects::Objects;
 use crate::online::OnlineKey;
@@ -303,16 +303,12 @@ pub(super) async fn serve(options: Serve, json: bool) -> Result<(), CliError> {
         app = app.with_provider(provider);
     }
     let (router, _) = http::routes(&app);
+    let bounds = app.bounds(limits::connections());
     let fresh = app.clone();
     beside.spawn(async move { fresh.keep_dashboards_fresh().await });
     let stop = async move {
         stop.await;
         app.end_dashboards();
-    };
-    let bounds = Bounds {
-        connections: limits::connections(),
-        age_max: limits::CONNECTION_AGE_MAX,
-        stall_max: limits::WRITE_STALL_MAX,
     };
     tracing::info!(connections = bounds.connections, "serving");
     http::serve(doors(router, listener, tls), bounds, stop).await;

@@ -84,7 +84,7 @@ impl Throttle {
 }
 
 /// Who can be told apart by address: one IPv4 address, or the network of one IPv6 subscriber.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),

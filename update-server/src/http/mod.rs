@@ -3,6 +3,7 @@
 //! [`routes`] is the one list of what can be asked and who may ask it; nothing is reachable that is not on it.
 
 mod cohorts;
+mod crowd;
 mod dashboard;
 mod devices;
 mod documents;
@@ -97,6 +98,15 @@ impl App {
     /// Ends what keeps dashboards fresh: the server is about to stop, and waits for requests under way.
     pub fn end_dashboards(&self) {
         self.live.end();
+    }
+
+    /// What bounds connections to it, when there may be so many.
+    #[must_use]
+    pub fn bounds(&self, connections: usize) -> Bounds {
+        Bounds {
+            proxies: self.proxies.clone(),
+            ..Bounds::usual(connections)
+        }
     }
 
     /// Behind these proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.

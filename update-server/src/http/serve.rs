@@ -1,7 +1,8 @@
-//! Connections: accepted up to a limit, each with time limits. Each is asked to end when it is old or the server stops,
+//! Connections: accepted up to a limit, in all and of one address, each with time limits. Each is asked to end when it is old or the server stops,
 //! and is then given time for the request under way, so that no answer is lost.
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,10 +19,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::crowd::{Crowd, Guest};
 use super::gate::Peer;
 use super::progress::Progress;
 use super::tls::Tls;
-use crate::limits::{CONNECTION_BUFFER_BYTES, HEAD_TIMEOUT, REQUEST_TIMEOUT, SHUTDOWN_GRACE};
+use crate::limits::{
+    CONNECTION_AGE_MAX, CONNECTION_BUFFER_BYTES, HEAD_TIMEOUT, REQUEST_TIMEOUT, SHUTDOWN_GRACE,
+    WRITE_STALL_MAX,
+};
 
 /// How long to wait when the system has no connection to give, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -37,20 +42,39 @@ pub struct Door {
 }
 
 /// What bounds connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// So many at one time.
     pub connections: usize,
+    /// So many of them from one address.
+    pub of_one_address: usize,
+    /// Addresses of proxies, through which everybody comes: they may have all.
+    pub proxies: Arc<[IpAddr]>,
     /// One that is older takes no further request.
     pub age_max: Duration,
     /// One that has something to take and takes nothing of it for so long is cut off.
     pub stall_max: Duration,
 }
 
+impl Bounds {
+    /// What is usual for so many connections.
+    #[must_use]
+    pub fn usual(connections: usize) -> Self {
+        Self {
+            connections,
+            of_one_address: connections.div_ceil(2),
+            proxies: Arc::new([]),
+            age_max: CONNECTION_AGE_MAX,
+            stall_max: WRITE_STALL_MAX,
+        }
+    }
+}
+
 /// Serves until `stop` is ready, then lets the requests under way finish, for [`SHUTDOWN_GRACE`] at most.
 pub async fn serve(doors: Vec<Door>, bounds: Bounds, stop: impl Future<Output = ()>) {
     let connections = u32::try_from(bounds.connections).unwrap_or(u32::MAX);
     let places = Arc::new(Semaphore::new(bounds.connections));
+    let crowd = Crowd::of(bounds.of_one_address, bounds.proxies);
     let stopping = CancellationToken::new();
     let mut stop = std::pin::pin!(stop);
     let mut next = 0;
@@ -64,11 +88,16 @@ pub async fn serve(doors: Vec<Door>, bounds: Bounds, stop: impl Future<Output = 
                 // A crowd at one door keeps nobody from the others.
                 next = door.saturating_add(1);
                 let Some(door) = doors.get(door) else { continue };
+                let Some(guest) = crowd.admit(peer.0) else {
+                    tracing::debug!(peer = %peer.0, "this address has as many connections as it may");
+                    continue;
+                };
                 let end = End {
-                    bounds,
+                    age_max: bounds.age_max,
+                    stall_max: bounds.stall_max,
                     stopping: stopping.clone(),
                 };
-                hold(stream, peer, door, place, end);
+                hold(stream, peer, door, (place, guest), end);
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
@@ -113,13 +142,13 @@ async fn accept(
     Ok((stream, Peer(address.ip()), door, place))
 }
 
-fn hold(stream: TcpStream, peer: Peer, door: &Door, place: OwnedSemaphorePermit, end: End) {
+fn hold(stream: TcpStream, peer: Peer, door: &Door, place: (OwnedSemaphorePermit, Guest), end: End) {
     // Answers are small or streamed in large pieces; waiting for more to send helps neither.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it began");
         return;
     }
-    let stream = Progress::new(stream, end.bounds.stall_max);
+    let stream = Progress::new(stream, end.stall_max);
     let (router, tls) = (door.router.clone(), door.tls.clone());
     tokio::spawn(async move {
         let _place = place;
@@ -135,7 +164,8 @@ fn hold(stream: TcpStream, peer: Peer, door: &Door, place: OwnedSemaphorePermit,
 
 /// What a connection ends for.
 struct End {
-    bounds: Bounds,
+    age_max: Duration,
+    stall_max: Duration,
     stopping: CancellationToken,
 }
 
@@ -171,7 +201,7 @@ impl End {
     async fn asked(&self) {
         tokio::select! {
             () = self.stopping.cancelled() => {}
-            () = sleep(self.bounds.age_max) => tracing::debug!("a connection is old and asked to end"),
+            () = sleep(self.age_max) => tracing::debug!("a connection is old and asked to end"),
         }
     }
 }

@@ -18,7 +18,7 @@ use latchkey_directive::ProblemCode;
 use latchkey_server::http::{App, Bounds, Door, Tls, routes, serve};
 use latchkey_server::limits::{
     BUSY_RETRY_S, CONNECTION_AGE_MAX, CONNECTION_BUFFER_BYTES, DEVICE_BODY_BYTES_MAX, HEAD_TIMEOUT,
-    NOTES_BYTES_MAX, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX, WRITE_STALL_MAX,
+    NOTES_BYTES_MAX, REQUEST_TIMEOUT, REQUESTS_MAX, SIGN_IN_FORM_BYTES_MAX,
 };
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -169,6 +169,24 @@ async fn a_server_without_a_free_place_says_that_it_is_well() {
 }
 
 #[tokio::test]
+async fn one_address_takes_not_all_connections() {
+    let door = Door {
+        listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        router: Router::new().route("/", get("here")),
+        tls: None,
+    };
+    let server = served_at(door, Bounds::usual(4));
+    let mut crowd = Vec::new();
+    for _ in 0..8 {
+        crowd.push(Wire::from("127.0.0.66", server).await);
+    }
+    let mut other = Wire::from("127.0.0.1", server).await;
+    other.say(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(other.status().await, StatusCode::OK);
+    assert_eq!(crowd[7].rest().await, "", "shown the door at once");
+}
+
+#[tokio::test]
 async fn a_crowd_at_one_door_keeps_nobody_from_another() {
     let door = async || Door {
         listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
@@ -178,12 +196,7 @@ async fn a_crowd_at_one_door_keeps_nobody_from_another() {
     let doors = vec![door().await, door().await];
     let at = |number: usize| doors[number].listener.local_addr().unwrap();
     let (first, second) = (at(0), at(1));
-    let bounds = Bounds {
-        connections: 1,
-        age_max: CONNECTION_AGE_MAX,
-        stall_max: WRITE_STALL_MAX,
-    };
-    tokio::spawn(serve(doors, bounds, std::future::pending()));
+    tokio::spawn(serve(doors, Bounds::usual(1), std::future::pending()));
     let ask = async |door| {
         let mut wire = Wire::from("127.0.0.1", door).await;
         wire.say(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -275,9 +288,10 @@ impl Ageing {
             .route("/slow", post_of(slow))
             .route("/", get("here"));
         let bounds = Bounds {
-            connections: 2,
+            of_one_address: 2,
             age_max: AGE_MAX,
             stall_max: STALL_MAX,
+            ..Bounds::usual(2)
         };
         let server = served_within(router, bounds).await;
         Self {
@@ -379,9 +393,8 @@ fn served_to_slow_ones(tls: Option<Tls>) -> SocketAddr {
         tls,
     };
     let bounds = Bounds {
-        connections: 1,
-        age_max: CONNECTION_AGE_MAX,
         stall_max: STALL_MAX,
+        ..Bounds::usual(1)
     };
     served_at(door, bounds)
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::http::StatusCode;
 use latchkey_server::http::{Bounds, Door, serve};
-use latchkey_server::limits::{CONNECTION_AGE_MAX, WRITE_STALL_MAX};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -19,12 +18,11 @@ pub(crate) const ANYBODYS_FORMS: [&str; 4] = [
     "/dashboard/sign-in",
 ];
 
-/// Serves so many connections at one time, until the test ends.
+/// Serves so many connections at one time, wherever they come from, until the test ends.
 pub(crate) async fn served(router: Router, connections: usize) -> SocketAddr {
     let bounds = Bounds {
-        connections,
-        age_max: CONNECTION_AGE_MAX,
-        stall_max: WRITE_STALL_MAX,
+        of_one_address: connections,
+        ..Bounds::usual(connections)
     };
     served_within(router, bounds).await
 }
