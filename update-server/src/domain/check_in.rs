@@ -1,9 +1,6 @@
 //! Check-ins: a device says what it runs and asks what to do.
 
-use std::collections::BTreeMap;
-
 use latchkey_directive::{Action, CheckIn, DeviceId, Directive, FromDevice, Install, ProblemCode, Sealed};
-use latchkey_image::ImageDigest;
 
 use super::decision::{Candidate, Decision, Facts, Moment, decide};
 use super::device::{Answer, Device, Refused, State, problem_of};
@@ -98,10 +95,9 @@ impl Service {
             .filter_map(|judged| Some((&judged.candidate, judged.news(held)?)))
             .collect();
         let told = device.facts.as_ref().is_none_or(|before| differ(before, facts));
-        let against = says_against(facts, decision);
         if !told
             && offers.is_empty()
-            && against.is_empty()
+            && !speaks_against(facts, decision)
             && device.offered.map(|(image, _)| image) == offered
         {
             self.store.settled().await?;
@@ -128,16 +124,10 @@ impl Service {
                 .put_offer(rollout, device.id, *standing, now_is, now)
                 .await?;
         }
-        if facts.running.confirmed {
-            let (image, confirmed) = (facts.running.image, Standing::Confirmed);
-            record.put_standing(device.id, image, confirmed, now).await?;
-        }
-        for (image, standing) in &against {
-            record.put_standing(device.id, *image, *standing, now).await?;
-        }
+        let fails = record.put_told(device.id, facts, now).await?;
         record.commit().await?;
         self.presence.recorded(device.id, seen);
-        if !against.is_empty() {
+        if fails {
             self.watch_rollouts().await;
         }
         Ok(true)
@@ -224,17 +214,14 @@ impl Service {
     }
 }
 
-/// What a device's bootloader says against releases that the device was offered, where that is news. No report may come
-/// of it: an image that was confirmed can still be taken back.
-fn says_against(facts: &Facts, decision: &Decision) -> BTreeMap<ImageDigest, Standing> {
-    let judged = decision.0.iter().map(|judged| &judged.candidate);
-    judged
-        .filter_map(|candidate| {
-            let (image, before) = (candidate.release.digest, candidate.standing?);
-            let said = facts.says_against(image, candidate.made_at, candidate.forgiven_boot)?;
-            (before != said).then_some((image, said))
-        })
-        .collect()
+/// Whether a device's bootloader says against a release that the device was offered what is not written down: a report
+/// that came after its word may have said otherwise.
+fn speaks_against(facts: &Facts, decision: &Decision) -> bool {
+    let mut candidates = decision.0.iter().map(|judged| &judged.candidate);
+    candidates.any(|candidate| {
+        let said = candidate.said(facts);
+        candidate.standing.is_some() && said.is_some() && said != candidate.standing
+    })
 }
 
 /// Whether anything changed that a decision may rest on.

@@ -65,6 +65,15 @@ impl Facts {
             BootOutcome::Steady | BootOutcome::Trial => None,
         }
     }
+
+    /// What it says of an image that it was offered: what its bootloader has against it, or else that it runs it,
+    /// confirmed. Of the former no report may come: an image that was confirmed can still be taken back.
+    #[must_use]
+    pub fn says_of(&self, image: ImageDigest, made_at: i64, forgiven: Option<i64>) -> Option<Standing> {
+        let runs = self.running.confirmed && self.running.image == image;
+        self.says_against(image, made_at, forgiven)
+            .or_else(|| runs.then_some(Standing::Confirmed))
+    }
 }
 
 /// What else counts at the moment it asks.
@@ -140,6 +149,12 @@ impl Candidate {
     #[must_use]
     pub fn is_reached(&self) -> bool {
         is_reached((self.cohorts_reached, self.cohort), (self.share, self.place))
+    }
+
+    /// What the device's bootloader says against the release, as far as that counts here.
+    #[must_use]
+    pub fn said(&self, device: &Facts) -> Option<Standing> {
+        device.says_against(self.release.digest, self.made_at, self.forgiven_boot)
     }
 }
 
@@ -343,11 +358,7 @@ fn rested(candidate: &Candidate) -> Option<i64> {
 /// How often the device has reverted and refused the candidate. Its bootloader's word counts even before the
 /// report about it has come.
 fn attempts(device: &Facts, candidate: &Candidate) -> (u32, u32) {
-    let said = device.says_against(
-        candidate.release.digest,
-        candidate.made_at,
-        candidate.forgiven_boot,
-    );
+    let said = candidate.said(device);
     let told = |standing| u32::from(said == Some(standing));
     (
         candidate.reverts.max(told(Standing::Reverted)),

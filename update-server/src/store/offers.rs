@@ -12,10 +12,12 @@ use latchkey_image::ImageDigest;
 use sqlx::AnyConnection;
 
 use super::{Change, Record, Store, column, hold_device, number, spelled};
+use crate::domain::decision::Facts;
 use crate::domain::gate::Health;
 use crate::domain::rollout::Rollout;
 use crate::domain::watch::Standing;
 use crate::failure::Outcome;
+use crate::ids;
 
 impl Store {
     /// What a rollout is judged by, and how many devices have confirmed since it reaches as far as it does. Outcomes are
@@ -102,9 +104,9 @@ impl Change {
         let facts = self.device(device).await?.and_then(|found| found.facts);
         let said = facts.and_then(|facts| facts.says_against(*release, made_at, forgiven));
         let fared = (reverts, refusals) != (0, 0) || said.is_some();
-        let offers = offers(&mut self.0, device, Of::Rollout(rollout)).await?;
-        match offers.first() {
-            // Its bootloader may have taken back what was confirmed, while the rollout did not run.
+        let offers = offers(&mut self.0, device).await?;
+        match offers.iter().find(|offer| offer.rollout == rollout) {
+            // A report that came after its bootloader's word may say otherwise.
             Some(offer) if offer.standing.is_failure() || said.is_some() => {
                 move_offer(&mut self.0, offer, device, Standing::Lapsed, now).await?;
             }
@@ -165,53 +167,62 @@ impl Record {
         standing: Standing,
         now: i64,
     ) -> Outcome<()> {
-        for offer in offers(&mut self.0, device, Of::Release(image)).await? {
+        let offers = offers(&mut self.0, device).await?;
+        for offer in offers.iter().filter(|offer| offer.release == image) {
             let news = if standing == Standing::Requested {
                 offer.standing.is_open()
             } else {
                 offer.standing != standing || standing.is_failure()
             };
             if news {
-                move_offer(&mut self.0, &offer, device, standing, now).await?;
+                move_offer(&mut self.0, offer, device, standing, now).await?;
             }
         }
         Ok(())
+    }
+
+    /// Notes what a device's call makes of its offers, whether their rollouts run or not, as a report would. Says whether
+    /// any of that is a failure.
+    pub(crate) async fn put_told(&mut self, device: DeviceId, facts: &Facts, now: i64) -> Outcome<bool> {
+        let mut fails = false;
+        for offer in offers(&mut self.0, device).await? {
+            let told = facts.says_of(offer.release, offer.made_at, offer.forgiven_boot);
+            if let Some(news) = told.filter(|told| *told != offer.standing) {
+                move_offer(&mut self.0, &offer, device, news, now).await?;
+                fails |= news.is_failure();
+            }
+        }
+        Ok(fails)
     }
 }
 
 /// An offer as it stands. It stays so as long as its device is held.
 struct Offer {
     rollout: String,
+    release: ImageDigest,
+    made_at: i64,
+    forgiven_boot: Option<i64>,
     standing: Standing,
     round: i64,
     widening: i64,
 }
 
-/// Which of a device's offers.
-#[derive(Clone, Copy)]
-enum Of<'r> {
-    Release(ImageDigest),
-    Rollout(&'r str),
-}
-
-async fn offers(connection: &mut AnyConnection, device: DeviceId, of: Of<'_>) -> Outcome<Vec<Offer>> {
-    let (release, rollout) = match of {
-        Of::Release(image) => (image.to_string(), ""),
-        Of::Rollout(id) => (String::new(), id),
-    };
+/// All that a device was ever offered.
+async fn offers(connection: &mut AnyConnection, device: DeviceId) -> Outcome<Vec<Offer>> {
     let rows = sqlx::query(
-        "SELECT o.rollout AS rollout, o.standing AS standing, o.round AS round, o.widening AS widening \
-         FROM rollout_offers o JOIN rollouts r ON r.id = o.rollout \
-         WHERE o.device = $1 AND (r.release = $2 OR r.id = $3) ORDER BY o.rollout",
+        "SELECT o.rollout AS rollout, r.release AS release, r.created_at AS made_at, \
+         o.forgiven_boot AS forgiven_boot, o.standing AS standing, o.round AS round, o.widening AS widening \
+         FROM rollout_offers o JOIN rollouts r ON r.id = o.rollout WHERE o.device = $1 ORDER BY o.rollout",
     )
     .bind(device.to_string())
-    .bind(release)
-    .bind(rollout)
     .fetch_all(connection)
     .await?;
     let read = |row| {
         Ok(Offer {
             rollout: column(row, "rollout")?,
+            release: spelled(row, "release", ids::digest)?,
+            made_at: column(row, "made_at")?,
+            forgiven_boot: column(row, "forgiven_boot")?,
             standing: spelled(row, "standing", Standing::parse)?,
             round: column(row, "round")?,
             widening: column(row, "widening")?,

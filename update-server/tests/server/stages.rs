@@ -366,8 +366,8 @@ async fn an_image_that_was_taken_back_after_it_was_confirmed_counts_against_it_w
 }
 
 #[tokio::test]
-async fn what_a_bootloader_says_while_the_rollout_is_paused_counts_when_it_goes_on() {
-    let mut scene = Scene::new(2, 100.0, json!({})).await;
+async fn what_a_bootloader_says_while_the_rollout_is_paused_counts_as_a_report_then_would() {
+    let mut scene = Scene::new(2, 100.0, json!({ "failures": 1 })).await;
     assert_eq!(scene.offered().await.len(), 2);
     for lock in 0..2 {
         scene.report(lock, Event::Confirmed).await;
@@ -375,7 +375,15 @@ async fn what_a_bootloader_says_while_the_rollout_is_paused_counts_when_it_goes_
     }
     scene.post("pause", Value::Null).await;
     assert!(scene.offered().await.is_empty());
+    assert_eq!(scene.status().await["health"]["reverted"], 2);
     scene.post("resume", Value::Null).await;
+    assert!(scene.offered().await.is_empty());
+    let status = scene.status().await;
+    assert_eq!(
+        (&status["state"], &status["health"]["reverted"]),
+        (&json!("running"), &json!(0)),
+        "whoever resumed it could know"
+    );
     let retry = |lock: usize| format!("devices/{}/retry", scene.locks[lock].id());
     let (first, second) = (retry(0), retry(1));
     assert_eq!(
@@ -384,9 +392,40 @@ async fn what_a_bootloader_says_while_the_rollout_is_paused_counts_when_it_goes_
         "known by its word alone"
     );
     assert_eq!(scene.offered().await, [0]);
-    assert_eq!(scene.status().await["health"]["reverted"], 1, "the other one's");
     assert_eq!(scene.post(&second, Value::Null).await.status, StatusCode::OK);
     assert_eq!(scene.offered().await, [0, 1]);
+    // What it says next is news again.
+    scene.harness.clock.advance_ms(1);
+    took_back(&mut scene.locks[0], scene.release, BootOutcome::Reverted);
+    scene.harness.check_in(&mut scene.locks[0]).await;
+    assert_eq!(scene.status().await["state"], "halted");
+}
+
+#[tokio::test]
+async fn what_a_bootloader_says_counts_in_no_rollout_that_was_made_afterwards() {
+    let mut scene = Scene::new(1, 100.0, json!({})).await;
+    assert_eq!(scene.offered().await, [0]);
+    scene.post("pause", Value::Null).await;
+    took_back(&mut scene.locks[0], scene.release, BootOutcome::Reverted);
+    assert!(scene.offered().await.is_empty());
+    scene.harness.clock.advance_ms(1);
+    let anew = scene.harness.roll_out(scene.release).await;
+    assert_eq!(scene.offered().await, [0], "a new rollout is another try");
+    scene.post("resume", Value::Null).await;
+    assert_eq!(scene.offered().await, [0]);
+    // Asked for, confirmed and said so before its bootloader says anything else.
+    scene.report(0, Event::Confirmed).await;
+    scene.harness.check_in(&mut scene.locks[0]).await;
+    let reverted = async |rollout: &str| {
+        let status = scene.harness.get(&format!("/api/v1/rollouts/{rollout}")).await;
+        status["health"]["reverted"].clone()
+    };
+    assert_eq!(reverted(&anew).await, 0);
+    assert_eq!(
+        reverted(&scene.rollout).await,
+        1,
+        "where its word counts, it weighs more"
+    );
 }
 
 #[tokio::test]
