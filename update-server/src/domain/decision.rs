@@ -206,10 +206,10 @@ impl Judged {
     /// What is to be written down of the offer, where that is news. `held`: the device said that it does not install
     /// now.
     ///
-    /// An offer stands as long as the device is told of it at each call, and only one that stands can end in silence. So
-    /// whatever else the device is told ends its offer, until it is offered again. What it has reported stands,
-    /// whatever it is told afterwards; but one that asked its bootloader for the release and now runs something beyond
-    /// it has no more to say of it.
+    /// An offer stands as long as the device is told of it at each call, or has the release on trial. So whatever else
+    /// the device is told ends its offer, until it is offered again. What it has reported stands, whatever it is told
+    /// afterwards; but one that asked its bootloader for the release and now runs something beyond it has no more to say
+    /// of it. Only an offer that came to no more than this can end in silence; `store/offers.rs` has when.
     #[must_use]
     pub fn news(&self, held: bool) -> Option<Standing> {
         let before = self.candidate.standing;

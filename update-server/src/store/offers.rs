@@ -23,9 +23,10 @@ impl Store {
     /// What a rollout is judged by, and how many devices have confirmed since it reaches as far as it does. Outcomes are
     /// counted as they come, so only those open for longer than the limit are looked at here.
     ///
-    /// Silent is a device that is approved, that was told of the release when it called last or has asked its
-    /// bootloader for it, and of which nothing was heard within the limit, neither then nor since. Once and for all: who
-    /// was silent already when the rollout was last started does not count.
+    /// Silent is a device that is approved and has its key for itself, of which nothing was heard within the limit, and
+    /// that went with the release: it was told of it when it called last, ran it on trial then, or has asked its
+    /// bootloader for it since. Once and for all: who was silent already when the rollout was last started does not
+    /// count.
     pub(crate) async fn outcomes(&self, rollout: &Rollout, now: i64) -> Outcome<(Health, u32)> {
         let mut reader = self.reader().await?;
         let tally = sqlx::query("SELECT * FROM rollout_tallies WHERE rollout = $1")
@@ -36,9 +37,10 @@ impl Store {
         let silent = sqlx::query(
             "SELECT COUNT(*) AS silent FROM rollout_offers o JOIN devices d ON d.id = o.device \
              WHERE o.rollout = $1 AND o.standing IN ('offered', 'requested') \
-             AND (o.standing = 'requested' OR d.offered = $4) \
+             AND (d.offered = $4 OR (d.running_digest = $4 AND d.running_confirmed = 0) \
+             OR (o.standing = 'requested' AND o.since >= COALESCE(d.last_seen, 0))) \
              AND o.since < $2 AND COALESCE(d.last_seen, 0) < $2 AND (o.since >= $3 OR d.last_seen >= $3) \
-             AND d.state = 'approved'",
+             AND d.state = 'approved' AND d.alarm_at IS NULL",
         )
         .bind(&rollout.id)
         .bind(now.saturating_sub(silence_ms))

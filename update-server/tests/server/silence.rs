@@ -30,6 +30,22 @@ async fn silent(harness: &Harness, rollout: &str) -> u64 {
     status["health"]["silent"].as_u64().unwrap()
 }
 
+/// Two different reports come under one number: somebody else has its key.
+async fn is_copied(harness: &Harness, lock: &mut Lock) {
+    let first = lock.report(Event::Requested, ImageDigest([8; 32]), 0);
+    for (event, status) in [
+        (Event::Requested, StatusCode::OK),
+        (Event::Confirmed, StatusCode::CONFLICT),
+    ] {
+        let report = latchkey_directive::Report { event, ..first };
+        let answer = harness.lock_says("/device/v1/report", lock.seal(&report)).await;
+        assert_eq!(answer.status, status);
+        if status == StatusCode::CONFLICT {
+            assert_eq!(answer.lock_problem(), ProblemCode::Replayed);
+        }
+    }
+}
+
 #[tokio::test]
 async fn only_who_was_offered_it_and_was_not_heard_of_since_is_silent() {
     let harness = Harness::ready().await;
@@ -66,19 +82,7 @@ async fn only_who_was_offered_it_and_was_not_heard_of_since_is_silent() {
         harness.call(Method::POST, &path, Body::empty()).await.status,
         StatusCode::OK
     );
-    // Two different reports under one number: somebody else has its key.
-    let first = copied.report(Event::Requested, ImageDigest([8; 32]), 0);
-    for (event, status) in [
-        (Event::Requested, StatusCode::OK),
-        (Event::Confirmed, StatusCode::CONFLICT),
-    ] {
-        let report = latchkey_directive::Report { event, ..first };
-        let answer = harness.lock_says("/device/v1/report", copied.seal(&report)).await;
-        assert_eq!(answer.status, status);
-        if status == StatusCode::CONFLICT {
-            assert_eq!(answer.lock_problem(), ProblemCode::Replayed);
-        }
-    }
+    is_copied(&harness, copied).await;
     assert_eq!(
         harness.offered(copied).await,
         None,
@@ -181,6 +185,67 @@ async fn who_was_told_nothing_when_it_called_last_is_not_silent() {
     assert_eq!(silent(&harness, &rollout).await, 0);
     assert_eq!(harness.offered(&mut lock).await, Some(release));
     harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &rollout).await, 1);
+}
+
+#[tokio::test]
+async fn who_asked_and_was_told_nothing_afterwards_is_not_silent_until_it_asks_again() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut lock = harness.lock().await;
+    let rollout = roll_out(&harness, release).await;
+    let step = async |step: &str| {
+        let path = format!("/api/v1/rollouts/{rollout}/{step}");
+        harness.call(Method::POST, &path, Body::empty()).await
+    };
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    harness.report(&mut lock, Event::Requested, release, 0).await;
+    step("pause").await;
+    // Its bootloader never came to it, and nobody tells it to ask again.
+    harness.clock.advance_ms(1);
+    assert_eq!(harness.offered(&mut lock).await, None);
+    step("resume").await;
+    harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &rollout).await, 0);
+    assert_eq!(harness.offered(&mut lock).await, Some(release));
+    harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &rollout).await, 1);
+}
+
+#[tokio::test]
+async fn whose_key_was_copied_since_is_not_silent() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut locks: [Lock; 2] = [harness.lock().await, harness.lock().await];
+    let rollout = roll_out(&harness, release).await;
+    for lock in &mut locks {
+        assert_eq!(harness.offered(lock).await, Some(release));
+        harness.report(lock, Event::Requested, release, 0).await;
+    }
+    is_copied(&harness, &mut locks[0]).await;
+    harness.clock.advance_ms(2 * HOUR_MS + 1);
+    assert_eq!(silent(&harness, &rollout).await, 1, "the other one");
+}
+
+#[tokio::test]
+async fn who_called_last_with_the_release_on_trial_is_silent() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let mut locks: [Lock; 2] = [harness.lock().await, harness.lock().await];
+    let rollout = roll_out(&harness, release).await;
+    let [gone, confirms] = &mut locks;
+    for lock in [&mut *gone, &mut *confirms] {
+        assert_eq!(harness.offered(lock).await, Some(release));
+        // By phone, so that no report comes before.
+        lock.runs(release, 2, 2);
+        lock.running.confirmed = false;
+        assert_eq!(harness.offered(lock).await, None);
+    }
+    confirms.running.confirmed = true;
+    assert_eq!(harness.offered(confirms).await, None);
+    harness.clock.advance_ms(2 * HOUR_MS);
+    assert_eq!(silent(&harness, &rollout).await, 0);
+    harness.clock.advance_ms(1);
     assert_eq!(silent(&harness, &rollout).await, 1);
 }
 

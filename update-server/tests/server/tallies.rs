@@ -129,6 +129,9 @@ struct Known {
     part: Part,
     /// When it was offered, asked or called last.
     heard: i64,
+    called: i64,
+    /// When it asked its bootloader.
+    asked: i64,
     /// Whether it was told of the release when it called last.
     told: bool,
     /// Failures that are not forgiven.
@@ -159,7 +162,7 @@ impl Book {
         match (known.part, event) {
             (Part::Nothing, _) | (Part::Ended(..) | Part::Requested, Event::Requested) => {}
             (Part::Offered | Part::Lapsed, Event::Requested) => {
-                (known.part, known.heard) = (Part::Requested, known.heard.max(now));
+                (known.part, known.heard, known.asked) = (Part::Requested, known.heard.max(now), now);
             }
             (Part::Ended(before, _), event) if before == event && !fails => {}
             (_, event) => known.part = Part::Ended(event, round),
@@ -189,7 +192,8 @@ impl Book {
     fn health(&self) -> Value {
         let open = |known: &&Known| matches!(known.part, Part::Offered | Part::Requested);
         let since = self.started - HOUR_MS;
-        let waits = |known: &Known| known.part == Part::Requested || known.told;
+        let asks = |known: &Known| known.part == Part::Requested && known.asked >= known.called;
+        let waits = |known: &Known| known.told || asks(known);
         let silent = |known: &&Known| {
             open(known) && waits(known) && (since..self.now - HOUR_MS).contains(&known.heard)
         };
@@ -212,6 +216,8 @@ async fn walk(steps: Vec<Step>) {
     let nothing = Known {
         part: Part::Nothing,
         heard: 0,
+        called: 0,
+        asked: 0,
         told: false,
         failures: 0,
     };
@@ -228,7 +234,7 @@ async fn walk(steps: Vec<Step>) {
             Step::CheckIn(lock) => {
                 let offered = scene.harness.offered(&mut scene.locks[lock]).await;
                 let known = &mut book.locks[lock];
-                known.heard = book.now;
+                (known.heard, known.called) = (book.now, book.now);
                 known.told = offered.is_some();
                 if offered.is_some() && matches!(known.part, Part::Nothing | Part::Lapsed) {
                     known.part = Part::Offered;
