@@ -186,6 +186,14 @@ impl Decision {
         Some(&offered.candidate)
     }
 
+    /// What it comes to while a device has something of this rollout to do or to leave: nothing else is offered.
+    #[must_use]
+    pub fn beside(&self, rollout: &str) -> Self {
+        let stays =
+            |judged: &&Judged| judged.verdict != Verdict::Offered || judged.candidate.rollout == rollout;
+        Self(self.0.iter().filter(stays).cloned().collect())
+    }
+
     /// The decision in one sentence per rollout.
     #[must_use]
     pub fn explain(&self) -> String {

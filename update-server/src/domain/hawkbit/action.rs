@@ -116,12 +116,16 @@ impl Service {
         };
         let moment = self.moment(device, None, now);
         let decision = self.decide_for(device.id, facts, &moment).await?;
-        if !self.keep(device, seen, facts, &decision).await? {
+        let open = self.store.open_hawkbit_action(device.id).await?;
+        let told = match &open {
+            Some(action) => &decision.beside(&action.rollout),
+            None => &decision,
+        };
+        if !self.keep(device, seen, facts, told).await? {
             return Err(overtaken());
         }
-        self.metrics.decided(decision.offer().is_some());
+        self.metrics.decided(told.offer().is_some());
         tracing::info!(device = %device.id, decision = decision.explain(), "hawkbit poll");
-        let open = self.store.open_hawkbit_action(device.id).await?;
         match (open, decision.offer()) {
             (Some(action), _) => Ok(wanted(&action, &decision)),
             (None, None) => Ok(Wanted::Nothing),

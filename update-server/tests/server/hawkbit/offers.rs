@@ -206,14 +206,25 @@ async fn a_newer_rollout_waits_until_the_older_is_left() {
     harness.roll_out(release).await;
     assert_eq!(stranger.offered().await, Some(1));
     let (next, _) = published(&harness, 3).await;
-    harness.roll_out(next).await;
+    let halt = json!({ "silence_hours": 1 });
+    let newer = harness
+        .roll_out_to(json!({ "release": next.to_string(), "to": "all", "halt": halt }))
+        .await;
     assert_eq!(
         stranger.polls().await.as_object().unwrap().len(),
         1,
         "one thing after another"
     );
     assert_eq!(stranger.canceled().await, Some(1));
+    harness.clock.advance_ms(3_600_001);
+    assert_eq!(
+        health(&harness, &newer).await["silent"],
+        0,
+        "it was not told of that yet"
+    );
     assert_eq!(stranger.leaves(1).await.status, StatusCode::OK);
     assert_eq!(stranger.tells("1.1.0", 1).await.status, StatusCode::OK);
     assert_eq!(stranger.offered().await, Some(2));
+    harness.clock.advance_ms(3_600_001);
+    assert_eq!(health(&harness, &newer).await["silent"], 1);
 }
