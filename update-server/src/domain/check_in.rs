@@ -147,7 +147,7 @@ impl Service {
     /// What a device would get if it checked in now as it did last time.
     ///
     /// # Errors
-    /// [`Kind::NotFound`]; [`Kind::Conflict`] when it never checked in or is not approved; storage.
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] when what it runs is not known, or it is not approved; storage.
     pub async fn explain(&self, id: DeviceId) -> Outcome<Decision> {
         let device = self.device(id).await?;
         if device.state != State::Approved {
@@ -156,11 +156,14 @@ impl Service {
                 format!("device {id} gets nothing: it is {}", device.state),
             ));
         }
-        let Some(facts) = &device.facts else {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!("device {id} has not checked in yet, so what it runs is not known"),
-            ));
+        let Some(facts) = self.sure_of(&device).await? else {
+            let why = match device.facts {
+                Some(_) => {
+                    "has to tell what it runs before it is offered anything; it is asked when it polls"
+                }
+                None => "has not checked in yet, so what it runs is not known",
+            };
+            return Err(Failure::new(Kind::Conflict, format!("device {id} {why}")));
         };
         let moment = self.moment(&device, device.battery_percent, self.clock.now_ms());
         self.decide_for(id, facts, &moment).await

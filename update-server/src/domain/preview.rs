@@ -18,7 +18,7 @@ use crate::Service;
 use crate::failure::Outcome;
 use crate::limits::{PAGE_ROWS_MAX, STATEMENT_ROWS_MAX};
 
-/// What a device is told that never told what it runs: it has to call first.
+/// What a device is told of which it is not known what it runs: it has to tell first.
 pub const NOT_SEEN: &str = "not-seen";
 
 /// A device in a rollout's audience.
@@ -26,7 +26,7 @@ pub const NOT_SEEN: &str = "not-seen";
 pub struct Member {
     /// Which device.
     pub device: Device,
-    /// What it would get of this rollout, were it to call now; `None` when it has never told what it runs.
+    /// What it would get of this rollout, were it to call now; `None` when it has to tell first what it runs.
     pub judged: Option<Judged>,
     /// Where it stands in the rollout.
     pub place: Place,
@@ -80,8 +80,9 @@ impl Preview {
     }
 
     fn count(&mut self, rollout: &Rollout, member: &Member, named: usize) {
-        let running = member.device.facts.as_ref().map(|facts| facts.running.version);
         let verdict = member.judged.as_ref().map(|judged| judged.verdict);
+        let facts = verdict.and(member.device.facts.as_ref());
+        let running = facts.map(|facts| facts.running.version);
         let count = self
             .by_verdict
             .entry((running, verdict.map_or(NOT_SEEN, Verdict::word)))
@@ -130,28 +131,24 @@ impl Service {
             .members(rollout, &release, standing, after, limit)
             .await?;
         let ahead = self.ahead(rollout, &rows).await?;
-        let members = rows
-            .into_iter()
-            .zip(ahead)
-            .map(|((device, candidate, since), mut candidates)| {
-                let offer = candidate.standing.zip(since);
-                let (place, cohort, reached) = (candidate.place, candidate.cohort, candidate.is_reached());
-                let moment = self.moment(&device, device.battery_percent, now);
-                candidates.push(candidate);
-                let decision = device
-                    .facts
-                    .as_ref()
-                    .map(|facts| decide(facts, &moment, candidates));
-                Member {
-                    judged: decision.and_then(|decision| decision.0.into_iter().next_back()),
-                    device,
-                    place,
-                    cohort,
-                    reached,
-                    offer,
-                }
+        let mut members = Vec::new();
+        for ((device, candidate, since), mut candidates) in rows.into_iter().zip(ahead) {
+            let offer = candidate.standing.zip(since);
+            let (place, cohort, reached) = (candidate.place, candidate.cohort, candidate.is_reached());
+            let moment = self.moment(&device, device.battery_percent, now);
+            candidates.push(candidate);
+            let facts = self.sure_of(&device).await?;
+            let decision = facts.map(|facts| decide(facts, &moment, candidates));
+            members.push(Member {
+                judged: decision.and_then(|decision| decision.0.into_iter().next_back()),
+                device,
+                place,
+                cohort,
+                reached,
+                offer,
             });
-        Ok(members.collect())
+        }
+        Ok(members)
     }
 
     /// The running rollouts that go before this one with each of its members, newest first.

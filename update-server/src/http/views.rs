@@ -450,9 +450,9 @@ impl PreviewStage {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RolloutPreviewGroup)]
 pub(super) struct PreviewGroup {
-    /// What they run; absent for those that never told.
+    /// What they run; absent for those that have to tell first.
     version: Option<String>,
-    /// `offered`, `not-yet`, `already-running` and so on; `not-seen` for those that never told what they run.
+    /// `offered`, `not-yet`, `already-running` and so on; `not-seen` for those that have to tell first what they run.
     verdict: &'static str,
     devices: u64,
 }
@@ -500,7 +500,7 @@ pub(super) struct MemberView {
     /// Since when.
     since_ms: Option<i64>,
     /// What it would be told, were it to call now: `offered`, `not-yet`, `battery-low` and so on; absent as long as it
-    /// has not told what it runs.
+    /// has to tell first what it runs.
     verdict: Option<&'static str>,
     /// The same in a sentence.
     explanation: Option<String>,

@@ -12,7 +12,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::Service;
-use crate::domain::decision::{Decision, Verdict};
+use crate::domain::decision::{Decision, Facts, Verdict};
 use crate::domain::device::Device;
 use crate::domain::document::DocumentKind;
 use crate::domain::release::Release;
@@ -107,12 +107,9 @@ impl Service {
     pub async fn hawkbit_poll(&self, device: &Device) -> Outcome<Wanted> {
         let now = self.clock.now_ms();
         let seen = self.hawkbit_admit(device, now)?;
-        let facts = match &device.facts {
-            Some(facts) if !self.hawkbit_owes_facts(device).await? => facts,
-            Some(_) | None => {
-                self.presence.leave(device.id, seen);
-                return Ok(Wanted::Facts);
-            }
+        let Some(facts) = self.sure_of(device).await? else {
+            self.presence.leave(device.id, seen);
+            return Ok(Wanted::Facts);
         };
         let moment = self.moment(device, None, now);
         let decision = self.decide_for(device.id, facts, &moment).await?;
@@ -141,10 +138,11 @@ impl Service {
         }
     }
 
-    /// Whether what a device runs is not known for sure since an action ended. While another is open it is not asked:
-    /// what it told then might be of before or after.
-    async fn hawkbit_owes_facts(&self, device: &Device) -> Outcome<bool> {
-        Ok(device.facts_due && self.store.open_hawkbit_action(device.id).await?.is_none())
+    /// What a decision about a device may rest on; `None` when it has to tell first: it never did, or an action has
+    /// ended since. While another is open it is not asked: what it told then might be of before or after.
+    pub(crate) async fn sure_of<'d>(&self, device: &'d Device) -> Outcome<Option<&'d Facts>> {
+        let due = device.facts_due && self.store.open_hawkbit_action(device.id).await?.is_none();
+        Ok(device.facts.as_ref().filter(|_| !due))
     }
 
     /// What an action says is to be installed. Asked of the same decision again: what was halted meanwhile is not

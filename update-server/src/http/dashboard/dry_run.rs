@@ -53,7 +53,7 @@ fn count_of(count: u64) -> String {
 /// Why a lock is not offered it, of many at once; one lock's own page says it in full.
 fn told(word: &'static str) -> &'static str {
     match word {
-        NOT_SEEN => "have not told yet what they run",
+        NOT_SEEN => "have to tell first what they run",
         "already-running" => "run it already",
         "battery-low" => "have too little battery charge now",
         "below-floor" => "do not boot it: its security counter is below theirs",

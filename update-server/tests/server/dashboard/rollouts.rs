@@ -485,7 +485,7 @@ async fn the_dry_run_says_what_check_ins_will_say() {
         "<b>7</b> run 1.1.0+0",
         "<dt class=\"number\">3</dt><dd>have too little battery charge now</dd>",
         "<dt class=\"number\">2</dt><dd>run it already</dd>",
-        "<dt class=\"number\">1</dt><dd>have not told yet what they run</dd>",
+        "<dt class=\"number\">1</dt><dd>have to tell first what they run</dd>",
     ] {
         assert!(dry.contains(text), "no {text} in {dry}");
     }

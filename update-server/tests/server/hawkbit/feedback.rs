@@ -120,8 +120,23 @@ async fn nothing_is_offered_before_a_device_has_told_what_an_action_left() {
     assert!(!left.is_asked().await, "not before it has left it");
     assert_eq!(left.leaves(1).await.status, StatusCode::OK);
     let (next, _) = published(&harness, 3).await;
-    harness.roll_out(next).await;
+    let rollout = harness.roll_out(next).await;
+    let foretold = async || {
+        let path = format!("/api/v1/rollouts/{rollout}/preview");
+        harness.get(&path).await["groups"].clone()
+    };
+    assert_eq!(
+        foretold().await,
+        json!([{ "version": null, "verdict": "not-seen", "devices": 2 }])
+    );
     for stranger in [&failed, &left] {
+        let decision = format!("/api/v1/devices/{}/decision", stranger.id);
+        let why = harness.call(Method::GET, &decision, Body::empty()).await;
+        assert_eq!(why.problem(), "conflict");
+        assert!(
+            why.json().to_string().contains("has to tell what it runs"),
+            "{why:?}"
+        );
         assert!(stranger.is_asked().await);
         assert_eq!(stranger.offered().await, None);
         assert_eq!(
@@ -129,9 +144,14 @@ async fn nothing_is_offered_before_a_device_has_told_what_an_action_left() {
             StatusCode::OK,
             "as before"
         );
+        assert_eq!(harness.get(&decision).await["install"], next.to_string());
         assert_eq!(stranger.offered().await, Some(2));
         assert!(!stranger.is_asked().await);
     }
+    assert_eq!(
+        foretold().await,
+        json!([{ "version": "1.1.0+0", "verdict": "offered", "devices": 2 }])
+    );
 }
 
 #[tokio::test]
