@@ -27,7 +27,7 @@ use crate::{Keys, Service, Settings};
 
 const HARDWARE: Hardware = Hardware::EMULATOR;
 
-async fn service(folder: &Path) -> (Service, Store) {
+pub(super) async fn service(folder: &Path) -> (Service, Store) {
     let url = Store::url_of_file(&folder.join("latchkey.db")).unwrap();
     let store = Store::open(&url).await.unwrap();
     let keys = Keys {

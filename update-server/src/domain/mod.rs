@@ -5,6 +5,8 @@ pub mod access;
 pub mod admission;
 #[cfg(test)]
 mod again;
+#[cfg(test)]
+mod answered;
 pub mod attempt;
 pub mod audit;
 pub mod bound;

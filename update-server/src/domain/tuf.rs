@@ -366,7 +366,8 @@ impl Service {
                 }),
             })
             .await?;
-        let before = change.tuf_files().await?.read()?;
+        let files = change.tuf_files().await?;
+        let before = files.read()?;
         if before.is_none() && !upload.roots.is_empty() {
             // Whose signatures count from now on: what a policy is for images.
             by.must(Permission::Administer)?;
@@ -374,7 +375,7 @@ impl Service {
         let server = self.server_key()?;
         let Some(next) = follow(before.as_ref(), upload, &server, seconds(now))? else {
             change.unchanged().await?;
-            return Ok((self.tuf().await?, Published::Before));
+            return Ok((self.overview(&files)?, Published::Before));
         };
         if next.new_targets {
             self.take_targets(&mut change, &next).await?;
@@ -400,8 +401,10 @@ impl Service {
             );
             put_signed(&mut change, signed).await?;
         }
+        // Before it takes effect: a failure would say that nothing did.
+        let overview = self.overview(&change.tuf_files().await?)?;
         change.commit().await?;
-        Ok((self.tuf().await?, Published::Now))
+        Ok((overview, Published::Now))
     }
 
     async fn take_targets(&self, change: &mut Change, next: &Next) -> Outcome<()> {
@@ -476,9 +479,13 @@ impl Service {
     /// # Errors
     /// Storage.
     pub async fn tuf(&self) -> Outcome<Overview> {
+        self.overview(&self.store.tuf_files().await?)
+    }
+
+    fn overview(&self, files: &Files) -> Outcome<Overview> {
         let now_s = seconds(self.clock.now_ms());
         let server_key = self.server_key()?;
-        let Some(there) = self.store.tuf_files().await?.read()? else {
+        let Some(there) = files.read()? else {
             return Ok(Overview {
                 server_key,
                 files: Vec::new(),

@@ -313,6 +313,14 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+impl Store {
+    /// From here on nothing is read but in a change.
+    pub(crate) async fn close_readers(&self) {
+        self.readers.pool.close().await;
+    }
+}
+
 impl Look {
     /// Begins the change: the audit entry first.
     ///

@@ -18,7 +18,7 @@ use zeroize::Zeroize as _;
 
 use super::access::{Caller, Hash, ShownSecret};
 use super::audit::Entry;
-use super::device::{Device, State};
+use super::device::{Device, State, unknown};
 use super::policy::hardware;
 use super::presence::{Replayed, Seen};
 use crate::failure::{Failure, Kind, Outcome};
@@ -49,8 +49,10 @@ impl Service {
         change
             .insert_hawkbit_device(id, (hardware.vendor, hardware.class), &kept, now)
             .await?;
+        // Before it takes effect: from then on nothing may keep the token from whoever asked for it.
+        let device = change.device(id).await?.ok_or_else(|| unknown(id))?;
         change.commit().await?;
-        Ok((self.device(id).await?, token))
+        Ok((device, token))
     }
 
     /// The device of this name, if this is its token.
