@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::limits::DATABASE_WAIT;
 
@@ -63,6 +63,13 @@ impl Database {
     /// with what every lock gets.
     pub(super) fn named(url: &str) -> anyhow::Result<Self> {
         if url.starts_with("sqlite:") {
+            let (_, query) = url.split_once('?').unwrap_or_default();
+            anyhow::ensure!(
+                form_urlencoded::parse(query.as_bytes()).all(|(key, _)| key != "mode"),
+                "--database {}: leave `mode` out; a server reads and writes its file and makes one that is missing, and \
+                 `--offline` makes none",
+                shown(url)
+            );
             let separator = if url.contains('?') { '&' } else { '?' };
             return Ok(Self {
                 kind: Kind::Sqlite,
@@ -91,7 +98,7 @@ impl Database {
     /// The same, and SQLite's file is not made.
     pub(super) fn existing(mut self) -> Self {
         if self.kind == Kind::Sqlite {
-            // The `c` of `mode=rwc`, which `named` puts at the end.
+            // The `c` of `mode=rwc`, which `named` puts at the end and nowhere else.
             self.url.pop();
         }
         self
@@ -262,6 +269,25 @@ mod tests {
         for url in ["mysql://x", "latchkey.db", "postgre://localhost/latchkey", ""] {
             let error = Database::named(url).err().unwrap().to_string();
             assert!(error.contains(&format!("--database {url}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn whether_a_file_is_made_is_not_for_the_url_to_say() {
+        for query in [
+            "mode=rwc",
+            "mode=ro",
+            "cache=private&mode=memory",
+            "mode=rw&cache=private",
+            "%6Dode=rwc",
+        ] {
+            let error = Database::named(&format!("sqlite:///a.db?{query}")).err().unwrap();
+            assert!(error.to_string().contains("leave `mode` out"), "{query}: {error}");
+        }
+        for url in ["sqlite:///mode=rwc.db", "sqlite:///a.db?cache=private"] {
+            let made = Database::named(url).unwrap();
+            assert!(made.url.ends_with("mode=rwc"), "{url}");
+            assert!(made.existing().url.ends_with("mode=rw"), "{url}");
         }
     }
 

@@ -188,15 +188,18 @@ async fn a_database_that_is_not_there_is_not_made_and_one_of_another_version_is_
         ["audit", "verify", "--offline", "--checkpoint", "head"],
         ["token", "create", "--name", "x", "--role", "viewer"],
     );
+    let asks_for_it = format!("{nothing}?mode=rwc");
     for arguments in [&checkpoint[..], &[&token[..], &["--offline"]].concat()] {
-        let output = command(&[arguments, &["--database", &nothing]].concat(), &[]).await;
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert!(
-            String::from_utf8(output.stderr)
-                .unwrap()
-                .contains("cannot open the database")
-        );
-        assert!(!typo.exists(), "{arguments:?}");
+        for (url, says) in [
+            (&nothing, "cannot open the database"),
+            (&asks_for_it, "leave `mode` out"),
+        ] {
+            let output = command(&[arguments, &["--database", url]].concat(), &[]).await;
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains(says), "{said}");
+            assert!(!typo.exists(), "{arguments:?} {url}");
+        }
     }
 
     let data = folder.path().to_str().unwrap();
