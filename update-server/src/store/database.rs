@@ -34,8 +34,9 @@ const POSTGRES_WRITER: &str = "SELECT set_config('synchronous_commit', 'on', fal
                                SET lock_timeout = '5s'; SET statement_timeout = '20s'; \
                                SET idle_in_transaction_session_timeout = '30s';";
 /// PostgreSQL, while the tables are brought up to date: that takes as long as there are rows, and others wait for it.
-const POSTGRES_MIGRATOR: &str = "SET lock_timeout = 0; SET statement_timeout = 0; \
-                                 SET idle_in_transaction_session_timeout = 0;";
+/// But nobody idles between one statement of that and the next: an instance that does has gone, and holds up the others
+/// no longer than any writer.
+const POSTGRES_MIGRATOR: &str = "SET lock_timeout = 0; SET statement_timeout = 0;";
 const POSTGRES_READER: &str = "SET default_transaction_read_only = on; SET statement_timeout = '20s';";
 
 /// A connection that lay idle for so long is asked whether it still is one before it is used.
@@ -144,6 +145,7 @@ impl Database {
                 // So patient only for this.
                 connection.close_on_drop();
                 set_up(&mut connection, POSTGRES_MIGRATOR).await?;
+                tracing::info!("the tables are brought up to date, after any other instance that is at it");
                 migrator.run(&mut *connection).await?;
             }
         }

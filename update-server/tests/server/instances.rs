@@ -10,7 +10,7 @@ use latchkey_directive::{Action, Directive, Event, ProblemCode, PublicKey, Recei
 use latchkey_image::ImageDigest;
 use latchkey_server::store::Store;
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::sync::Notify;
 
 use crate::commands::{command, said};
@@ -394,9 +394,27 @@ async fn an_instance_that_starts_waits_for_another_that_brings_the_tables_up_to_
     sqlx::raw_sql(locked).execute(&mut other).await.unwrap();
     // Longer than whoever makes a change waits for a lock.
     let holds = sqlx::raw_sql("SELECT pg_sleep(6); COMMIT").execute(&mut other);
-    let (held, opened) = tokio::join!(holds, Store::open(&url));
+    let folder = tempfile::tempdir().unwrap();
+    let (held, mut instance) = tokio::join!(holds, start(folder.path(), "a", &url));
     held.unwrap();
-    opened.unwrap().check().await.unwrap();
+    instance.logged("after any other instance that is at it").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_goes_while_it_makes_the_tables_does_not_keep_the_others_waiting() {
+    sqlx::any::install_default_drivers();
+    let url = databases::postgres().await.create(None).unwrap();
+    let mut watcher = AnyConnection::connect(&url).await.unwrap();
+    let watch = "CREATE TABLE seen (patience TEXT); \
+                 CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 INSERT INTO seen VALUES (current_setting('idle_in_transaction_session_timeout')); END $$; \
+                 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION watch()";
+    sqlx::raw_sql(watch).execute(&mut watcher).await.unwrap();
+    Store::open(&url).await.unwrap().close().await;
+    let seen = sqlx::query("SELECT DISTINCT patience FROM seen");
+    let seen = seen.fetch_all(&mut watcher).await.unwrap();
+    let seen: Vec<String> = seen.iter().map(|row| row.get("patience")).collect();
+    assert_eq!(seen, ["30s"], "in which PostgreSQL ends what it has begun");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
