@@ -1,5 +1,5 @@
 //! What is so already is acknowledged no earlier than what is new: not before it is on disk. Each of these is asked
-//! twice while SQLite's disk stands still, and neither may be answered before it goes on.
+//! twice while SQLite's disk stands still, and neither may be answered before it goes on; nor is the audit log told.
 
 use std::path::Path;
 use std::pin::pin;
@@ -41,7 +41,11 @@ pub(super) async fn service(folder: &Path) -> (Service, Store) {
 }
 
 /// Asks a second time while what the first one committed is not on disk; gives both answers.
-async fn twice<A>(store: &Store, first: impl Future<Output = A>, again: impl Future<Output = A>) -> (A, A) {
+async fn twice<A, B>(
+    store: &Store,
+    first: impl Future<Output = A>,
+    again: impl Future<Output = B>,
+) -> (A, B) {
     let stuck = StuckDisk::of(store).await;
     let (mut first, mut again) = (pin!(first), pin!(again));
     tokio::select! {
@@ -78,6 +82,18 @@ async fn tokens() {
     let revoke = || service.revoke_token(&by, &token.id);
     let (first, again) = twice(&store, revoke(), revoke()).await;
     assert_eq!(first.unwrap().revoked_at, again.unwrap().revoked_at);
+}
+
+#[tokio::test]
+async fn lines_of_the_audit_log_and_where_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, store) = service(folder.path()).await;
+    let by = Caller::console();
+    let change = || service.add_hawkbit_device(&by, HARDWARE.class_name);
+    let (_, lines) = twice(&store, change(), service.audit(0, 10)).await;
+    assert_eq!(lines.unwrap().len(), 1);
+    let (_, end) = twice(&store, change(), service.audit_anchor()).await;
+    assert_eq!(end.unwrap().number, 2);
 }
 
 #[tokio::test]

@@ -122,21 +122,25 @@ pub(super) fn recorded(row: &AnyRow) -> Outcome<Recorded> {
 }
 
 impl Store {
-    /// Lines of the audit log behind line `after`, oldest first: at least one, where there is any, and fewer than `limit`
-    /// where they are long.
+/// Lines of the audit log behind line `after`, oldest first: at least one, where there is any, and fewer than `limit`
+    /// where they are long. They are on disk: whoever notes the last one holds the log to it.
     ///
     /// # Errors
     /// Storage.
     pub async fn audit(&self, after: i64, limit: u32) -> Outcome<Vec<Recorded>> {
-        page(&mut *self.reader().await?, after, limit).await
+        let lines = page(&mut *self.reader().await?, after, limit).await?;
+        self.settled().await?;
+        Ok(lines)
     }
 
-    /// Where the audit log ends by what is kept beside it.
+    /// Where the audit log ends by what is kept beside it; as its lines, on disk.
     ///
     /// # Errors
     /// Storage.
     pub async fn audit_anchor(&self) -> Outcome<Anchor> {
-        anchor(&mut *self.reader().await?).await
+        let anchor = anchor(&mut *self.reader().await?).await?;
+        self.settled().await?;
+        Ok(anchor)
     }
 
     /// The number of the last line there is; 0 for none.
