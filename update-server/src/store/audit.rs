@@ -122,7 +122,7 @@ pub(super) fn recorded(row: &AnyRow) -> Outcome<Recorded> {
 }
 
 impl Store {
-/// Lines of the audit log behind line `after`, oldest first: at least one, where there is any, and fewer than `limit`
+    /// Lines of the audit log behind line `after`, oldest first: at least one, where there is any, and fewer than `limit`
     /// where they are long. They are on disk: whoever notes the last one holds the log to it.
     ///
     /// # Errors
