@@ -125,8 +125,8 @@ impl Which {
 fn show_report(report: &Value) {
     show::listing(report.get("counts").unwrap_or(&Value::Null), COUNT);
     show::text(&format!(
-        "{} lock(s) are affected{}; {} more asked their bootloader for such a release and have not said since what they \
-         run; {} more are let in and never said what they run",
+        "{} lock(s) are affected{}; {} more may run such a release, which they were told to install or asked their \
+         bootloader for; {} more are let in and never said what they run",
         show::field(report, "/devices"),
         within(report),
         show::field(report, "/may_run"),

@@ -1,9 +1,9 @@
 //! Which locks a weakness affects: what somebody has to know within a day of hearing of it, to report it.
 //!
-//! A lock is affected by what it said it runs at its last check-in. One that asked its bootloader for another release
-//! and said nothing since may run that by now: where a release breaks locks, those are the ones it broke. They are told
-//! apart, and so are those that never said what they run, since nobody can leave them out. The server knows no countries
-//! and no owners, so neither are told.
+//! A lock is affected by what it said it runs at its last check-in. One that was told there to install another release,
+//! or asked its bootloader for one since, may run that by now: where a release breaks locks, the ones it broke are among
+//! those, unless it came by phone, of which nobody hears before it runs. They are told apart, and so are those that never
+//! said what they run, since nobody can leave them out. The server knows no countries and no owners, so neither are told.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,8 @@ pub struct Build {
 pub struct Alike {
     /// What they said they run.
     pub runs: Build,
-    /// What they may run instead by now: what they asked their bootloader for and have said nothing since.
+    /// What they may run instead by now: what they were told to install, or asked their bootloader for, and have not
+    /// said since what came of it.
     pub may_run: Option<Build>,
     /// How many locks.
     pub devices: i64,
@@ -93,7 +94,7 @@ pub struct Report {
     pub at: i64,
     /// All that are by what they said they run.
     pub devices: i64,
-    /// More that are if they run what they asked their bootloader for, and have said nothing since.
+    /// More that are if they run by now what they were told to install or asked their bootloader for.
     pub may_run: i64,
     /// By hardware and version.
     pub counts: Vec<Count>,

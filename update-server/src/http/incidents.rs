@@ -86,8 +86,8 @@ pub(super) struct ReportView {
     to: Option<String>,
     /// All that are affected by what they said they run.
     devices: i64,
-    /// More that are if they run the release that they asked their bootloader for: they have not said since what they
-    /// run, and a release that breaks locks leaves them so.
+    /// More that are if they run the release that they were told to install or asked their bootloader for: they have not
+    /// said since what came of it, and a release that breaks locks leaves them so.
     may_run: i64,
     /// By hardware and version.
     counts: Vec<CountView>,
@@ -111,7 +111,7 @@ pub(super) struct CountView {
     devices: i64,
     /// Those of them that called within the last week.
     seen_within_a_week: i64,
-    /// More that asked their bootloader for it and have not said since what they run.
+    /// More that were told to install it or asked their bootloader for it, and have not said since what came of it.
     may_run: i64,
 }
 
@@ -129,8 +129,8 @@ pub(super) struct AffectedView {
     security_counter: u32,
     digest: String,
     last_seen_ms: Option<i64>,
-    /// The version that it is affected by, where that is not what it said it runs, but what it asked its bootloader for
-    /// and may run by now: it has not said since.
+    /// The version that it is affected by, where that is not what it said it runs, but what it was told to install or
+    /// asked its bootloader for and may run by now: it has not said since what came of it.
     may_run: Option<String>,
 }
 

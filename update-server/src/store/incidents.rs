@@ -11,24 +11,39 @@ use crate::domain::incident::{Alike, Build};
 use crate::failure::Outcome;
 use crate::ids;
 
+/// The reports `p` of a device `d` behind its last check-in: a lock numbers reports and check-ins in one order, which
+/// times could not tell. Where its numbers were set back, older reports have higher ones, and of those no more is known
+/// than their times.
+macro_rules! reports_since {
+    () => {
+        "FROM reports p WHERE p.device = d.id AND p.sequence > d.sequence \
+         AND (d.numbering = 0 OR p.received_at >= d.last_seen) "
+    };
+}
+
 /// From devices `d`, with the release `l` that each of them may run by now instead of what it told last.
 ///
-/// That is what it asked its bootloader for, or said that it runs, behind its last check-in: a lock numbers reports and
-/// check-ins in one order, which times could not tell. Where its numbers were set back, older reports have higher ones,
-/// and of those no more is known than their times. A device that speaks hawkBit's interface numbers nothing, and may run
-/// what it is at.
+/// That is what it asked its bootloader for, or said that it runs, behind its last check-in. Else it is what it was told
+/// there to install, unless it has spoken of that since: a lock says once that it asks, and restarts whether or not
+/// anybody heard. A device that speaks hawkBit's interface numbers nothing, and may run what its open action says.
 macro_rules! from_devices {
     () => {
-        " FROM devices d LEFT JOIN releases l ON l.vendor = d.vendor AND l.class = d.class \
-         AND l.digest <> d.running_digest AND l.digest = CASE WHEN d.token_hash IS NULL THEN \
-         (SELECT p.image FROM reports p WHERE p.device = d.id AND p.sequence > d.sequence \
-          AND (d.numbering = 0 OR p.received_at >= d.last_seen) AND p.event IN ('requested', 'confirmed') \
-          AND NOT EXISTS (SELECT 1 FROM reports q WHERE q.device = p.device AND q.sequence > p.sequence \
-           AND (d.numbering = 0 OR q.received_at >= p.received_at) \
-           AND (q.image = p.image OR q.event IN ('requested', 'confirmed'))) \
-          ORDER BY p.received_at DESC LIMIT 1) \
-         ELSE (SELECT r.release FROM hawkbit_actions a JOIN rollouts r ON r.id = a.rollout \
-          WHERE a.device = d.id AND a.progress = 'requested') END "
+        concat!(
+            " FROM devices d LEFT JOIN releases l ON l.vendor = d.vendor AND l.class = d.class \
+             AND l.digest <> d.running_digest AND l.digest = CASE WHEN d.token_hash IS NULL THEN COALESCE(\
+             (SELECT p.image ",
+            reports_since!(),
+            "AND p.event IN ('requested', 'confirmed') \
+              AND NOT EXISTS (SELECT 1 FROM reports q WHERE q.device = p.device AND q.sequence > p.sequence \
+               AND (d.numbering = 0 OR q.received_at >= p.received_at) \
+               AND (q.image = p.image OR q.event IN ('requested', 'confirmed'))) \
+              ORDER BY p.received_at DESC LIMIT 1), \
+             CASE WHEN NOT EXISTS (SELECT 1 ",
+            reports_since!(),
+            "AND p.image = d.offered) THEN d.offered END) \
+             ELSE (SELECT r.release FROM hawkbit_actions a JOIN rollouts r ON r.id = a.rollout \
+              WHERE a.device = d.id AND a.progress IN ('open', 'requested')) END "
+        )
     };
 }
 

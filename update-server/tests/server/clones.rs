@@ -390,7 +390,7 @@ async fn two_reports_under_one_number_raise_the_alarm_and_one_sent_twice_does_no
 async fn what_a_lock_asked_for_before_its_numbers_were_set_back_is_over_once_it_calls() {
     let harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
-    harness.roll_out(release).await;
+    let rollout = harness.roll_out(release).await;
     let (mut original, mut copy) = cloned(&harness).await;
     for _ in 0..9 {
         harness.check_in(&mut original).await;
@@ -409,6 +409,7 @@ async fn what_a_lock_asked_for_before_its_numbers_were_set_back_is_over_once_it_
         report["may_run"].as_i64()
     };
     assert_eq!(may_run().await, Some(1), "nobody has called since");
+    harness.pause(&rollout).await;
     for _ in 0..2 {
         call(&harness, &mut copy).await;
     }

@@ -185,7 +185,7 @@ async fn parts_of_a_version_that_are_left_out_are_whatever_they_are() {
 async fn who_asked_for_a_bad_release_and_was_never_heard_of_since_may_run_it() {
     let harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
-    harness.roll_out(release).await;
+    let rollout = harness.roll_out(release).await;
     let silent = harness.asked(release).await.id().to_string();
     let mut runs = harness.asked(release).await;
     let mut fell = harness.asked(release).await;
@@ -195,6 +195,7 @@ async fn who_asked_for_a_bad_release_and_was_never_heard_of_since_may_run_it() {
         [0, 4, 0],
         "nobody has called since"
     );
+    harness.pause(&rollout).await;
     runs.runs(release, 2, 2);
     harness.check_in(&mut runs).await;
     harness.check_in(&mut fell).await;
@@ -241,12 +242,47 @@ async fn who_asked_for_a_bad_release_and_was_never_heard_of_since_may_run_it() {
     }
 }
 
+/// A lock says once that it asked its bootloader, and restarts whether or not anybody heard.
+#[tokio::test]
+async fn who_was_told_to_install_a_bad_release_and_was_never_heard_of_since_may_run_it() {
+    let harness = Harness::ready().await;
+    let release = harness.publish(&Draft::new(2, 2)).await;
+    let untold = harness.runs(1, 1).await.id().to_string();
+    let rollout = harness.roll_out(release).await;
+    let [mut silent, mut refuses_another, mut refuses, mut calls] =
+        harness.locks(4).await.try_into().ok().unwrap();
+    for lock in [&mut silent, &mut refuses_another, &mut refuses, &mut calls] {
+        assert_eq!(harness.offered(lock).await, Some(release));
+    }
+    assert_eq!(harness.counted("from=1.2").await, [0, 4, 0], "not {untold}");
+    let another = ImageDigest([3; 32]);
+    for (lock, image) in [(&mut refuses_another, another), (&mut refuses, release)] {
+        harness.report(lock, Event::RefusedByApp, image, 1).await;
+    }
+    assert_eq!(harness.counted("from=1.2").await, [0, 3, 0]);
+    assert_eq!(harness.offered(&mut calls).await, Some(release));
+    assert_eq!(
+        harness.counted("from=1.2").await,
+        [0, 3, 0],
+        "it is told so again"
+    );
+    harness.pause(&rollout).await;
+    assert_eq!(harness.offered(&mut calls).await, None);
+    assert_eq!(harness.counted("from=1.2").await, [0, 2, 0]);
+
+    let mut wanted = [&silent, &refuses_another].map(|lock| lock.id().to_string());
+    wanted.sort();
+    assert_eq!(harness.listed("from=1.2").await, wanted);
+    let doubtful = wanted.map(|lock| (lock, "1.1.0+0".to_owned(), "1.2.0+0".to_owned()));
+    assert_eq!(harness.doubtful("from=1.2").await, doubtful);
+}
+
 /// A report goes before the check-in that follows it; one that says that the new image runs may be the last word, too.
 #[tokio::test]
 async fn the_last_word_of_a_lock_is_what_counts() {
     let harness = Harness::ready().await;
     let release = harness.publish(&Draft::new(2, 2)).await;
-    harness.roll_out(release).await;
+    let rollout = harness.roll_out(release).await;
     let mut lock = harness.asked(release).await;
     harness.report(&mut lock, Event::Confirmed, release, 0).await;
     assert_eq!(harness.counted("from=1.2").await, [0, 1, 0]);
@@ -256,6 +292,7 @@ async fn the_last_word_of_a_lock_is_what_counts() {
     let mut late = harness.lock().await;
     assert_eq!(harness.offered(&mut late).await, Some(release));
     let report = late.report(Event::Requested, release, 0);
+    harness.pause(&rollout).await;
     harness.check_in(&mut late).await;
     let answer = harness.lock_says("/device/v1/report", late.seal(&report)).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -338,7 +375,7 @@ async fn the_commands_report_and_list() {
     let within = ["incident", "report", "--from", "1.1", "--to", "1.1.0"];
     let shown = String::from_utf8(command(&within, &with).await.stdout).unwrap();
     assert!(
-        shown.contains("1 lock(s) are affected, of versions from 1.1 up to 1.1.0; 0 more asked"),
+        shown.contains("1 lock(s) are affected, of versions from 1.1 up to 1.1.0; 0 more may run"),
         "{shown}"
     );
     let listed = command(&["incident", "devices", "--class", "lock-emulator-1"], &with).await;

@@ -388,6 +388,13 @@ impl Harness {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// From now on nobody is told to install what it brings.
+    pub(crate) async fn pause(&self, rollout: &str) {
+        let path = format!("/api/v1/rollouts/{rollout}/pause");
+        let answer = self.call(Method::POST, &path, Body::empty()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    }
+
     pub(crate) async fn approve(&self, id: DeviceId) {
         let answer = self
             .call(

@@ -155,11 +155,13 @@ async fn nothing_is_offered_before_a_device_has_told_what_an_action_left() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_at_it_may_run_what_it_was_told_to_install() {
+async fn a_device_may_run_what_it_was_told_to_install_until_it_says_how_that_ended() {
     let harness = Harness::with_hawkbit().await;
     let (broken, well) = (Stranger::told(&harness).await, Stranger::told(&harness).await);
+    let silent = Stranger::told(&harness).await;
     let (release, _) = published(&harness, 2).await;
     harness.roll_out(release).await;
+    assert_eq!(silent.offered().await, Some(1));
     for stranger in [&broken, &well] {
         assert_eq!(stranger.offered().await, Some(1));
         assert_eq!(
@@ -169,14 +171,16 @@ async fn a_device_that_is_at_it_may_run_what_it_was_told_to_install() {
     }
     assert_eq!(well.says(1, "closed", "success").await.status, StatusCode::OK);
     let report = harness.get("/api/v1/incidents/affected?from=1.2").await;
-    assert_eq!((&report["devices"], &report["may_run"]), (&json!(1), &json!(1)));
+    assert_eq!((&report["devices"], &report["may_run"]), (&json!(1), &json!(2)));
     let listed = harness.get("/api/v1/incidents/affected.json?from=1.2").await;
-    let mut locks = listed.as_array().unwrap().iter();
-    let broken = locks.find(|lock| lock["device"] == broken.id).unwrap();
-    assert_eq!(
-        (&broken["version"], &broken["may_run"]),
-        (&json!("1.1.0+0"), &json!("1.2.0+0"))
-    );
+    for stranger in [&broken, &silent] {
+        let mut locks = listed.as_array().unwrap().iter();
+        let listed = locks.find(|lock| lock["device"] == stranger.id).unwrap();
+        assert_eq!(
+            (&listed["version"], &listed["may_run"]),
+            (&json!("1.1.0+0"), &json!("1.2.0+0"))
+        );
+    }
 }
 
 #[tokio::test]
