@@ -76,7 +76,7 @@ pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Most bytes of one connection that are kept here each way, but for one piece of a body more: a request's head has to
 /// fit, and of an answer so much lies ready for the client. All connections together so keep half a gigabyte, beside
-/// what TLS keeps, and not three.
+/// what TLS keeps and pieces that are longer (TUF metadata come in one, of half a megabyte at most), and not three.
 pub const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
 // Notes are escaped in the head, each byte by three; as much again is left for everything else.
 const _: () = assert!(CONNECTION_BUFFER_BYTES >= 2 * 3 * NOTES_BYTES_MAX);
@@ -196,7 +196,7 @@ pub const NEXT_BYTES_MAX: usize = 1_000;
 pub const SUBJECT_BYTES_MAX: usize = 255;
 
 /// How long a sign-in waits for the OpenID provider, whatever it asks it for.
-pub const PROVIDER_PATIENCE: Duration = Duration::from_secs(15);
+pub const PROVIDER_PATIENCE: Duration = Duration::from_secs(12);
 
 /// Longest answer of an OpenID provider, in bytes.
 pub const PROVIDER_ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -210,8 +210,13 @@ pub const PROVIDER_CALLS_MAX: usize = 16;
 /// How long a sign-in waits for others to be done with the provider; then it is answered that the server is busy. Anybody
 /// can begin one, so that many are under way is no reason to send people away at once.
 pub const PROVIDER_PLACE_WAIT: Duration = Duration::from_secs(5);
-const _: () =
-    assert!(PROVIDER_PLACE_WAIT.as_secs() + PROVIDER_PATIENCE.as_secs() < REQUEST_TIMEOUT.as_secs());
+const _: () = assert!(
+    PLACE_WAIT.as_secs()
+        + PROVIDER_PLACE_WAIT.as_secs()
+        + PROVIDER_PATIENCE.as_secs()
+        + DATABASE_WAIT.as_secs()
+        < REQUEST_TIMEOUT.as_secs()
+);
 
 /// Most sign-ins that wait so at one time; those beyond are answered that the server is busy. Each holds a request's place,
 /// and most of those stay for locks.

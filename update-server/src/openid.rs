@@ -178,11 +178,15 @@ impl Provider {
         returned: Returned,
         now_ms: i64,
     ) -> Outcome<serde_json::Value> {
-        if returned.issuer.is_some_and(|issuer| issuer != *self.issuer) {
-            return Err(self.no_good("the code is of another provider"));
-        }
         // Before it waits for a place: what is said again takes none from others.
         self.redeemed.once(attempt)?;
+        if returned.issuer.is_some_and(|issuer| issuer != *self.issuer) {
+            // The browser says so, which is nothing that the provider did.
+            return Err(Failure::new(
+                Kind::Unauthenticated,
+                "what was brought back is of another provider than this server's; nobody was signed in. Begin anew here",
+            ));
+        }
         let _place = self.place().await?;
         self.in_time(self.exchange(attempt, returned.code, now_ms)).await
     }

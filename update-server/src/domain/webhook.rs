@@ -184,11 +184,18 @@ impl Service {
                 continue;
             }
             let until = now.saturating_add(LEASE_MS);
-            if self.store.lease_webhook(&webhook, until).await? {
-                taken.push(Webhook {
+            match self.store.lease_webhook(&webhook, until).await {
+                Ok(true) => taken.push(Webhook {
                     next_at: until,
                     ..webhook
-                });
+                }),
+                Ok(false) => {}
+                // Those that were taken are told all the same: nobody else would until their time is over.
+                Err(failure) if !taken.is_empty() => {
+                    tracing::error!(%failure, "not all webhooks that are due could be taken");
+                    break;
+                }
+                Err(failure) => return Err(failure),
             }
         }
         Ok(taken)

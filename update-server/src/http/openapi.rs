@@ -1,7 +1,9 @@
 //! The OpenAPI document, made from the handlers.
 
-use axum::Json;
-use axum::http::StatusCode;
+use std::sync::LazyLock;
+
+use axum::http::{HeaderName, StatusCode, header};
+use bytes::Bytes;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -116,6 +118,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200)))]
-pub(super) async fn get() -> Json<utoipa::openapi::OpenApi> {
-    Json(document())
+pub(super) async fn get() -> ([(HeaderName, &'static str); 1], Bytes) {
+    // Anybody may ask, and it is always the same.
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| document().to_json().unwrap_or_default().into());
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }

@@ -140,7 +140,7 @@ fn failed(failure: Failure) -> Response {
     if matches!(failure.kind, Kind::Busy | Kind::TooOften) {
         response
             .headers_mut()
-            .insert(header::RETRY_AFTER, crate::limits::BUSY_RETRY_S.into());
+            .insert(header::RETRY_AFTER, crate::limits::busy_again_s().into());
     }
     guard(response.headers_mut());
     response

@@ -214,9 +214,14 @@ async fn answer_of_another_provider() {
     let answer = scene
         .come_back(&trip.cookie, &format!("{brought}&iss=https%3A%2F%2Fevil.example"))
         .await;
-    assert_eq!(answer.page_problem(), "provider");
+    assert_eq!(answer.page_problem(), "unauthenticated");
     scene.nobody_came_in(&answer).await;
+    let again = scene.come_back(&trip.cookie, brought).await;
+    assert_eq!(again.page_problem(), "unauthenticated", "it is used up");
     // Providers that do not say who they are are none the worse for it.
+    let trip = scene.set_out("/dashboard").await;
+    let brought = scene.op.signs_in(&trip.address);
+    let (brought, _) = brought.rsplit_once("&iss=").unwrap();
     session(&scene.come_back(&trip.cookie, brought).await);
 }
 
