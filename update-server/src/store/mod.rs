@@ -35,6 +35,7 @@ mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use latchkey_directive::DeviceId;
 use sqlx::any::AnyRow;
@@ -46,6 +47,7 @@ use crate::domain::audit::Entry;
 use crate::domain::decision::Candidate;
 use crate::domain::device::Device;
 use crate::failure::{Failure, Outcome};
+use crate::limits::DATABASE_WAIT;
 
 use database::{Database, Kind};
 use log::Log;
@@ -370,6 +372,9 @@ impl Record {
     }
 }
 
+/// What another connection was moving is looked at again after so long.
+const LOG_AGAIN: Duration = Duration::from_millis(20);
+
 /// The log of SQLite's file, with everything on disk that is in it so far.
 async fn log_of(writers: &AnyPool, keeper: AnyConnection) -> anyhow::Result<Arc<Log>> {
     let row = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'")
@@ -378,12 +383,31 @@ async fn log_of(writers: &AnyPool, keeper: AnyConnection) -> anyhow::Result<Arc<
     let file: String = row.try_get("file")?;
     anyhow::ensure!(!file.is_empty(), "it is in memory; name a file");
     // Written anew and not only synced: after a disk failed, the system shows what may not be on it, and a sync says no more.
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .fetch_all(writers)
-        .await?;
+    empty_log(writers).await?;
     let log = Arc::new(Log::of(&file, Some(keeper))?);
     log.sync().await?;
     Ok(log)
+}
+
+/// Has SQLite move everything that is in its log into the database's own file, and sync that. It cannot while somebody
+/// reads what is in the log, nor while another connection is at the same.
+async fn empty_log(writers: &AnyPool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        // It waits for readers itself, as long as for a writer, but not for one that is at the same.
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(writers)
+            .await?;
+        if row.try_get::<i64, _>("busy")? == 0 {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            started.elapsed() < DATABASE_WAIT,
+            "another program has it open and is reading, such as a backup or a shell with a transaction under way; let \
+             that end, then try again"
+        );
+        tokio::time::sleep(LOG_AGAIN).await;
+    }
 }
 
 /// Nobody else keeps or changes anything of this device until the transaction is over. SQLite has one writer anyway.
@@ -483,6 +507,33 @@ mod tests {
         assert_eq!(pragma("PRAGMA synchronous").await.get::<i64, _>(0), 1, "NORMAL");
         store.close().await;
         assert!(path.exists());
+        Store::open(&url).await.unwrap().check().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_in_the_log_already_is_written_anew_or_nothing_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Store::url_of_file(&folder.path().join("x.db")).unwrap();
+        let server = Store::open(&url).await.unwrap();
+        let write = async || {
+            let mut record = server.record().await.unwrap();
+            sqlx::query("UPDATE audit_head SET number = number + 1")
+                .execute(&mut *record.0)
+                .await
+                .unwrap();
+            record.commit().await.unwrap();
+        };
+        write().await;
+        // As `--offline` beside a server: both have it open, and nobody is reading.
+        let beside = Store::open_existing(&url).await.unwrap();
+        beside.check().await.unwrap();
+        write().await;
+        let mut backup = server.readers.pool.begin().await.unwrap();
+        let read = sqlx::query("SELECT number FROM audit_head");
+        read.fetch_one(&mut *backup).await.unwrap();
+        let failure = format!("{:#}", Store::open(&url).await.unwrap_err());
+        assert!(failure.contains("let that end, then try again"), "{failure}");
+        backup.rollback().await.unwrap();
         Store::open(&url).await.unwrap().check().await.unwrap();
     }
 
