@@ -84,7 +84,7 @@ fn good_image_confirms_while_the_server_is_away_and_reports_when_it_is_back() {
     let new = site.world.release(Variant::V2, 2);
     site.server.publish(&new).unwrap();
     site.server.roll_out(&new).unwrap();
-    site.lock.wait_for("update: verified", PATIENCE).unwrap();
+    site.lock.wait_for("update: requested", PATIENCE).unwrap();
     site.server.kill();
     site.lock.wait_for("on trial", PATIENCE).unwrap();
     site.lock.wait_for("latchkey: confirmed ", PATIENCE).unwrap();
