@@ -80,15 +80,15 @@ impl Noted {
         let away = self.at.map_or(0, |at| {
             let before = stretch.since.saturating_sub(at);
             let behind = at.saturating_sub(stretch.until);
-            before.max(behind)
+            before.max(behind).max(0)
         });
-        let sure_from = if away > usual.gap {
-            stretch.since.saturating_add(usual.recovery(away))
-        } else {
-            // No longer than ever, should the clock have been ahead.
-            let longest = stretch.until.saturating_add(usual.recovery(i64::MAX));
-            self.sure_from.min(longest)
-        };
+        // No longer than ever, should the clock have been ahead.
+        let longest = stretch.until.saturating_add(usual.recovery(i64::MAX));
+        let mut sure_from = self.sure_from.min(longest);
+        if usual.is_gap(away) {
+            // Who still waits since a longer absence before goes on waiting.
+            sure_from = sure_from.max(stretch.since.saturating_add(usual.recovery(away)));
+        }
         Self {
             at: Some(stretch.until),
             sure_from,
@@ -189,6 +189,13 @@ mod tests {
         // For a year: nobody waits longer than a day.
         let year = 365 * 86_400_000;
         assert_eq!(after(kept(0, 7), &[year]).sure_from, year + 86_400_000 + 200);
+    }
+
+    #[test]
+    fn a_short_absence_ends_no_longer_one_before_it() {
+        let long = after(kept(1000, 7), &[2000]);
+        assert_eq!(long.sure_from, 2000 + 2000 + 200);
+        assert_eq!(after(long, &[2020]), kept(2020, long.sure_from));
     }
 
     #[test]
