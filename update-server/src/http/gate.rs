@@ -4,7 +4,6 @@
 //! a flood of it is no failure of this server, and hides none.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use axum::RequestExt as _;
 use axum::extract::{RawPathParams, Request, State};
@@ -199,22 +198,21 @@ impl Gate {
             address,
             forgiven: false,
         };
-        let request = self.body(request, UNPROVEN_BODY_TIMEOUT).await?;
-        debt.forgive();
-        *counted = Some(Instant::now());
-        Ok(request)
-    }
-
-    async fn body(&self, request: Request, patience: Duration) -> Result<Request, Failure> {
-        let (parts, body) = request.into_parts();
-        let read = payload::read(body, self.body_bytes_max);
-        let read = tokio::time::timeout(patience, read).await;
-        let bytes = read.map_err(|_| {
+        let read = tokio::time::timeout(UNPROVEN_BODY_TIMEOUT, self.body(request)).await;
+        let request = read.map_err(|_| {
             Failure::new(
                 Kind::Busy,
                 "the body did not come in time; nothing was done, try again in a minute",
             )
         })??;
+        debt.forgive();
+        *counted = Some(Instant::now());
+        Ok(request)
+    }
+
+    async fn body(&self, request: Request) -> Result<Request, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = payload::read(body, self.body_bytes_max).await?;
         Ok(Request::from_parts(parts, bytes.into()))
     }
 
@@ -231,7 +229,7 @@ impl Gate {
         }
         drop(place);
         *counted = None;
-        let request = self.body(request, REQUEST_TIMEOUT).await?;
+        let request = self.body(request).await?;
         *counted = Some(Instant::now());
         Ok((request, self.place().await?))
     }
