@@ -24,6 +24,12 @@ async fn halting_at(failures: u32, harness: &Harness, release: ImageDigest) -> S
         .await
 }
 
+async fn step(harness: &Harness, rollout: &str, step: &str) {
+    let path = format!("/api/v1/rollouts/{rollout}/{step}");
+    let answer = harness.call(Method::POST, &path, Body::empty()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
 async fn silent(harness: &Harness, rollout: &str) -> u64 {
     harness.service.watch_rollouts().await;
     let status = harness.get(&format!("/api/v1/rollouts/{rollout}")).await;
@@ -127,8 +133,7 @@ async fn a_lock_that_a_newer_rollout_took_over_is_silent_there_and_not_in_the_ol
     assert_eq!(silent(&harness, &older).await, 0);
     assert_eq!(silent(&harness, &newer).await, 1);
     // Without the newer one, the older one's offer stands again, from then on.
-    let path = format!("/api/v1/rollouts/{newer}/abort");
-    harness.call(Method::POST, &path, Body::empty()).await;
+    step(&harness, &newer, "abort").await;
     assert_eq!(harness.offered(&mut lock).await, Some(first));
     assert_eq!(silent(&harness, &older).await, 0);
     harness.clock.advance_ms(2 * HOUR_MS + 1);
@@ -147,9 +152,8 @@ async fn who_falls_silent_behind_a_pause_counts_and_who_was_silent_before_it_doe
     assert_eq!(harness.offered(late).await, Some(release));
     harness.clock.advance_ms(1);
     assert_eq!(silent(&harness, &rollout).await, 1);
-    for step in ["pause", "resume"] {
-        let path = format!("/api/v1/rollouts/{rollout}/{step}");
-        harness.call(Method::POST, &path, Body::empty()).await;
+    for word in ["pause", "resume"] {
+        step(&harness, &rollout, word).await;
     }
     assert_eq!(
         silent(&harness, &rollout).await,
@@ -170,17 +174,13 @@ async fn who_was_told_nothing_when_it_called_last_is_not_silent() {
     let release = harness.publish(&Draft::new(2, 2)).await;
     let mut lock = harness.lock().await;
     let rollout = roll_out(&harness, release).await;
-    let step = async |step: &str| {
-        let path = format!("/api/v1/rollouts/{rollout}/{step}");
-        harness.call(Method::POST, &path, Body::empty()).await
-    };
     assert_eq!(harness.offered(&mut lock).await, Some(release));
-    step("pause").await;
+    step(&harness, &rollout, "pause").await;
     harness.clock.advance_ms(24 * HOUR_MS);
     assert_eq!(harness.offered(&mut lock).await, None);
     // Its battery is taken out, and only then the rollout goes on.
     harness.clock.advance_ms(HOUR_MS);
-    step("resume").await;
+    step(&harness, &rollout, "resume").await;
     harness.clock.advance_ms(2 * HOUR_MS);
     assert_eq!(silent(&harness, &rollout).await, 0);
     assert_eq!(harness.offered(&mut lock).await, Some(release));
@@ -194,17 +194,13 @@ async fn who_asked_and_was_told_nothing_afterwards_is_not_silent_until_it_asks_a
     let release = harness.publish(&Draft::new(2, 2)).await;
     let mut lock = harness.lock().await;
     let rollout = roll_out(&harness, release).await;
-    let step = async |step: &str| {
-        let path = format!("/api/v1/rollouts/{rollout}/{step}");
-        harness.call(Method::POST, &path, Body::empty()).await
-    };
     assert_eq!(harness.offered(&mut lock).await, Some(release));
     harness.report(&mut lock, Event::Requested, release, 0).await;
-    step("pause").await;
+    step(&harness, &rollout, "pause").await;
     // Its bootloader never came to it, and nobody tells it to ask again.
     harness.clock.advance_ms(1);
     assert_eq!(harness.offered(&mut lock).await, None);
-    step("resume").await;
+    step(&harness, &rollout, "resume").await;
     harness.clock.advance_ms(2 * HOUR_MS + 1);
     assert_eq!(silent(&harness, &rollout).await, 0);
     assert_eq!(harness.offered(&mut lock).await, Some(release));
