@@ -49,6 +49,14 @@ fn told_to_come_back(answer: &Answer) -> u32 {
     problem.call_again_s
 }
 
+/// Those who were told to wait so many seconds do not all come back together.
+fn differ(mut waits: Vec<u32>) {
+    assert!(waits.iter().all(|wait| (60..120).contains(wait)), "{waits:?}");
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 5, "{waits:?}");
+}
+
 #[tokio::test]
 async fn garbage_without_end_from_one_address() {
     let harness = Harness::ready().await;
@@ -61,9 +69,7 @@ async fn garbage_without_end_from_one_address() {
     for _ in 0..20 {
         waits.push(told_to_come_back(&garbage("192.0.2.1").await));
     }
-    waits.sort_unstable();
-    waits.dedup();
-    assert!(waits.len() > 5, "they do not all come back together: {waits:?}");
+    differ(waits);
     assert_eq!(
         check_in(&harness, "192.0.2.2", &mut lock).await.status,
         StatusCode::OK
@@ -259,6 +265,24 @@ async fn is_told_to_come_back(harness: &Harness, from: &str) -> bool {
     let busy = busy.count();
     assert!(busy == 0 || busy == answers.len(), "{answers:?}");
     busy > 0
+}
+
+#[tokio::test]
+async fn those_sent_away_from_a_form_do_not_all_come_back_together() {
+    let harness = Harness::new().await;
+    let garbage = |path| harness.send(sent("192.0.2.1", path, Body::from("garbage")));
+    for _ in 0..ALLOWANCE {
+        garbage("/device/v1/report").await;
+    }
+    for path in ANYBODYS_FORMS {
+        let mut waits = Vec::new();
+        for _ in 0..20 {
+            let answer = garbage(path).await;
+            assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
+            waits.push(answer.header(header::RETRY_AFTER).parse().unwrap());
+        }
+        differ(waits);
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, header};
 use latchkey_server::http::{Access, document};
 
-use crate::support::Harness;
+use crate::support::{Answer, Harness};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 
@@ -24,14 +24,28 @@ fn the_document_is_the_one_in_the_repository() {
     );
 }
 
-#[tokio::test]
-async fn the_document_names_every_route_with_its_access() {
-    let harness = Harness::new().await;
+async fn served(harness: &Harness) -> Answer {
     let request = Request::builder()
         .method(Method::GET)
         .uri("/openapi.json")
         .body(Body::empty());
-    let served = harness.send(request.unwrap()).await.json();
+    harness.send(request.unwrap()).await
+}
+
+/// Anybody may ask for it, as often as they like.
+#[tokio::test]
+async fn the_document_is_made_once() {
+    let harness = Harness::new().await;
+    let (first, second) = (served(&harness).await, served(&harness).await);
+    assert_eq!(first.header(header::CONTENT_TYPE), "application/json");
+    assert_eq!(first.json(), serde_json::to_value(document()).unwrap());
+    assert_eq!(first.body.as_ptr(), second.body.as_ptr());
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_with_its_access() {
+    let harness = Harness::new().await;
+    let served = served(&harness).await.json();
     let mut documented = BTreeSet::new();
     for (path, operations) in served["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {

@@ -15,10 +15,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use latchkey_server::courier::Courier;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use sqlx::{AnyConnection, Connection as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::databases;
 use crate::program::{Operator, PATIENCE, Server};
 use crate::support::Harness;
 
@@ -246,6 +248,34 @@ async fn an_instance_that_took_too_long_does_not_undo_what_another_one_told() {
     );
     assert!(webhook["told"].as_i64().unwrap() > slow.told, "{webhook}");
     assert!(take().await.is_none(), "and has nothing to tell it");
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_taken_is_told_though_the_next_cannot_be() {
+    let harness = Harness::new().await;
+    let address = "127.0.0.1:1".parse().unwrap();
+    hook(&harness, address).await;
+    harness.clock.advance_ms(1);
+    hook(&harness, address).await;
+    tell_of(&harness, "x").await;
+    let webhooks = harness.get("/api/v1/webhooks").await;
+    let [first, second] = [0, 1].map(|number| webhooks[number]["id"].as_str().unwrap());
+    let refusal = if databases::is_postgres() {
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'busy'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON webhooks FOR EACH ROW WHEN (OLD.id = 'ID') EXECUTE FUNCTION refuse()"
+    } else {
+        "CREATE TRIGGER refuse BEFORE UPDATE ON webhooks WHEN OLD.id = 'ID' \
+         BEGIN SELECT RAISE(ABORT, 'busy'); END"
+    };
+    let url = databases::of(harness.folder.path()).await;
+    let mut database = AnyConnection::connect(&url).await.unwrap();
+    let refusal = sqlx::AssertSqlSafe(refusal.replace("ID", second));
+    sqlx::raw_sql(refusal).execute(&mut database).await.unwrap();
+    let taken = harness.service.take_webhooks(9).await.unwrap();
+    let taken: Vec<_> = taken.iter().map(|webhook| webhook.id.as_str()).collect();
+    assert_eq!(taken, [first]);
+    // Where nothing was taken, whoever asked is told why.
+    harness.service.take_webhooks(9).await.unwrap_err();
 }
 
 #[tokio::test]
